@@ -1,0 +1,104 @@
+"""An order as this program tracks it: what was asked, under which identity, and how far it got."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
+from desk.core.words import OrderType, Side
+
+__all__ = ["OrderRequest", "OrderState", "Role", "TrackedOrder"]
+
+
+class Role(StrEnum):
+    """What an order is for."""
+
+    ENTRY = "entry"
+    STOP = "stop"  # protective stop, a leg of an entry
+    TARGET = "target"  # take profit, a leg of an entry
+
+
+class OrderState(StrEnum):
+    """How far one of our orders got. Legal transitions: ``orders/lifecycle.py``."""
+
+    SUBMITTED = "submitted"  # journalled, in flight, no answer yet
+    UNKNOWN = "unknown"  # submitted without a clear outcome: nobody knows
+    ACCEPTED = "accepted"  # the gateway said yes
+    SUSPENDED = "suspended"  # a leg that waits for its entry's fill
+    WORKING = "working"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"  # ended unfilled: by the venue, or surely never arrived
+    REJECTED = "rejected"
+
+    @property
+    def is_over(self) -> bool:
+        return self in _OVER
+
+    @property
+    def is_unsettled(self) -> bool:
+        """In flight or lost on the way: may or may not live at the venue."""
+        return self in {OrderState.SUBMITTED, OrderState.UNKNOWN}
+
+
+_OVER = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One order to be placed. Bracket distances are positive ticks; the client signs them (gateway reference 3.6)."""
+
+    client_order_id: ClientOrderId
+    account_id: AccountId
+    contract_id: ContractId
+    type: OrderType
+    side: Side
+    qty: int
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+
+
+class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One of our orders and what is known of it. A leg's ``parent`` is its entry."""
+
+    client_order_id: ClientOrderId
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    role: Role
+    type: OrderType
+    side: Side
+    qty: int
+    state: OrderState
+    attempt: int = 1
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+    parent: ClientOrderId | None = None
+    gateway_order_id: GatewayOrderId | None = None
+    filled_qty: int = 0
+    filled_price: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    submitted_at: datetime
+    updated_at: datetime
+    fresh_until: datetime | None = None  # an entry may be sent (again) until then
+
+    @property
+    def request(self) -> OrderRequest:
+        """The order as it was asked for, to be approved again under the same identity."""
+        return OrderRequest(
+            client_order_id=self.client_order_id,
+            account_id=self.account_id,
+            contract_id=self.contract_id,
+            type=self.type,
+            side=self.side,
+            qty=self.qty,
+            stop_ticks=self.stop_ticks,
+            target_ticks=self.target_ticks,
+        )
