@@ -1,0 +1,11 @@
+"""Level 1: bytes of a webhook -> canonical alert (``desk.core.alert``), or a text that says what is wrong with them.
+
+Pure: ``reading`` (the way in), ``wire`` (strict JSON), ``faults`` (where it broke), ``canonical`` (fields), ``values``
+(one field), ``detect`` (whose dialect), ``redact`` (no secret survives), ``templates`` (messages to paste).
+Must not live here: authentication, symbol lookup, sizing, or anything that decides. Start with ``reading.read_body``.
+"""
+
+from desk.alerts.reading import Reading, dedupe_key, read_body
+from desk.alerts.templates import example_alert, strategy_template
+
+__all__ = ["Reading", "dedupe_key", "example_alert", "read_body", "strategy_template"]

@@ -1,0 +1,162 @@
+"""JSON object -> :class:`Alert`, field by field (TradingView reference 11). Nothing is guessed and nothing is dropped.
+
+An alert that only gets out of a position needs neither prices nor a bracket: what is wrong with those becomes a
+warning there, so that a chart without a stop value cannot hold an exit up. Otherwise the first wrong field refuses all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from desk.alerts.sections import (
+    Fields,
+    accounts_of,
+    order_of,
+    policy_of,
+    position_of,
+    qty_of,
+    stop_of,
+    targets_of,
+)
+from desk.alerts.values import Refusal, is_missing, positive_of, shown, switch_of, text_of, time_of
+from desk.alerts.wire import Json, JsonObject, dump
+from desk.core.alert import Action, Alert, AlertPosition, PositionSide
+
+__all__ = ["alert_from"]
+
+T = TypeVar("T")
+
+_ACTIONS = {action.value: action for action in Action}
+_WITHOUT_SYMBOL = frozenset(
+    {Action.CANCEL, Action.FLATTEN, Action.FLATTEN_ALL, Action.PAUSE, Action.RESUME, Action.HEARTBEAT, Action.NOTE}
+)
+_GETTING_OUT = _WITHOUT_SYMBOL | {Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.REDUCE}
+_AGELESS = frozenset({Action.HEARTBEAT, Action.NOTE, Action.PAUSE, Action.RESUME})
+_MAX_ID = 128
+
+
+def alert_from(data: JsonObject) -> Alert:
+    """Read one message of our own form. Raises Refusal with the field, its value and what is allowed."""
+    warnings: list[str] = []
+    top = Fields(data, "", {}, warnings)
+    _check_version(top)
+    action = _action(top)
+    position = position_of(top.inner("position"))
+    if action is Action.SET_POSITION:
+        _check_target(position)
+    only_out = action in _GETTING_OUT or (position is not None and position.now is PositionSide.FLAT)
+    fired_at = _soft(top, only_out, "fired_at", lambda value: time_of("fired_at", value), None)
+    if fired_at is None and action not in _AGELESS:
+        warnings.append("no fired_at: the age of this alert cannot be checked")
+    accounts, terms = accounts_of(top.take("accounts"), top)
+    top.take("secret")
+    return Alert(
+        action=action,
+        symbol=_symbol(top, action),
+        sender_id=_sender_id(top),
+        bot=text_of("bot", top.take("bot"), 128),
+        alert_version=text_of("alert_version", top.take("alert_version"), 64),
+        fired_at=fired_at,
+        bar_time=_soft(top, only_out, "bar_time", lambda value: time_of("bar_time", value), None),
+        interval=text_of("interval", top.take("interval"), 16),
+        contract=text_of("contract", top.take("contract"), 64),
+        price=_soft(top, only_out, "price", lambda value: positive_of("price", value), None),
+        position=position,
+        qty=qty_of(top.take("qty"), top),
+        order=order_of(top.inner("order")),
+        stop=_soft(top, only_out, "stop", lambda value: stop_of(value, top), None),
+        targets=_soft(top, only_out, "targets", lambda value: targets_of(value, top), ()),
+        has_breakeven=_is_wanted(top, "breakeven"),
+        has_trail=_is_wanted(top, "trail"),
+        policy=policy_of(top.inner("policy")),
+        accounts=accounts,
+        account_terms=terms,
+        comment=text_of("comment", top.take("comment"), 65536),
+        tags=_tags(top.take("tags")),
+        dry_run=switch_of("dry_run", top.take("dry_run")) or False,
+        extras=_extras(top),  # after every other field was taken
+        warnings=tuple(warnings),  # last: reading the others adds to it
+    )
+
+
+def _soft(top: Fields, only_out: bool, name: str, read: Callable[[Json], T], otherwise: T) -> T:
+    """Read a field that getting out can do without."""
+    value = top.take(name)
+    try:
+        return read(value)
+    except Refusal as refusal:
+        if not only_out:
+            raise
+        top.warnings.append(f"left out, getting out does not need it: {refusal}")
+        return otherwise
+
+
+def _check_version(top: Fields) -> None:
+    version, schema = top.take("v"), top.take("schema")
+    given = schema if version is None else version
+    if given is None:
+        top.warnings.append('no "v": read as version 1, because every field name is known; add "v":1')
+    elif not isinstance(given, str) or given.strip().partition(".")[0] != "1":
+        raise Refusal(f'"v" is {shown(given)}; this program reads version 1. Make the message from its template.')
+
+
+def _action(top: Fields) -> Action:
+    word = text_of("action", top.take("action"))
+    action = _ACTIONS.get((word or "").lower())
+    if action is None:
+        what = "is missing (an empty placeholder?)" if word is None else f"is {shown(word)}"
+        raise Refusal(f"action {what}; allowed is one of: {', '.join(_ACTIONS)}.")
+    return action
+
+
+def _check_target(position: AlertPosition | None) -> None:
+    if position is None or position.now is None or (position.size is None and position.now is not PositionSide.FLAT):
+        raise Refusal("set_position needs position.now and position.size, the state wanted after this alert.")
+
+
+def _symbol(top: Fields, action: Action) -> str | None:
+    """As sent: whether it can be traded is for the bot to say, with the gateway's contracts at hand."""
+    value = top.take("symbol")
+    symbol = text_of("symbol", value, 64)
+    if symbol is None and action not in _WITHOUT_SYMBOL:
+        what = f"is {shown(value)}, a placeholder nobody replaced" if value else "is missing"
+        raise Refusal(f"symbol {what}; write for example CME_MINI:MNQ1!.")
+    return symbol
+
+
+def _sender_id(top: Fields) -> str | None:
+    """An id with a placeholder left in it is the same every time and would swallow every later signal: not used."""
+    value = top.take("id")
+    if isinstance(value, str) and "{{" in value:
+        top.warnings.append(f"id is {shown(value)}, a placeholder nobody replaced: not used to recognise duplicates")
+    return text_of("id", value, _MAX_ID)
+
+
+def _is_wanted(top: Fields, name: str) -> bool:
+    """Break-even and trailing are noted and kept in ``extras``, so that the decision can honour or refuse them."""
+    value = top.take(name)
+    if value is False or is_missing(value) or value == {}:
+        return False
+    top.extras[name] = dump(value)
+    return True
+
+
+def _tags(value: Json) -> tuple[str, ...]:
+    if is_missing(value):
+        return ()
+    if not isinstance(value, list):
+        raise Refusal(f"tags is {shown(value)}; a list of texts is wanted there.")
+    return tuple(tag for item in value if (tag := text_of("tags", item)) is not None)
+
+
+def _extras(top: Fields) -> dict[str, str]:
+    """The sender's own ``extras`` under their names, then every unknown field."""
+    own = top.take("extras")
+    if isinstance(own, dict):
+        for name, value in own.items():
+            top.extras.setdefault(f"extras.{name}" if name in top.extras else name, dump(value))
+    elif not is_missing(own):
+        top.extras["extras"] = dump(own)
+    top.leave_rest()
+    return top.extras
