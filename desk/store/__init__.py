@@ -1,0 +1,25 @@
+"""Level 4: what outlives the process. The journal in SQLite, the lock of one daemon, token files, the side file.
+
+Must not live here: a decision, or what a record means; the engine folds records and hands its snapshots in as bytes.
+Nothing blocks the event loop: one thread writes, another reads. SQLAlchemy is imported in those threads, on first use.
+Start with ``journal.py`` (what the program calls), then ``schema.py`` (tables, indexes and the queries that use them)
+and ``writer.py`` (the one transaction that everything waits for).
+"""
+
+from desk.store.journal import Journal, open_journal
+from desk.store.lock import AlreadyRunning, instance_lock, login_key
+from desk.store.rows import AlertRow, JournalRow
+from desk.store.sidefile import write_unjournalled
+from desk.store.tokens import load_or_make_token
+
+__all__ = [
+    "AlertRow",
+    "AlreadyRunning",
+    "Journal",
+    "JournalRow",
+    "instance_lock",
+    "load_or_make_token",
+    "login_key",
+    "open_journal",
+    "write_unjournalled",
+]
