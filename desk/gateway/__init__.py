@@ -1,0 +1,59 @@
+"""Level 4: the ProjectX Gateway as core types. REST client, token, limiter, SignalR hubs and their pool.
+
+Wire shapes stop at ``wire.py`` and ``hubwire.py``; aiohttp stops at ``transport.py``, websockets at ``hub.py``.
+Must not live here: decisions about trading, the journal, retries of writes.
+Start with ``client.GatewayClient``, then ``hubpool.HubPool``. What costs an import is loaded on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from desk.gateway.config import GatewayConfig
+from desk.gateway.errors import PoolFull, ReadOnlyGateway
+from desk.gateway.hubhealth import HubTimings
+from desk.gateway.pacing import Lane, PacingConfig
+
+if TYPE_CHECKING:
+    from desk.gateway.calls import RequestDone
+    from desk.gateway.client import GatewayClient
+    from desk.gateway.feeds import FeedWatch, Kind, MarketFeed, UserFeed
+    from desk.gateway.hub import HubStatus
+    from desk.gateway.hubpool import HubPool
+    from desk.gateway.requests import BarUnit
+
+__all__ = [
+    "BarUnit",
+    "FeedWatch",
+    "GatewayClient",
+    "GatewayConfig",
+    "HubPool",
+    "HubStatus",
+    "HubTimings",
+    "Kind",
+    "Lane",
+    "MarketFeed",
+    "PacingConfig",
+    "PoolFull",
+    "ReadOnlyGateway",
+    "RequestDone",
+    "UserFeed",
+]
+
+_LATER = {
+    "BarUnit": "desk.gateway.requests",
+    "GatewayClient": "desk.gateway.client",
+    "FeedWatch": "desk.gateway.feeds",
+    "HubPool": "desk.gateway.hubpool",
+    "HubStatus": "desk.gateway.hub",
+    "Kind": "desk.gateway.feeds",
+    "MarketFeed": "desk.gateway.feeds",
+    "UserFeed": "desk.gateway.feeds",
+    "RequestDone": "desk.gateway.calls",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a part on first use: reading the settings costs neither aiohttp nor websockets."""
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

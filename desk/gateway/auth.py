@@ -1,0 +1,175 @@
+"""The token (reference 2): one login at a time, refreshed at half of its life, never shown.
+
+Expiry is counted on our clock from the moment of issue, so that a clock that is hours wrong does not make every
+token look dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+import msgspec
+
+from desk.core.clock import Clock
+from desk.core.errors import AuthFailed, GatewayError, ProtocolError, Refused
+from desk.core.secret import Secret
+from desk.gateway.calls import Caller, TokenRejected, retrying
+from desk.gateway.config import GatewayConfig
+from desk.gateway.endpoints import LOGIN, VALIDATE
+from desk.gateway.replies import LoginReply, ValidateReply
+from desk.gateway.requests import LoginKey, NoBody
+from desk.gateway.sharing import SingleFlight
+
+__all__ = ["TokenKeeper"]
+
+_LIFETIME_S = 24 * 3600.0  # documented; used when the token does not say
+_NOT_FATAL = frozenset({8})  # UnknownError; every other number that the reference lists is final
+_LOOK_EVERY_S = 60.0  # by the wall clock, because a laptop that slept does not advance timers
+_login_decoder = msgspec.json.Decoder(LoginReply)
+_validate_decoder = msgspec.json.Decoder(ValidateReply)
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    exp: float | None = None
+    iat: float | None = None
+
+
+_claims_decoder = msgspec.json.Decoder(_Claims)
+
+
+def lifetime_s(token: str, now: datetime) -> float:
+    """Seconds a fresh JWT is valid, from its own ``exp`` and ``iat``; 24 h when it does not say."""
+    parts = token.split(".")
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = _claims_decoder.decode(payload)
+    except (IndexError, binascii.Error, ValueError, msgspec.MsgspecError):
+        return _LIFETIME_S
+    if claims.exp is None:
+        return _LIFETIME_S
+    seconds = claims.exp - (now.timestamp() if claims.iat is None else claims.iat)
+    return seconds if 0 < seconds < 366 * 86400 else _LIFETIME_S
+
+
+class TokenKeeper:
+    """Owns the current token.
+
+    A final refusal (wrong key, no subscription) is remembered: every later call raises it without asking again, until
+    :meth:`login` is called on purpose (reference 2.2: do not loop).
+    """
+
+    def __init__(self, config: GatewayConfig, caller: Caller, clock: Clock) -> None:
+        self.name = config.username
+        self._config = config
+        self._caller = caller
+        self._clock = clock
+        self._flight = SingleFlight()
+        self._token: Secret | None = None
+        self._expires_at: datetime | None = None
+        self._refresh_at: datetime | None = None
+        self._lifetime_s = _LIFETIME_S
+        self._final: AuthFailed | None = None
+
+    @property
+    def token(self) -> Secret:
+        """The token as it stands. Raises AuthFailed before the first login."""
+        if self._token is None:
+            raise self._final or AuthFailed("not logged in")
+        return self._token
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the current token ends, on our clock; None: there is none."""
+        return self._expires_at if self._token is not None else None
+
+    async def login(self) -> None:
+        """Log in now; callers at the same time share one request. Raises AuthFailed, Unavailable, RateLimited."""
+        self._final = None
+        await self._flight.run("login", self._login)
+
+    async def current(self) -> Secret:
+        """A token that should work, logging in when there is none. Raises as :meth:`login`."""
+        if self._token is not None and self._expires_at is not None and self._clock.now() < self._expires_at:
+            return self._token
+        if self._final is not None:
+            raise self._final
+        await self._flight.run("login", self._login)
+        return self.token
+
+    async def replace(self, rejected: Secret) -> Secret:
+        """The gateway refused this token: get another one, once for all who were refused with it."""
+        self.reject(rejected)
+        return await self.current()
+
+    def reject(self, rejected: Secret) -> None:
+        """Forget this token, if it is still the current one; the next call logs in first."""
+        if self._token is not None and self._token == rejected:
+            self._token = None
+
+    async def refresh(self) -> None:
+        """Validate, and take the new token if one comes; log in again when the session is gone.
+
+        Raises AuthFailed, Unavailable, RateLimited; the old token stays then.
+        """
+        old = await self.current()
+        try:
+            reply = await retrying(
+                lambda left_s: self._caller.call(VALIDATE, NoBody(), _validate_decoder, token=old, budget_s=left_s),
+                self._config.timeout_s,
+                self._clock,
+            )
+        except (TokenRejected, Refused):
+            await self._flight.run("login", self._login)
+            return
+        if reply.new_token:
+            self._accept(reply.new_token)
+            return
+        assert self._expires_at is not None, "a token has an expiry"
+        left = self._expires_at - self._clock.now()
+        if left.total_seconds() < self._lifetime_s / 10:
+            await self._flight.run("login", self._login)
+        else:
+            self._refresh_at = self._clock.now() + left / 2
+
+    async def keep_fresh(self) -> NoReturn:
+        """Refresh at half of the token's life. Ends only by cancellation.
+
+        A failure is tried again, the old token serves on.
+        """
+        while True:
+            await asyncio.sleep(min(_LOOK_EVERY_S, max(self._lifetime_s / 20, 0.05)))
+            if self._refresh_at is None or self._clock.now() < self._refresh_at or self._final is not None:
+                continue
+            try:
+                await self.refresh()
+            except (GatewayError, ProtocolError):
+                pass  # whoever needs a token next meets the same error and reports it
+
+    async def _login(self) -> None:
+        body = LoginKey(user_name=self._config.username, api_key=self._config.api_key.reveal())
+        try:
+            reply = await retrying(
+                lambda left_s: self._caller.call(LOGIN, body, _login_decoder, token=None, budget_s=left_s),
+                self._config.timeout_s,
+                self._clock,
+            )
+        except (Refused, TokenRejected) as exc:
+            fatal = isinstance(exc, Refused) and exc.code in LOGIN.codes and exc.code not in _NOT_FATAL
+            failed = AuthFailed(f"login refused: {exc.text}", fatal=fatal, endpoint=LOGIN.path, code=exc.code)
+            self._final = failed if failed.fatal else None
+            self._token = None
+            raise failed from exc
+        if not reply.token:
+            raise ProtocolError("login succeeded without a token")
+        self._accept(reply.token)
+
+    def _accept(self, token: str) -> None:
+        now = self._clock.now()
+        self._token = Secret(token)
+        self._lifetime_s = lifetime_s(token, now)
+        self._expires_at = now + timedelta(seconds=self._lifetime_s)
+        self._refresh_at = now + timedelta(seconds=self._lifetime_s / 2)

@@ -1,0 +1,363 @@
+"""The gateway's REST operations as methods that speak core types. Mirrors the endpoints; decides nothing about trading.
+
+No write is ever repeated, by nobody below this line either. Reads are repeated inside their budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+import msgspec
+
+from desk.core.clock import Clock
+from desk.core.errors import AuthFailed, OutcomeUnknown, ProtocolError, RateLimited, Refused, Unavailable
+from desk.core.ids import AccountId, ClientOrderId, ContractId, GatewayOrderId
+from desk.core.orders import OrderRequest
+from desk.core.secret import Secret
+from desk.core.words import Account, Bar, Contract, Fill, VenueOrder, VenuePosition
+from desk.gateway import endpoints as ep
+from desk.gateway import replies, requests
+from desk.gateway.auth import TokenKeeper
+from desk.gateway.calls import Caller, RequestDone, TokenRejected, order_id, retrying
+from desk.gateway.config import GatewayConfig, SystemClock
+from desk.gateway.endpoints import Endpoint
+from desk.gateway.errors import ReadOnlyGateway
+from desk.gateway.pacing import Lane, Limiter
+from desk.gateway.replies import Envelope, proven
+from desk.gateway.requests import BarUnit, build_place
+from desk.gateway.sharing import SingleFlight
+from desk.gateway.transport import Transport
+
+__all__ = ["BarUnit", "GatewayClient"]
+
+_E = TypeVar("_E", bound=Envelope)
+_T = TypeVar("_T")
+_WORKING = [1, 6, 7, 8]  # open, pending, pending cancellation, suspended (reference 3.7)
+_PAGE = 200
+_MAX_BARS = 20_000
+_HISTORY_WAIT_S = 120.0  # a long prefetch queues behind its own budget
+
+_plain = msgspec.json.Decoder(Envelope)
+_accounts = msgspec.json.Decoder(replies.AccountsReply)
+_contracts = msgspec.json.Decoder(replies.ContractsReply)
+_contract = msgspec.json.Decoder(replies.ContractReply)
+_bars = msgspec.json.Decoder(replies.BarsReply)
+_placed = msgspec.json.Decoder(replies.PlaceReply)
+_orders = msgspec.json.Decoder(replies.OrdersReply)
+_order = msgspec.json.Decoder(replies.OrderReply)
+_positions = msgspec.json.Decoder(replies.PositionsReply)
+_trades = msgspec.json.Decoder(replies.TradesReply)
+
+
+class GatewayClient:
+    """One login at one gateway: one HTTP session, one token, one limiter. An async context manager.
+
+    Every method raises the tree of ``core/errors.py``. For a write: Refused (a definite no), OutcomeUnknown (may have
+    been executed: reconcile), RateLimited and Unavailable (surely not executed), ReadOnlyGateway (shadow mode). For a
+    read: Unavailable or RateLimited when the budget is used up, Refused, AuthFailed, ProtocolError. ``urgent`` reads
+    belong to an exit: they use its lane. Cancelling a read is safe; cancelling a write leaves its outcome unknown.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        clock: Clock | None = None,
+        *,
+        on_request: Callable[[RequestDone], None] | None = None,
+    ) -> None:
+        self.config = config
+        self._clock: Clock = clock or SystemClock()
+        self._transport = Transport(config.api_url, self._clock)
+        self.limiter = Limiter(config.pacing, self._clock)
+        self._caller = Caller(self._transport, self.limiter, self._clock, on_request)
+        self.tokens = TokenKeeper(config, self._caller, self._clock)
+        self._shared = SingleFlight()
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._open.enter_async_context(self._transport)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    # -- session -------------------------------------------------------------------------------------------------------
+
+    async def login(self) -> None:
+        """Log in. Raises AuthFailed (``fatal``: do not try again), Unavailable, RateLimited."""
+        await self.tokens.login()
+
+    @property
+    def token(self) -> Secret:
+        """The current JWT. Raises AuthFailed before the first login."""
+        return self.tokens.token
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        return self.tokens.expires_at
+
+    async def keep_token_fresh(self) -> NoReturn:
+        """For a supervised task: refreshes the token at half of its life. Ends only by cancellation."""
+        await self.tokens.keep_fresh()
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """The gateway's clock minus ours, seconds; None before the first reply."""
+        return self._transport.offset.offset_s
+
+    async def ping(self) -> bool:
+        """Whether ``Status/ping`` says ``pong`` within 10 s; says nothing about the matching engine (3.11)."""
+        budget_s = min(self.config.timeout_s, 10.0)
+        try:
+            async with self.limiter.slot(ep.PING.lane, budget_s):
+                reply = await self._transport.get(ep.PING, timeout_s=budget_s)
+        except (Unavailable, RateLimited):
+            return False
+        return reply.status == 200 and reply.body.strip().strip(b'"') == b"pong"
+
+    # -- accounts, contracts, history ----------------------------------------------------------------------------------
+
+    async def accounts(self) -> list[Account]:
+        """The active accounts of the login (3.2)."""
+        body = requests.SearchAccounts(only_active_accounts=True)
+        reply = await self._shared_read("accounts", lambda: self._read(ep.ACCOUNTS, body, _accounts))
+        return [row.to_core() for row in proven(reply.accounts, "accounts")]
+
+    async def contracts(self) -> list[Contract]:
+        """Everything tradable now, one contract per product (3.3)."""
+        body = requests.AvailableContracts(live=self.config.live_data)
+        reply = await self._shared_read("contracts", lambda: self._read(ep.CONTRACTS, body, _contracts))
+        return [row.to_core() for row in proven(reply.contracts, "contracts")]
+
+    async def search_contracts(self, text: str) -> list[Contract]:
+        """At most 20 contracts whose name contains ``text``; other products match, too (3.3)."""
+        body = requests.SearchContracts(search_text=text, live=self.config.live_data)
+        reply = await self._read(ep.SEARCH_CONTRACTS, body, _contracts)
+        return [row.to_core() for row in proven(reply.contracts, "contracts")]
+
+    async def contract(self, contract_id: ContractId) -> Contract | None:
+        """One contract by id, expired ones included (``is_active`` False); None: unknown."""
+        body = requests.ContractById(contract_id=contract_id)
+        try:
+            reply = await self._shared_read(body, lambda: self._read(ep.CONTRACT, body, _contract))
+        except Refused as exc:
+            if exc.code == 1:
+                return None
+            raise
+        if reply.contract is None:
+            raise ProtocolError(f"{ep.CONTRACT.path}: success without a contract")
+        return reply.contract.to_core()
+
+    async def bars(
+        self,
+        contract_id: ContractId,
+        unit: BarUnit,
+        unit_number: int,
+        start: datetime,
+        end: datetime,
+        limit: int = _MAX_BARS,
+        partial: bool = False,
+    ) -> list[Bar]:
+        """Bars that opened from ``start`` to ``end`` (aware), oldest first, one per time (3.4).
+
+        limit: 1 to 20000; the newest are kept. partial: the bar that still forms, too. Whether ``end`` itself belongs
+        to the window is unproven, so a caller filters.
+        """
+        assert 0 < limit <= _MAX_BARS, "1 to 20000 bars at once"
+        assert unit_number > 0, "unit_number is at least 1"
+        body = requests.RetrieveBars(
+            contract_id=contract_id,
+            live=self.config.live_data,
+            start_time=start,
+            end_time=end,
+            unit=int(unit),
+            unit_number=unit_number,
+            limit=limit,
+            include_partial_bar=partial,
+        )
+        budget_s = max(self.config.timeout_s, _HISTORY_WAIT_S)
+        reply = await self._shared_read(body, lambda: self._read(ep.BARS, body, _bars, budget_s=budget_s))
+        by_time = {row.t: row for row in reversed(proven(reply.bars, "bars"))}  # the newer row of a time wins
+        return sorted((row.to_core() for row in by_time.values()), key=lambda bar: bar.ts_open)
+
+    # -- writes --------------------------------------------------------------------------------------------------------
+
+    async def place(self, order: OrderRequest, *, reducing: bool = False) -> GatewayOrderId:
+        """Send one order (3.6); accepted is not filled. ``reducing``.
+
+        It protects or exits, so it uses the exit lane.
+        """
+        lane = Lane.EXIT if reducing else Lane.PLACE
+        reply = await self._write(ep.PLACE, build_place(order), _placed, lane=lane, tag=order.client_order_id)
+        placed_id = order_id(reply)
+        if placed_id is None:
+            raise OutcomeUnknown(
+                "accepted without a readable order id", endpoint=ep.PLACE.path, client_order_id=order.client_order_id
+            )
+        return GatewayOrderId(placed_id)
+
+    async def cancel(self, account_id: AccountId, gateway_order_id: GatewayOrderId) -> None:
+        """Ask to cancel (3.8). On any failure read the order and decide from its status."""
+        body = requests.AccountAndOrder(account_id=account_id, order_id=gateway_order_id)
+        await self._write(ep.CANCEL, body, _plain)
+
+    async def modify(
+        self,
+        account_id: AccountId,
+        gateway_order_id: GatewayOrderId,
+        *,
+        qty: int | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Change what is given, absolute values (3.8); the rest stays. New values show only in the next order event."""
+        assert (qty, limit_price, stop_price) != (None, None, None), "a modify changes something"
+        body = requests.ModifyOrder(
+            account_id=account_id,
+            order_id=gateway_order_id,
+            size=qty,
+            limit_price=limit_price,
+            stop_price=stop_price,
+        )
+        await self._write(ep.MODIFY, body, _plain)
+
+    async def close_position(self, account_id: AccountId, contract_id: ContractId) -> None:
+        """Market order for the whole position; stop and target may stay working (3.9)."""
+        body = requests.AccountAndContract(account_id=account_id, contract_id=contract_id)
+        await self._write(ep.CLOSE, body, _plain)
+
+    async def close_partially(self, account_id: AccountId, contract_id: ContractId, qty: int) -> None:
+        """Market order for ``qty`` contracts of the position; never resizes brackets (3.9)."""
+        assert qty > 0, "at least one contract"
+        body = requests.PartialClose(account_id=account_id, contract_id=contract_id, size=qty)
+        await self._write(ep.PARTIAL_CLOSE, body, _plain)
+
+    # -- state of an account: one request each, whatever it holds; never shared, a caller wants what is true now -------
+
+    async def positions(self, account_id: AccountId, *, urgent: bool = False) -> list[VenuePosition]:
+        """Open positions, one per contract; flat is no row (3.9)."""
+        body = requests.OfAccount(account_id=account_id)
+        reply = await self._read(ep.POSITIONS, body, _positions, urgent=urgent)
+        rows = [row.to_core() for row in proven(reply.positions, "positions")]
+        return [row for row in _own(rows, account_id) if row.qty]
+
+    async def working_orders(self, account_id: AccountId, *, urgent: bool = False) -> list[VenueOrder]:
+        """Every order that may still trade, legs waiting for their entry included (v2/query, 3.8).
+
+        Raises ProtocolError when the page is provably or possibly not the whole list.
+        """
+        query = requests.OrderFilter(account_id=account_id, statuses=_WORKING)
+        body = requests.QueryOrders(filter=query, page_size=_PAGE, page_offset=0, include_total_count=True)
+        reply = await self._read(ep.QUERY_ORDERS, body, _orders, urgent=urgent)
+        rows = proven(reply.orders, "orders")
+        if reply.total_count is None and len(rows) >= _PAGE:
+            raise ProtocolError(f"{ep.QUERY_ORDERS.path}: a full page without totalCount: nothing is proven")
+        if reply.total_count is not None and reply.total_count > len(rows):
+            raise ProtocolError(f"{ep.QUERY_ORDERS.path}: incomplete, {len(rows)} of {reply.total_count} orders")
+        return [order for order in _own([row.to_core() for row in rows], account_id) if order.status.is_working]
+
+    async def orders_since(
+        self, account_id: AccountId, since: datetime, until: datetime | None = None, *, urgent: bool = False
+    ) -> list[VenueOrder]:
+        """Orders of any status created in the window; suspended legs may be missing (3.7, 3.8)."""
+        body = requests.InWindow(account_id=account_id, start_timestamp=since, end_timestamp=until)
+        reply = await self._read(ep.SEARCH_ORDERS, body, _orders, urgent=urgent)
+        return _own([row.to_core() for row in proven(reply.orders, "orders")], account_id)
+
+    async def order(
+        self, account_id: AccountId, gateway_order_id: GatewayOrderId, *, urgent: bool = False
+    ) -> VenueOrder | None:
+        """One order by id, suspended ones included (searchById); None: unknown."""
+        body = requests.AccountAndOrder(account_id=account_id, order_id=gateway_order_id)
+        try:
+            reply = await self._read(ep.ORDER, body, _order, urgent=urgent)
+        except Refused as exc:
+            if exc.code == 1:
+                return None
+            raise
+        if reply.order is None:
+            raise ProtocolError(f"{ep.ORDER.path}: success without an order")
+        return reply.order.to_core()
+
+    async def fills_since(self, account_id: AccountId, since: datetime, *, urgent: bool = False) -> list[Fill]:
+        """Our executions since ``since``, oldest first; voided ones are kept and say so (3.10)."""
+        body = requests.InWindow(account_id=account_id, start_timestamp=since)
+        reply = await self._read(ep.TRADES, body, _trades, urgent=urgent)
+        fills = _own([row.to_core() for row in proven(reply.trades, "trades")], account_id)
+        return sorted(fills, key=lambda fill: (fill.ts_event, fill.fill_id))
+
+    # -- how -----------------------------------------------------------------------------------------------------------
+
+    async def _shared_read(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, _E]]) -> _E:
+        return await self._shared.run(key, work)
+
+    async def _read(
+        self,
+        endpoint: Endpoint,
+        body: msgspec.Struct,
+        decoder: msgspec.json.Decoder[_E],
+        *,
+        urgent: bool = False,
+        budget_s: float | None = None,
+    ) -> _E:
+        lane = Lane.EXIT if urgent else endpoint.lane
+
+        async def attempt(left_s: float) -> _E:
+            token = await self.tokens.current()
+            try:
+                return await self._caller.call(endpoint, body, decoder, token=token, budget_s=left_s, lane=lane)
+            except TokenRejected:
+                token = await self.tokens.replace(token)
+            try:
+                return await self._caller.call(endpoint, body, decoder, token=token, budget_s=left_s, lane=lane)
+            except TokenRejected as exc:
+                raise AuthFailed("a new token was refused, too", endpoint=endpoint.path) from exc
+
+        return await retrying(attempt, budget_s or self.config.timeout_s, self._clock)
+
+    async def _write(
+        self,
+        endpoint: Endpoint,
+        body: msgspec.Struct,
+        decoder: msgspec.json.Decoder[_E],
+        *,
+        lane: Lane | None = None,
+        tag: ClientOrderId | None = None,
+    ) -> _E:
+        if self.config.read_only:
+            raise ReadOnlyGateway("shadow mode: nothing was sent", endpoint=endpoint.path, client_order_id=tag)
+        asked = self._clock.monotonic()
+        token = await self.tokens.current()
+        left_s = self.config.timeout_s - (self._clock.monotonic() - asked)
+        if left_s <= 0:
+            raise Unavailable("logging in took too long, not sent", endpoint=endpoint.path, client_order_id=tag)
+        try:
+            return await self._caller.call(
+                endpoint,
+                body,
+                decoder,
+                token=token,
+                budget_s=left_s,
+                lane=lane,
+                client_order_id=tag,
+            )
+        except OutcomeUnknown as exc:
+            if exc.status == 401:
+                self.tokens.reject(token)  # the next call logs in first; this one is not repeated
+            raise
+
+
+def _own(rows: list[_T], account_id: AccountId) -> list[_T]:
+    """The rows, if all belong to the account that was asked for."""
+    for row in rows:
+        owner = getattr(row, "account_id", None)
+        if owner != account_id:
+            raise ProtocolError(f"asked for account {account_id}, got a row of {owner}")
+    return rows
