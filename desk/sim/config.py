@@ -1,0 +1,110 @@
+"""Settings of one simulator, and the accounts it opens with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class AccountSpec:
+    """One account as it is opened. ``auto_oco`` is the bracket mode of reference 3.6, invisible in the API."""
+
+    id: int
+    name: str
+    balance: Decimal
+    auto_oco: bool = True
+    can_trade: bool = True
+    max_minis: int | None = None
+    follower: bool = False
+
+
+DEFAULT_ACCOUNTS = (
+    AccountSpec(21000001, "50KTC-V2-100001-87654321", Decimal(50_000), max_minis=5),
+    AccountSpec(21000002, "PRAC-V2-100001-12345678", Decimal(150_000), max_minis=15),
+    AccountSpec(21000003, "50KTC-V2-DLL-100001-87654399", Decimal(50_000), auto_oco=False, max_minis=5),
+)
+
+LATENCY_KEYS: Mapping[str, tuple[str, ...]] = {
+    "login": ("/api/Auth/loginKey",),
+    "validate": ("/api/Auth/validate",),
+    "logout": ("/api/Auth/logout",),
+    "ping": ("/api/Status/ping",),
+    "accounts": ("/api/Account/search",),
+    "contracts": ("/api/Contract/available", "/api/Contract/search", "/api/Contract/searchById"),
+    "history": ("/api/History/retrieveBars",),
+    "place": ("/api/Order/place",),
+    "cancel": ("/api/Order/cancel",),
+    "modify": ("/api/Order/modify",),
+    "orders": ("/api/Order/search", "/api/Order/searchOpen", "/api/Order/searchById", "/api/Order/v2/query"),
+    "positions": ("/api/Position/searchOpen",),
+    "close": ("/api/Position/closeContract", "/api/Position/partialCloseContract"),
+    "trades": ("/api/Trade/search",),
+}
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class SimConfig:
+    """Everything that can be set. Times carry their unit in the name; ``port=0`` takes a free one.
+
+    latency_ms: short name (``LATENCY_KEYS``) or full path to milliseconds, waited before the call is executed.
+    market: ``generated`` moves by itself, ``manual`` stands still until ``set_price``.
+    limit_fills: a resting limit fills when the price trades ``through`` it, or already at a ``touch``.
+    when_expired: what an open hub does when its token ends (reference 2.3): nothing, close, or GatewayLogout.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 7
+    users: Mapping[str, str] = field(default_factory=lambda: {"paper": "paper"})
+    accounts: tuple[AccountSpec, ...] = DEFAULT_ACCOUNTS
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    state_file: Path | str | None = None
+    market: Literal["generated", "manual"] = "generated"
+    rate_limits: bool = True
+    general_limit: tuple[int, float] = (200, 60.0)
+    history_limit: tuple[int, float] = (50, 30.0)
+    fill_delay_ms: float = 8.0
+    children_delay_ms: float = 18.0
+    stop_slip_ticks: int = 0
+    limit_fills: Literal["through", "touch"] = "through"
+    spread_ticks: int = 1
+    token_lifetime_s: float = 86_400.0
+    when_expired: Literal["ignore", "close", "logout"] = "ignore"
+    hub_ping_s: float = 15.0
+    hub_idle_s: float = 30.0
+    handshake_s: float = 15.0
+    feed_interval_s: float = 0.125
+    clock: Callable[[], datetime] = utc_now
+
+    def __post_init__(self) -> None:
+        """Name every unknown latency key at once, before a socket is opened."""
+        unknown = [key for key in self.latency_ms if key not in LATENCY_KEYS and not key.startswith("/api/")]
+        if unknown:
+            raise ValueError(f"unknown latency keys {unknown}; known: {', '.join(LATENCY_KEYS)}, or a path /api/...")
+
+
+def paths_of(key: str) -> tuple[str, ...]:
+    """The REST paths behind a short name such as ``place``; a full path stands for itself."""
+    return LATENCY_KEYS.get(key, (key,))
+
+
+def parse_latency(text: str) -> dict[str, float]:
+    """``login=270,accounts=230`` to a mapping of milliseconds. Raises ValueError with the part that is wrong."""
+    result: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, sep, value = part.partition("=")
+        if not sep:
+            raise ValueError(f"latency {part!r}: write name=milliseconds")
+        try:
+            result[key.strip()] = float(value)
+        except ValueError:
+            raise ValueError(f"latency {part!r}: {value!r} is not a number of milliseconds") from None
+    return result
