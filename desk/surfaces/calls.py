@@ -1,0 +1,86 @@
+"""What a command is, who calls it, and what it answers. The table itself is ``commands.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+from desk.core.errors import DeskError
+from desk.runtime.desk import Desk
+from desk.surfaces.sheet import Line, Page, page_as_text, page_for_rich
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["BadCall", "Caller", "Command", "CommandResult", "Handler", "Urls"]
+
+
+class BadCall(DeskError):
+    """A command that cannot be carried out as written. The text names the cause and the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where the two doors listen, without a final slash, and the file that holds the private one's token."""
+
+    public: str
+    private: str
+    api_token_file: str | None = None  # None: the token came from a setting
+
+
+def _say_nothing(text: str) -> None:
+    del text
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. ``confirm`` None: whoever calls has the permission already (over HTTP, the Bearer token)."""
+
+    by: str  # console | api
+    urls: Urls
+    zone: tzinfo | None = None  # None: this computer's
+    confirm: Callable[[str], Awaitable[bool]] | None = None
+    say: Callable[[str], None] = _say_nothing  # progress of something that takes a while
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """``data`` is what a program gets (``view.encode`` writes it), ``page`` what a person sees."""
+
+    ok: bool
+    data: object
+    page: Page
+
+    @classmethod
+    def failed(cls, text: str, data: object = None) -> CommandResult:
+        return cls(False, data, (Line(text, "red"),))
+
+    @property
+    def text(self) -> str:
+        return page_as_text(self.page)
+
+    def renderable(self) -> RenderableType:
+        """The same for rich, with colours."""
+        return page_for_rich(self.page)
+
+
+Handler = Callable[[Desk, Sequence[str], Caller], Awaitable[CommandResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of the table. ``words``: what each argument is, for completion (symbol, timeframe, alert, command)."""
+
+    name: str
+    arguments: str
+    help: str
+    handler: Handler
+    words: tuple[str, ...] = ()
+    does_change_exposure: bool = False
+    most: int = 0  # arguments
+
+    @property
+    def usage(self) -> str:
+        return f"{self.name} {self.arguments}".rstrip()

@@ -1,0 +1,168 @@
+"""The interactive console: one prompt over the command table. Log lines that come meanwhile go above it.
+
+Ctrl-C clears the line, twice within two seconds stops the daemon; so do Ctrl-D and ``quit``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from desk.runtime.desk import Desk
+from desk.surfaces import view
+from desk.surfaces.calls import Caller, CommandResult, Urls
+from desk.surfaces.sheet import Page, page_as_text, page_for_rich
+from desk.surfaces.show import mode_words
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+__all__ = ["print_page", "run_console", "toolbar_text"]
+
+HISTORY_FILE = "console_history"
+TWICE_S = 2.0
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class _Stopped(Exception):
+    """The daemon stops: nobody is waited for any more."""
+
+
+class _Interrupted(Exception):
+    """Ctrl-C at a prompt."""
+
+
+def print_page(page: Page, *, no_color: bool = False) -> None:
+    """To standard output: with colours on a terminal, plain text into a pipe or without colours."""
+    if no_color or not sys.stdout.isatty():
+        print(page_as_text(page), flush=True)
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(page_for_rich(page), crop=False)
+
+
+async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool = False) -> None:
+    """Reads commands until ``desk.stop`` is set, by whomever; sets it itself on ``quit``, Ctrl-D and Ctrl-C twice."""
+    from prompt_toolkit.patch_stdout import patch_stdout
+
+    from desk.surfaces.commands import run_command
+
+    caller = Caller(by="console", urls=urls, confirm=lambda question: _confirm(desk, question), say=print)
+    session = _session(desk, data_dir)
+    with patch_stdout(raw=True):
+        try:
+            while (line := await _next_line(desk, session)) is not None:
+                try:
+                    result = await _unless_stopped(desk, run_command(desk, line, caller))
+                except _Stopped:
+                    raise
+                except Exception:  # a fault in one command must not take the daemon's console away
+                    log.exception("command.failed", line=line)
+                    result = CommandResult.failed("That failed, which is a fault of this program; the log has more.")
+                if result.page:
+                    print_page(result.page, no_color=no_color)
+        except _Stopped:
+            pass
+    desk.stop.set()
+
+
+def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.history import FileHistory
+
+    from desk.surfaces.completion import complete
+
+    class Words(Completer):
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+            typed = document.text_before_cursor
+            last = "" if typed.endswith(" ") else (typed.split() or [""])[-1]
+            return [Completion(word, start_position=-len(last)) for word in complete(desk, typed)]
+
+    return PromptSession(
+        history=FileHistory(str(data_dir / HISTORY_FILE)),
+        completer=Words(),
+        complete_while_typing=False,
+        bottom_toolbar=lambda: toolbar_text(desk),
+        refresh_interval=1.0,
+    )
+
+
+async def _next_line(desk: Desk, session: PromptSession[str]) -> str | None:
+    """The next line; None when the person wants to leave. Raises _Stopped when the daemon stops meanwhile."""
+    interrupted_at: float | None = None
+    while True:
+        try:
+            return await _unless_stopped(desk, _prompt(session, "desk> "))
+        except _Interrupted:
+            now = time.monotonic()
+            if interrupted_at is not None and now - interrupted_at < TWICE_S:
+                return None
+            interrupted_at = now
+            print("Ctrl-C again within two seconds stops the daemon.")
+        except EOFError:
+            return None
+
+
+async def _prompt(session: PromptSession[str], text: str) -> str:
+    """``handle_sigint`` off: a signal is for the daemon. The key is a KeyboardInterrupt, with which no task may end."""
+    try:
+        return await session.prompt_async(text, handle_sigint=False)
+    except KeyboardInterrupt:
+        raise _Interrupted from None
+
+
+async def _confirm(desk: Desk, question: str) -> bool:
+    """y/N; anything but a y is a no, an interrupt too."""
+    from prompt_toolkit import PromptSession
+
+    session: PromptSession[str] = PromptSession()
+    try:
+        answer = await _unless_stopped(desk, _prompt(session, f"{question} y/N "))
+    except (_Interrupted, EOFError):
+        return False
+    return answer.strip().lower() in {"y", "yes"}
+
+
+async def _unless_stopped(desk: Desk, work: Coroutine[Any, Any, T]) -> T:
+    """Result of ``work``, which is cancelled when the daemon stops first."""
+    working, stopping = asyncio.create_task(work, name="console"), asyncio.create_task(desk.stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.wait([working, stopping])
+    if working.cancelled():
+        raise _Stopped
+    return working.result()
+
+
+def toolbar_text(desk: Desk) -> str:
+    """Facts without a valuation: mode, phase, hub, what is held, what is wrong."""
+    held = view.view_positions(desk)
+    naked = sum(1 for position in held if not position.is_protected)
+    parts = [
+        mode_words(desk.mode)[0],
+        desk.phase.value,
+        f"user hub {'up' if desk.state.user_hub_is_up else 'DOWN'}",
+        f"{len(held)} position{'' if len(held) == 1 else 's'}" + (f", {naked} UNPROTECTED" if naked else ""),
+        f"{len(view.view_orders(desk))} orders",
+    ]
+    if desk.state.held:
+        parts.append(f"{len(desk.state.held)} alerts held")
+    if desk.troubles:
+        parts.append(f"trouble: {', '.join(sorted(desk.troubles))}")
+    return " " + " | ".join(parts)

@@ -1,0 +1,179 @@
+"""One journal record in words: what happened, and its numbers. Total over all records."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from desk.core.ids import AccountId, ContractId
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import EnterPlan, ExitPlan, FlattenPlan, Plan, ProtectPlan
+from desk.core.records import (
+    AccountChanged,
+    AccountReconciled,
+    AlertDecided,
+    AlertJournalled,
+    DaemonStarted,
+    DaemonStopping,
+    ExitExplained,
+    FillRecorded,
+    ForeignOrderChanged,
+    HubRecorded,
+    IncidentRaised,
+    OrderChanged,
+    PlanChanged,
+    PlanEnded,
+    PositionChanged,
+    PositionClosed,
+    Record,
+    ResyncStarted,
+    Verdict,
+    WouldHaveSent,
+)
+from desk.core.words import Fill, VenueOrder
+from desk.runtime.desk import Desk
+from desk.surfaces.show import money_text, price_text
+
+__all__ = ["deed"]
+
+
+def deed(desk: Desk, record: Record) -> tuple[str, str]:
+    """(what, numbers)."""
+    match record:
+        case AlertJournalled():
+            return f"alert {record.verdict.kind.value}", _verdict(record.verdict)
+        case AlertDecided():
+            return f"held alert {record.verdict.kind.value}", _verdict(record.verdict)
+        case WouldHaveSent():
+            return "would have sent", record.text
+        case OrderChanged():
+            return f"{record.order.role.value} {record.order.state.value}", _order(desk, record.order, record.why)
+        case ForeignOrderChanged():
+            return f"order of others {record.order.status.value}", _venue_order(desk, record.order)
+        case FillRecorded():
+            return "fill", _fill(desk, record.fill, record.client_order_id)
+        case PositionChanged() | PositionClosed() | ExitExplained():
+            return _position(desk, record)
+        case PlanChanged():
+            return _plan(desk, record.plan)
+        case PlanEnded():
+            return "plan ended", f"{record.plan_id}: {record.result}"
+        case IncidentRaised():
+            return f"INCIDENT {record.kind}", record.text
+        case DaemonStarted() | DaemonStopping() | HubRecorded() | ResyncStarted():
+            return _house(record)
+        case AccountChanged() | AccountReconciled():
+            return _account_deed(record)
+        case _ as never:
+            assert_never(never)
+
+
+def _verdict(verdict: Verdict) -> str:
+    words = [verdict.reason, verdict.text, f"first: {verdict.of}" if verdict.of else "", *verdict.warnings]
+    return "; ".join(word for word in words if word)
+
+
+def _order(desk: Desk, order: TrackedOrder, why: str) -> str:
+    words = [f"{order.side.value} {order.qty} {_symbol(desk, order.contract_id)} {order.type.value}"]
+    if order.role is Role.ENTRY and order.state is OrderState.SUBMITTED:
+        words.append(f"stop {_ticks(order.stop_ticks)}, target {_ticks(order.target_ticks)}")
+    prices = {"limit": order.limit_price, "stop": order.stop_price, "filled at": order.filled_price}
+    words += [f"{name} {_price(desk, order.contract_id, p)}" for name, p in prices.items() if p is not None]
+    if order.filled_qty:
+        words.append(f"{order.filled_qty} of {order.qty} filled")
+    if order.attempt > 1:
+        words.append(f"attempt {order.attempt}")
+    words.append(f"#{order.gateway_order_id}" if order.gateway_order_id is not None else order.client_order_id)
+    return f"{', '.join(words)} ({why})"
+
+
+def _ticks(ticks: int | None) -> str:
+    return "none" if ticks is None else f"{ticks} ticks"
+
+
+def _venue_order(desk: Desk, order: VenueOrder) -> str:
+    price = order.stop_price if order.stop_price is not None else order.limit_price
+    at = "" if price is None else f" at {_price(desk, order.contract_id, price)}"
+    symbol = _symbol(desk, order.contract_id)
+    return f"{order.side.value} {order.qty} {symbol} {order.type.value}{at}, #{order.gateway_order_id}"
+
+
+def _fill(desk: Desk, fill: Fill, tag: str | None) -> str:
+    what = f"{fill.side.value} {fill.qty} {_symbol(desk, fill.contract_id)}"
+    words = [f"{what} at {_price(desk, fill.contract_id, fill.price)}"]
+    if fill.gross_pnl is not None:
+        words.append(f"gross {money_text(fill.gross_pnl, is_signed=True)} $")
+    words.append(f"fees {money_text(fill.fees + fill.commissions)} $")
+    words.append(f"#{fill.gateway_order_id}" + ("" if tag is not None else ", not an order of ours"))
+    return ", ".join(words) + (", VOIDED" if fill.voided else "")
+
+
+def _position(desk: Desk, record: PositionChanged | PositionClosed | ExitExplained) -> tuple[str, str]:
+    if isinstance(record, PositionChanged):
+        position = record.position
+        symbol, account = _symbol(desk, position.contract_id), _account(desk, position.account_id)
+        if position.qty == 0:
+            return "position flat", f"{symbol} in {account} ({record.source})"
+        price = _price(desk, position.contract_id, position.avg_price)
+        return "position", f"{position.qty:+d} {symbol} at {price} in {account} ({record.source})"
+    symbol, account = _symbol(desk, record.contract_id), _account(desk, record.account_id)
+    if isinstance(record, ExitExplained):
+        return f"exit was {record.reason.value}", f"{symbol} in {account}"
+    by = f", asked for by {record.ended_by}" if record.ended_by is not None else ""
+    return f"exit {record.reason.value}", f"{record.qty:+d} {symbol} ended in {account}{by}"
+
+
+def _plan(desk: Desk, plan: Plan) -> tuple[str, str]:
+    account = _account(desk, plan.account_id)
+    match plan:
+        case EnterPlan():
+            return f"enter plan {plan.step.value}", f"{_symbol(desk, plan.contract_id)} in {account}, {plan.entry}"
+        case ExitPlan():
+            numbers = f"{len(plan.cancelling)} cancels open, {plan.empty_reads} empty reads, {plan.tries} tries"
+            what = f"exit plan {plan.step.value}"
+            return what, f"{_symbol(desk, plan.contract_id)} in {account}, {plan.reason.value}: {numbers}"
+        case FlattenPlan():
+            return "flatten plan", f"{account}: waits for {len(plan.waits_for)} exits, {plan.tries} tries"
+        case ProtectPlan():
+            return (
+                "protect plan",
+                f"{_symbol(desk, plan.contract_id)} in {account}: {plan.naked_reads} reads without a stop",
+            )
+        case _ as never:
+            assert_never(never)
+
+
+def _account_deed(record: AccountChanged | AccountReconciled) -> tuple[str, str]:
+    if isinstance(record, AccountReconciled):
+        return "account agrees with the gateway", "; ".join(record.differences) or "no difference"
+    account = record.account
+    tradable = "" if account.can_trade else ", CANNOT TRADE"
+    return "account", f"{account.name}: balance {money_text(account.balance)} ${tradable}"
+
+
+def _house(record: DaemonStarted | DaemonStopping | HubRecorded | ResyncStarted) -> tuple[str, str]:
+    match record:
+        case DaemonStarted():
+            return "daemon started", f"{record.mode}, version {record.version}, pid {record.pid}"
+        case DaemonStopping():
+            return "daemon stopping", record.reason
+        case ResyncStarted():
+            return "reading everything again", record.reason
+        case HubRecorded():
+            return f"user hub {'up' if record.is_up else 'lost'}", record.reason
+        case _ as never:
+            assert_never(never)
+
+
+def _symbol(desk: Desk, contract_id: ContractId) -> str:
+    contract = desk.catalogue.get(contract_id)
+    return contract.name if contract is not None else contract_id
+
+
+def _price(desk: Desk, contract_id: ContractId, price: Decimal) -> str:
+    return price_text(price, desk.catalogue.get(contract_id))
+
+
+def _account(desk: Desk, account_id: AccountId) -> str:
+    known = desk.state.accounts.get(account_id)
+    return known.account.name if known is not None else str(account_id)

@@ -1,0 +1,87 @@
+"""Commands about the daemon itself: ``status``, ``bot``, ``quit``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+
+import structlog
+
+from desk.alerts import strategy_template
+from desk.runtime.desk import Desk, Phase
+from desk.surfaces import view
+from desk.surfaces.banner import curl_lines, timeline_sheet, webhook_url
+from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.sheet import Cell, Line, Page, Sheet
+from desk.surfaces.show import EXCHANGE_ZONE, age_text, clock_text, day_text, mode_words, zone_name
+
+__all__ = ["bot", "leave", "status"]
+
+log = structlog.get_logger()
+_PHASES = {
+    Phase.STARTING: "starting: alerts are journalled and held until accounts agree with the gateway",
+    Phase.READY: "ready: alerts are decided at once",
+    Phase.STOPPING: "stopping: the doors answer 503, protective stops stay at the venue",
+}
+
+
+async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
+    """Everything that decides whether an alert would trade now."""
+    del args
+    now, state = desk.clock.now(), view.state_view(desk)
+    up_ms = (now - desk.started_at) / timedelta(milliseconds=1)
+    accounts = f"{sum(a.is_reconciled for a in state.accounts)} of {len(state.accounts)} agree with the gateway"
+    hub = Cell("up", "green") if state.user_hub_is_up else Cell("down: orders and fills are not reported", "red")
+    rows: list[tuple[Cell | str, ...]] = [
+        ("mode", Cell(mode_words(desk.mode)[1], "bold")),
+        ("phase", Cell(_PHASES[desk.phase], "green" if desk.phase is Phase.READY else "yellow")),
+        ("version", f"{desk.version}, up {age_text(up_ms)}"),
+        ("user hub", hub),
+        ("accounts", Cell(accounts, "" if all(a.is_reconciled for a in state.accounts) else "yellow")),
+        ("contracts", f"{len(desk.catalogue)} known"),
+        ("history", f"{desk.history.bars_in_memory:,} bars in memory"),
+        ("held alerts", str(state.held)),
+        ("running plans", ", ".join(f"{p.kind} {p.symbol or p.account_id}" for p in state.plans) or "none"),
+        ("webhook", f"{caller.urls.public} (bot shows the whole URL)"),
+        ("API", caller.urls.private),
+        ("time", _time_words(now, caller.zone)),
+        ("exchange time", _time_words(now, EXCHANGE_ZONE)),
+    ]
+    page: list[Line | Sheet] = [Sheet.of("what,is", rows)]
+    page += [Line(f"{part}: {what}", "red") for part, what in sorted(desk.troubles.items())]
+    page.append(timeline_sheet(desk))
+    steps = [{"name": s.name, "began_ms": round(s.began_s * 1000, 1), "took_ms": round(s.took_ms, 1),
+              "is_running": s.is_running, "error": s.error, "meaning": s.meaning} for s in desk.steps]  # fmt: skip
+    return CommandResult(True, {"state": state, "up_s": round(up_ms / 1000), "steps": steps}, tuple(page))
+
+
+def _time_words(now: datetime, zone: tzinfo | None) -> str:
+    return f"{day_text(now, zone)} {clock_text(now, zone)} {zone_name(now, zone)}"
+
+
+async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
+    """How to reach the default bot. Shows its secret: it is what must be pasted."""
+    del args
+    if not desk.bots:
+        raise BadCall("No bot is configured: set WEBHOOK_TOKEN and start again")
+    door = desk.bots[0]
+    url = webhook_url(caller.urls.public, door.token)
+    template = strategy_template(door.name, None)
+    curls = curl_lines(desk, caller.urls.public, door)
+    page: Page = (
+        Line(f"Bot {door.name}. Whoever knows this URL can trade with it: {url}"),
+        Line("In TradingView the path stays, the front is your tunnel's address. Ports 80 and 443 only.", "dim"),
+        Line("Message for a strategy alert:", "bold"),
+        *(Line(f"  {text}") for text in template.splitlines()),
+        Line("Try it (one order, a second paste is a duplicate):", "bold"),
+        *(Line(text) for text in curls),
+    )
+    data = {"bot": door.name, "url": url, "template": template, "curl": curls[0] if curls else None}
+    return CommandResult(True, data, page)
+
+
+async def leave(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
+    del args
+    log.info("stop.asked", by=caller.by)
+    desk.stop.set()
+    return CommandResult(True, {"stopping": True}, (Line("Stopping. Protective stops stay at the venue."),))

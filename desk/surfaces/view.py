@@ -1,0 +1,277 @@
+"""The desk as plain values: what ``GET /api/state`` answers and what the console's tables are made of.
+
+Flat lists with ages. Numbers are exact (a Decimal is written as a JSON number, digit by digit); what nobody measured is
+``null``, with the reason beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from desk.core.ids import AccountId, ContractId
+from desk.core.orders import Role, TrackedOrder
+from desk.core.plans import EnterPlan, ExitPlan, Plan
+from desk.core.words import OrderType, Quote, Side, VenueOrder
+from desk.engine.state import Position
+from desk.orders.move import PlaceView, is_protected
+from desk.runtime.desk import Desk, Phase
+from desk.surfaces.shapes import AccountView, ExitView, LegView, OrderView, PlanView, PositionView, StateView
+
+__all__ = [
+    "encode",
+    "state_view",
+    "view_accounts",
+    "view_exits",
+    "view_orders",
+    "view_plans",
+    "view_positions",
+]
+
+FRESH_QUOTE = timedelta(seconds=10)
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(value: object) -> bytes:
+    """JSON. Decimals become numbers with all their digits."""
+    return _encoder.encode(value)
+
+
+def state_view(desk: Desk) -> StateView:
+    return StateView(
+        mode=desk.mode,
+        ready=desk.phase is Phase.READY,
+        phase=desk.phase.value,
+        version=desk.version,
+        ts=desk.clock.now(),
+        started_at=desk.started_at,
+        user_hub_is_up=desk.state.user_hub_is_up,
+        held=len(desk.state.held),
+        accounts=view_accounts(desk),
+        positions=view_positions(desk),
+        orders=view_orders(desk),
+        plans=view_plans(desk),
+        last_exits=view_exits(desk),
+        troubles=dict(desk.troubles),
+    )
+
+
+def view_accounts(desk: Desk) -> tuple[AccountView, ...]:
+    return tuple(
+        AccountView(
+            account_id=account_id,
+            name=known.account.name,
+            balance=known.account.balance,
+            can_trade=known.account.can_trade,
+            simulated=known.account.simulated,
+            is_default=account_id == desk.account_id,
+            is_reconciled=known.is_reconciled,
+            reconciled_age_ms=_age_ms(desk, known.reconciled_at),
+        )
+        for account_id, known in sorted(desk.state.accounts.items())
+    )
+
+
+def view_positions(desk: Desk) -> tuple[PositionView, ...]:
+    """Open positions, oldest first."""
+    positions = sorted(desk.state.positions.values(), key=lambda p: (p.opened_at or p.updated_at, p.contract_id))
+    return tuple(_position(desk, position) for position in positions)
+
+
+def view_orders(desk: Desk) -> tuple[OrderView, ...]:
+    """Orders that are not over, ours and others', oldest first."""
+    ours = [_order(desk, order) for order in desk.state.orders.values() if not order.state.is_over]
+    others = [_foreign(desk, order) for order in desk.state.foreign_orders.values()]
+    return tuple(sorted([*ours, *others], key=lambda order: (-order.age_ms, order.gateway_order_id or 0)))
+
+
+def view_plans(desk: Desk) -> tuple[PlanView, ...]:
+    return tuple(_plan(desk, plan) for plan in sorted(desk.state.plans.values(), key=lambda plan: plan.started_at))
+
+
+def view_exits(desk: Desk) -> tuple[ExitView, ...]:
+    """The last exit of each account and contract, newest first."""
+    exits = sorted(desk.state.last_exits.items(), key=lambda item: item[1].ts, reverse=True)
+    return tuple(
+        ExitView(
+            account_id=account_id,
+            account=_account_name(desk, account_id),
+            contract_id=contract_id,
+            symbol=_symbol(desk, contract_id),
+            qty=last.qty,
+            reason=last.reason.value,
+            cause=last.cause,
+            ts=last.ts,
+            age_ms=_age_ms(desk, last.ts) or 0,
+        )
+        for (account_id, contract_id), last in exits
+    )
+
+
+def _position(desk: Desk, position: Position) -> PositionView:
+    place = (position.account_id, position.contract_id)
+    ours, foreign = tuple(desk.state.orders_at(place)), tuple(desk.state.foreign_at(place))
+    legs = _legs(position, ours, foreign)
+    mark, mark_age_ms, note = _mark(desk, position)
+    contract = desk.catalogue.get(position.contract_id)
+    unrealised = None
+    if mark is not None and contract is not None:
+        unrealised = (mark - position.avg_price) * position.qty * contract.point_value
+    return PositionView(
+        account_id=position.account_id,
+        account=_account_name(desk, position.account_id),
+        contract_id=position.contract_id,
+        symbol=_symbol(desk, position.contract_id),
+        side="long" if position.qty > 0 else "short",
+        qty=position.qty,
+        avg_price=position.avg_price,
+        stop=next((leg for leg in legs if leg.kind == "stop"), None),
+        target=next((leg for leg in legs if leg.kind == "target"), None),
+        legs=legs,
+        is_protected=is_protected(PlaceView(*place, position.qty, ours, foreign)),
+        unrealised_usd=unrealised,
+        mark=mark,
+        mark_age_ms=mark_age_ms,
+        unrealised_note=note if contract is not None else "the contract's tick value is not known yet",
+        opened_at=position.opened_at,
+        age_ms=_age_ms(desk, position.opened_at),
+        cause=position.cause,
+        entry=position.entry,
+    )
+
+
+def _mark(desk: Desk, position: Position) -> tuple[Decimal | None, int | None, str | None]:
+    """Price that the position could be valued at, its age, and why there is none."""
+    quote = desk.quotes.quote(position.contract_id)
+    if quote is None:
+        return None, None, "no quote was seen yet"
+    age_ms = _age_ms(desk, quote.ts_recv) or 0
+    if timedelta(milliseconds=age_ms) >= FRESH_QUOTE:
+        return None, age_ms, f"the last quote is {age_ms // 1000} s old"
+    price = _exit_price(quote, position.qty)
+    return price, age_ms, None if price is not None else "the quote has no price yet"
+
+
+def _exit_price(quote: Quote, qty: int) -> Decimal | None:
+    """What a close would get: the bid for a long, the ask for a short; the last trade where that side is missing."""
+    side = quote.bid if qty > 0 else quote.ask
+    return side if side is not None else quote.last
+
+
+def _legs(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[VenueOrder, ...]) -> tuple[LegView, ...]:
+    """Protective orders, the nearest to the market first; ours before others'."""
+    sign = 1 if position.qty > 0 else -1
+    found = [
+        LegView(
+            kind=order.role.value,
+            price=order.stop_price if order.role is Role.STOP else order.limit_price,
+            qty=order.qty - order.filled_qty,
+            state=order.state.value,
+            is_ours=True,
+            gateway_order_id=order.gateway_order_id,
+            client_order_id=order.client_order_id,
+        )
+        for order in ours
+        if order.role is not Role.ENTRY
+    ]
+    exit_side = Side.SELL if position.qty > 0 else Side.BUY
+    kinds = {OrderType.STOP: "stop", OrderType.TRAILING_STOP: "stop", OrderType.LIMIT: "target"}
+    found += [
+        LegView(
+            kind=kinds[order.type],
+            price=order.limit_price if order.type is OrderType.LIMIT else order.stop_price,
+            qty=order.qty - order.filled_qty,
+            state=order.status.value,
+            is_ours=False,
+            gateway_order_id=order.gateway_order_id,
+            client_order_id=None,
+        )
+        for order in foreign
+        if order.side is exit_side and order.type in kinds
+    ]
+
+    def nearness(leg: LegView) -> tuple[bool, Decimal]:
+        distance = (leg.price or Decimal(0)) * sign
+        return leg.price is None, -distance if leg.kind == "stop" else distance
+
+    return tuple(sorted(found, key=lambda leg: (not leg.is_ours, *nearness(leg))))
+
+
+def _order(desk: Desk, order: TrackedOrder) -> OrderView:
+    return OrderView(
+        account_id=order.account_id,
+        account=_account_name(desk, order.account_id),
+        contract_id=order.contract_id,
+        symbol=_symbol(desk, order.contract_id),
+        is_ours=True,
+        role=order.role.value,
+        side=order.side.value,
+        type=order.type.value,
+        qty=order.qty,
+        filled_qty=order.filled_qty,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        state=order.state.value,
+        gateway_order_id=order.gateway_order_id,
+        tag=order.client_order_id,
+        parent=order.parent,
+        cause=order.cause,
+        age_ms=_age_ms(desk, order.submitted_at) or 0,
+    )
+
+
+def _foreign(desk: Desk, order: VenueOrder) -> OrderView:
+    return OrderView(
+        account_id=order.account_id,
+        account=_account_name(desk, order.account_id),
+        contract_id=order.contract_id,
+        symbol=_symbol(desk, order.contract_id),
+        is_ours=False,
+        role="foreign",
+        side=order.side.value,
+        type=order.type.value,
+        qty=order.qty,
+        filled_qty=order.filled_qty,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        state=order.status.value,
+        gateway_order_id=order.gateway_order_id,
+        tag=order.tag,
+        parent=None if order.parent_id is None else str(order.parent_id),
+        cause=None,
+        age_ms=_age_ms(desk, order.created_at) or 0,
+    )
+
+
+def _plan(desk: Desk, plan: Plan) -> PlanView:
+    contract_id = getattr(plan, "contract_id", None)
+    return PlanView(
+        plan_id=plan.plan_id,
+        kind=type(plan).__name__.removesuffix("Plan").lower(),
+        account_id=plan.account_id,
+        contract_id=contract_id,
+        symbol=None if contract_id is None else _symbol(desk, contract_id),
+        step=plan.step.value if isinstance(plan, EnterPlan | ExitPlan) else None,
+        cause=plan.cause,
+        age_ms=_age_ms(desk, plan.started_at) or 0,
+    )
+
+
+def _symbol(desk: Desk, contract_id: ContractId) -> str:
+    contract = desk.catalogue.get(contract_id)
+    return contract.name if contract is not None else contract_id
+
+
+def _account_name(desk: Desk, account_id: AccountId) -> str:
+    known = desk.state.accounts.get(account_id)
+    return known.account.name if known is not None else str(account_id)
+
+
+def _age_ms(desk: Desk, since: datetime | None) -> int | None:
+    """Whole milliseconds since then; 0 when the other clock is ahead of ours."""
+    if since is None:
+        return None
+    return max(0, round((desk.clock.now() - since) / timedelta(milliseconds=1)))

@@ -1,0 +1,126 @@
+"""The console with its keys pressed by a test: what is typed goes through a pipe, what is drawn into a text."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output.plain_text import PlainTextOutput
+
+from desk.runtime.desk import Phase
+from desk.surfaces.calls import Urls
+from desk.surfaces.console import print_page, run_console, toolbar_text
+from desk.surfaces.sheet import Line
+from tests.surfaces import room as rooms
+from tests.surfaces.room import Room
+
+URLS = Urls("http://127.0.0.1:8080", "http://127.0.0.1:8081")
+CTRL_C, CTRL_D = "\x03", "\x04"
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def keys(screen: io.StringIO) -> Iterator[PipeInput]:
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=PlainTextOutput(screen)):
+        yield pipe
+
+
+@pytest.mark.parametrize("typed", ["quit\n", "exit\n", CTRL_D, CTRL_C + CTRL_C, "half a li" + CTRL_C + CTRL_C])
+async def test_the_person_can_leave_and_the_daemon_stops(
+    room: Room, keys: PipeInput, tmp_path: Path, typed: str
+) -> None:
+    async with asyncio.timeout(5):
+        running = asyncio.create_task(run_console(room.desk, tmp_path, URLS))
+        for key in typed if typed.endswith(CTRL_C) else [typed]:
+            keys.send_text(key)
+            await asyncio.sleep(0.05)
+        await running
+    assert room.desk.stop.is_set()
+
+
+async def test_one_interrupt_only_clears_the_line(
+    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, unit: float
+) -> None:
+    async with asyncio.timeout(5):
+        running = asyncio.create_task(run_console(room.desk, tmp_path, URLS, no_color=True))
+        keys.send_text("flatten ye" + CTRL_C)
+        await asyncio.sleep(4 * unit)
+        assert not running.done()
+        keys.send_text("accounts\n")
+        await asyncio.sleep(4 * unit)
+        keys.send_text("quit\n")
+        await running
+    assert not room.events
+    assert "PAPER-50K" in screen.getvalue()
+
+
+async def test_the_console_ends_when_the_daemon_stops_for_another_reason(
+    room: Room, keys: PipeInput, tmp_path: Path, unit: float
+) -> None:
+    del keys
+    running = asyncio.create_task(run_console(room.desk, tmp_path, URLS))
+    await asyncio.sleep(2 * unit)
+    room.desk.stop.set()
+    async with asyncio.timeout(1):
+        await running
+
+
+@pytest.mark.parametrize(("answer", "asked"), [("y\n", 1), ("n\n", 0), ("\n", 0), (CTRL_C, 0)])
+async def test_flatten_asks_and_takes_only_a_yes(
+    room: Room, keys: PipeInput, tmp_path: Path, answer: str, asked: int, unit: float
+) -> None:
+    room.tell(*rooms.position_records())
+    room.on_flatten = lambda event: room.tell(*rooms.flat_records())
+    async with asyncio.timeout(5):
+        running = asyncio.create_task(run_console(room.desk, tmp_path, URLS))
+        keys.send_text("flatten\n")
+        await asyncio.sleep(4 * unit)
+        keys.send_text(answer)
+        await asyncio.sleep(4 * unit)
+        keys.send_text("quit\n")
+        await running
+    assert len(room.events) == asked
+
+
+async def test_lines_are_remembered_over_a_restart(room: Room, keys: PipeInput, tmp_path: Path) -> None:
+    async with asyncio.timeout(5):
+        keys.send_text("help\nquit\n")
+        await run_console(room.desk, tmp_path, URLS)
+    assert "+help" in (tmp_path / "console_history").read_text()
+
+
+async def test_a_fault_in_a_command_leaves_the_console_alive(
+    room: Room, keys: PipeInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, screen: io.StringIO
+) -> None:
+    def fault(*args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("desk.surfaces.view.view_accounts", fault)
+    async with asyncio.timeout(5):
+        keys.send_text("accounts\nquit\n")
+        await run_console(room.desk, tmp_path, URLS)
+    assert "a fault of this program" in screen.getvalue()
+
+
+async def test_the_toolbar_names_what_a_person_must_see(room: Room) -> None:
+    room.tell(*rooms.position_records(stop=None))
+    room.desk.phase = Phase.STARTING
+    room.desk.troubles["market hub"] = "down"
+    text = toolbar_text(room.desk)
+    assert text == (" PAPER | starting | user hub DOWN | 1 position, 1 UNPROTECTED | 1 orders | trouble: market hub")
+    room.desk.mode = "live"
+    assert "LIVE-SHADOW" in toolbar_text(room.desk)
+
+
+def test_a_pipe_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_page((Line("curl " + "x" * 300, "bold red"),))
+    assert capsys.readouterr().out == "curl " + "x" * 300 + "\n"
