@@ -88,6 +88,7 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     updated_at: datetime
     fresh_until: datetime | None = None  # an entry may be sent (again) until then
+    max_position: int | None = None  # the limit under which it was approved; sending again may not loosen it
 
     @property
     def request(self) -> OrderRequest:

@@ -52,6 +52,7 @@ class EnterPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     entry: ClientOrderId
     step: EnterStep
     misses: int = 0
+    missed_at: datetime | None = None  # the last search that counted as a miss
     failures: int = 0  # searches that failed: the gateway could not be asked
     started_at: datetime
 
@@ -75,10 +76,12 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: ExitReason
     step: ExitStep
     cancelling: tuple[GatewayOrderId, ...] = ()
-    closed_at: datetime | None = None  # when the last close was sent
+    closed_at: datetime | None = None  # when the last close was sent, and then when it was answered
     empty_reads: int = 0  # reads in a row that showed nothing
-    full_reads: int = 0  # reads since the last close that still showed the position
+    full_reads: int = 0  # reads since the last close settled that still showed the position
+    counted_at: datetime | None = None  # when the last read that counted was asked for
     tries: int = 0  # rounds that did not get on, for the back-off
+    is_announced: bool = False  # a person was told that it does not get on
     started_at: datetime
 
 
@@ -102,7 +105,7 @@ class ProtectPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     account_id: AccountId
     contract_id: ContractId
     naked_reads: int = 0  # reads in a row that showed the position and no stop
-    last_read_at: datetime | None = None
+    last_read_at: datetime | None = None  # when the last naked read was asked for
     is_announced: bool = False
     started_at: datetime
 

@@ -1,0 +1,23 @@
+"""Level 2: a bot, a named receiver. What its alerts mean for its account, its symbols, its sizes.
+
+``config`` (what a bot may do), ``interpret`` (canonical alert → intent or a refusal, pure), ``terms`` (of an entry), ``words``.
+Must not live here: orders' identities, the gateway, the decision whether an order may leave (``risk``). Start with
+``interpret.py``.
+"""
+
+from desk.bots.config import BotConfig
+from desk.bots.interpret import interpret, may_open, wants_exit
+from desk.bots.words import Enter, Exit, Intent, Nothing, Refusal, Situation
+
+__all__ = [
+    "BotConfig",
+    "Enter",
+    "Exit",
+    "Intent",
+    "Nothing",
+    "Refusal",
+    "Situation",
+    "interpret",
+    "may_open",
+    "wants_exit",
+]

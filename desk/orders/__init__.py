@@ -1,0 +1,23 @@
+"""Level 1: orders and plans, pure. How an order's state may change, and how everything with several steps goes on.
+
+Holds ``lifecycle`` (the order state table), ``reducing`` (the permission to cancel and close; only this room makes one),
+``enter``, ``exit``, ``flatten``, ``protect`` (one file per plan), ``move`` (what a plan's step asks for).
+Must not live here: anything that opens exposure, risk, I/O. Start with ``exit.py``.
+"""
+
+from desk.orders.lifecycle import advance, leg_of, settle
+from desk.orders.move import Move, PlaceView, Reading, Timer
+from desk.orders.reducing import CancelOrder, ClosePosition, Reducing
+
+__all__ = [
+    "CancelOrder",
+    "ClosePosition",
+    "Move",
+    "PlaceView",
+    "Reading",
+    "Reducing",
+    "Timer",
+    "advance",
+    "leg_of",
+    "settle",
+]

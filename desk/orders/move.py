@@ -1,0 +1,88 @@
+"""What a plan sees of its place, and what one step of it asks the world for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from desk.core.ids import AccountId, ContractId, GatewayOrderId
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import Plan
+from desk.core.words import OrderStatus, OrderType, VenueOrder
+from desk.orders.reducing import Reducing
+
+__all__ = ["Move", "PlaceView", "Reading", "Timer", "backoff_s", "is_covered_by", "is_protected"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """One account and contract as known: signed position, our orders that are not over, other working orders."""
+
+    account_id: AccountId
+    contract_id: ContractId
+    qty: int
+    ours: tuple[TrackedOrder, ...] = ()
+    foreign: tuple[VenueOrder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a read showed at one place: signed position and working orders. A read may lag the hub by a second.
+
+    unseen: orders of ours that may still trade and were reported too recently for the read to show them.
+    is_settled: nothing is under way or so young that this read cannot know it; only then does "empty" prove anything.
+    """
+
+    asked_at: datetime
+    qty: int
+    working: tuple[VenueOrder, ...] = ()
+    unseen: tuple[GatewayOrderId, ...] = ()
+    is_settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    key: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step: the plan as it now is (None: ended, with ``result``), and what is to be done after the commit."""
+
+    plan: Plan | None
+    result: str = ""
+    reducings: tuple[Reducing, ...] = ()
+    reads: bool = False  # ask for a snapshot of the account
+    searches: bool = False  # look the entry's tag up
+    timer: Timer | None = None
+    incident: tuple[str, str] | None = field(default=None)  # kind, text
+
+
+def backoff_s(tries: int, first_s: float = 0.5, most_s: float = 5.0) -> float:
+    """Pause before the next round, doubling."""
+    return min(most_s, first_s * 2.0 ** min(tries, 10))
+
+
+def is_protected(view: PlaceView) -> bool:
+    """The tracked state shows working stops for at least the whole position."""
+    need = abs(view.qty)
+    have = sum(
+        order.qty - order.filled_qty
+        for order in view.ours
+        if order.role is Role.STOP
+        and order.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
+        and order.side.sign * view.qty < 0
+    )
+    have += sum(o.qty - o.filled_qty for o in view.foreign if _is_stop_against(o, view.qty))
+    return need > 0 and have >= need
+
+
+def is_covered_by(working: tuple[VenueOrder, ...], qty: int) -> bool:
+    """The gateway's own list shows open stops for at least the whole position, whoever placed them."""
+    return sum(order.qty - order.filled_qty for order in working if _is_stop_against(order, qty)) >= abs(qty)
+
+
+def _is_stop_against(order: VenueOrder, qty: int) -> bool:
+    is_stop = order.type in {OrderType.STOP, OrderType.TRAILING_STOP}
+    return is_stop and order.status is OrderStatus.OPEN and order.side.sign * qty < 0

@@ -1,0 +1,50 @@
+"""Every reason for which an alert or an order is not carried out. The code goes into journal and answer, the text to a person."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Reason"]
+
+
+class Reason(StrEnum):
+    # the message
+    UNREADABLE = "UNREADABLE"  # no alert could be read out of the bytes
+    ID_CONFLICT = "ID_CONFLICT"  # the sender's id came before with other content
+    UNKNOWN_BOT = "UNKNOWN_BOT"
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    NOT_SUPPORTED = "NOT_SUPPORTED"  # understood, but this version cannot honour it; never silently dropped
+    AMBIGUOUS_SIDE = "AMBIGUOUS_SIDE"  # a bare buy or sell: entry or exit?
+    BAD_SIZE = "BAD_SIZE"
+    NO_STOP = "NO_STOP"  # an entry without a protective stop
+    STOP_TOO_CLOSE = "STOP_TOO_CLOSE"  # under the venue's 4 ticks (gateway reference 3.6)
+    STOP_TOO_FAR = "STOP_TOO_FAR"
+    TARGET_TOO_CLOSE = "TARGET_TOO_CLOSE"
+    TOO_OLD = "TOO_OLD"
+    FROM_THE_FUTURE = "FROM_THE_FUTURE"
+    # the bot and its account
+    SYMBOL_NOT_ALLOWED = "SYMBOL_NOT_ALLOWED"
+    ACCOUNT_NOT_ALLOWED = "ACCOUNT_NOT_ALLOWED"
+    REQUIRED_POSITION = "REQUIRED_POSITION"  # policy.require_position is not met
+    MAX_POSITION = "MAX_POSITION"
+    CONTRACT_INACTIVE = "CONTRACT_INACTIVE"
+    CONTRACT_MISMATCH = "CONTRACT_MISMATCH"
+    DELAYED_DATA = "DELAYED_DATA"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    ACCOUNT_LOCKED = "ACCOUNT_LOCKED"  # the gateway says canTrade = false
+    # the moment
+    NOT_RECONCILED = "NOT_RECONCILED"
+    OPPOSITE_POSITION = "OPPOSITE_POSITION"
+    ENTRY_IN_FLIGHT = "ENTRY_IN_FLIGHT"
+    EXIT_RUNNING = "EXIT_RUNNING"
+    UNPROTECTED = "UNPROTECTED"  # a position without a stop comes first
+    ORPHAN_ORDERS = "ORPHAN_ORDERS"  # legs of an ended position still work: they would open another one
+    STOPPING = "STOPPING"
+    JOURNAL_DOWN = "JOURNAL_DOWN"
+    # nothing to do
+    DUPLICATE = "DUPLICATE"
+    ALREADY_THERE = "ALREADY_THERE"
+    NOTHING_TO_EXIT = "NOTHING_TO_EXIT"
+    NOTED = "NOTED"
+    DRY_RUN = "DRY_RUN"
+    SHADOW = "SHADOW"
