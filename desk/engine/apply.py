@@ -1,0 +1,257 @@
+"""The only place where state changes. Recovery folds this over the journal; it never decides again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TypeVar, assert_never
+
+import msgspec
+from immutables import Map
+
+from desk.core.orders import Role, TrackedOrder
+from desk.core.records import (
+    AccountChanged,
+    AccountReconciled,
+    AlertDecided,
+    AlertJournalled,
+    DaemonStarted,
+    DaemonStopping,
+    ExitExplained,
+    FillRecorded,
+    ForeignOrderChanged,
+    HubRecorded,
+    IncidentRaised,
+    OrderChanged,
+    PlanChanged,
+    PlanEnded,
+    PositionChanged,
+    PositionClosed,
+    Record,
+    ResyncStarted,
+    VerdictKind,
+    WouldHaveSent,
+)
+from desk.core.words import VenuePosition
+from desk.engine.state import AccountState, Held, LastExit, Place, Position, SeenAlert, State
+
+__all__ = ["apply", "entry_behind", "fold"]
+
+SENDER_IDS_ARE_REMEMBERED = timedelta(days=7)
+FINISHED_ORDERS_ARE_REMEMBERED = timedelta(minutes=30)  # late and repeated events still find them
+FILLS_ARE_REMEMBERED = timedelta(days=2)
+_TIDY_EVERY = 256  # alerts
+
+_replace = msgspec.structs.replace
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def fold(state: State, records: Iterable[Record]) -> State:
+    """``state`` after ``records``, oldest first."""
+    for record in records:
+        state = apply(state, record)
+    return state
+
+
+def apply(state: State, record: Record) -> State:
+    """``state`` after one fact. Total over all record types; never fails on a fact that was once journalled."""
+    match record:
+        case AlertJournalled():
+            return _alert(state, record)
+        case AlertDecided():
+            return _replace(state, held=_without(state.held, record.cause))
+        case OrderChanged():
+            return _order(state, record.order)
+        case ForeignOrderChanged():
+            return _foreign(state, record)
+        case FillRecorded():
+            return _fill(state, record)
+        case PositionChanged():
+            return _position(state, record)
+        case PositionClosed():
+            return _tidy(_closed(state, record), record.ts)
+        case ExitExplained():
+            place = (record.account_id, record.contract_id)
+            last = state.last_exits.get(place)
+            if last is None:
+                return state
+            return _replace(state, last_exits=state.last_exits.set(place, _replace(last, reason=record.reason)))
+        case AccountChanged():
+            known = state.accounts.get(record.account.account_id)
+            account = _replace(known, account=record.account) if known else AccountState(account=record.account)
+            return _replace(state, accounts=state.accounts.set(record.account.account_id, account))
+        case PlanChanged():
+            return _replace(state, plans=state.plans.set(record.plan.plan_id, record.plan))
+        case PlanEnded():
+            return _replace(state, plans=_without(state.plans, record.plan_id))
+        case AccountReconciled():
+            known = state.accounts.get(record.account_id)
+            if known is None:
+                return state
+            known = _replace(known, reconciled_at=record.ts, has_lost_track=False)
+            return _replace(
+                state,
+                accounts=state.accounts.set(record.account_id, known),
+                last_event_at=_later(state.last_event_at, record.ts),
+            )
+        case HubRecorded():
+            state = _replace(state, user_hub_is_up=record.is_up, contact_changed_at=record.ts)
+            return state if record.is_up else _unreconciled(state)
+        case ResyncStarted():
+            return _unreconciled(_replace(state, contact_changed_at=record.ts), has_lost_track=True)
+        case DaemonStarted():
+            state = _replace(state, mode=record.mode, user_hub_is_up=False, is_stopping=False)
+            return _tidy(_unreconciled(state, has_lost_track=True), record.ts)
+        case DaemonStopping():
+            return _replace(state, is_stopping=True)
+        case WouldHaveSent() | IncidentRaised():
+            return state
+        case _ as never:
+            assert_never(never)
+
+
+def _alert(state: State, record: AlertJournalled) -> State:
+    event, verdict = record.alert, record.verdict
+    if verdict.kind is VerdictKind.HELD:
+        number = 1 + max((held.number for held in state.held.values()), default=0)
+        state = _replace(state, held=state.held.set(event.cause, Held(event=event, number=number)))
+    if verdict.of is not None:
+        return state  # a repeat never prolongs or replaces the memory of the first
+    window = event.dedupe_window_s
+    lifetime = SENDER_IDS_ARE_REMEMBERED if window is None else timedelta(seconds=window)
+    seen = SeenAlert(alert_id=event.cause, body_sha256=event.body_sha256, until=record.ts + lifetime, ts=record.ts)
+    state = _replace(state, seen=state.seen.set(f"{event.bot}|{event.dedupe_key}", seen))
+    return _tidy(state, record.ts) if len(state.seen) % _TIDY_EVERY == 0 else state
+
+
+def _order(state: State, order: TrackedOrder) -> State:
+    orders = state.orders.set(order.client_order_id, order)
+    ids = state.by_gateway_id
+    if order.gateway_order_id is not None:
+        ids = ids.set(order.gateway_order_id, order.client_order_id)
+    return _replace(state, orders=orders, by_gateway_id=ids)
+
+
+def _foreign(state: State, record: ForeignOrderChanged) -> State:
+    order = record.order
+    if order.status.is_working:
+        return _replace(state, foreign_orders=state.foreign_orders.set(order.gateway_order_id, order))
+    return _replace(state, foreign_orders=_without(state.foreign_orders, order.gateway_order_id))
+
+
+def _fill(state: State, record: FillRecorded) -> State:
+    fill, place = record.fill, (record.fill.account_id, record.fill.contract_id)
+    last = state.last_fills.get(place)
+    is_newest = last is None or (last.fill.ts_event, last.fill.fill_id) <= (fill.ts_event, fill.fill_id)
+    return _replace(
+        state,
+        fills_seen=state.fills_seen.set(fill.fill_id, record.ts),
+        last_fills=state.last_fills.set(place, record) if is_newest else state.last_fills,
+        last_event_at=_later(state.last_event_at, fill.ts_event),
+    )
+
+
+def _position(state: State, record: PositionChanged) -> State:
+    reported = record.position
+    place = (reported.account_id, reported.contract_id)
+    if reported.qty == 0:
+        last = state.positions.get(place)
+        return _replace(
+            state,
+            positions=_without(state.positions, place),
+            last_positions=state.last_positions if last is None else state.last_positions.set(place, last),
+            flat_since=state.flat_since.set(place, record.ts),
+        )
+    before = state.positions.get(place) or _still_there(state, reported)
+    same_side = before is not None and before.qty * reported.qty > 0
+    since = before.flat_before if before is not None else state.flat_since.get(place)
+    entry = entry_behind(state, place, reported.qty, since)
+    position = Position(
+        account_id=reported.account_id,
+        contract_id=reported.contract_id,
+        qty=reported.qty,
+        avg_price=reported.avg_price,
+        opened_at=before.opened_at if before is not None and same_side else reported.opened_at,
+        cause=entry.cause if entry is not None else (before.cause if before and same_side else record.cause),
+        entry=entry.client_order_id if entry is not None else None,
+        updated_at=record.ts,
+        flat_before=since,
+    )
+    return _replace(state, positions=state.positions.set(place, position), flat_since=_without(state.flat_since, place))
+
+
+def _still_there(state: State, reported: VenuePosition) -> Position | None:
+    """The position that was thought to have ended, when the venue reports the one that was opened at the same moment."""
+    last = state.last_positions.get((reported.account_id, reported.contract_id))
+    is_it = last is not None and last.opened_at is not None and last.opened_at == reported.opened_at
+    return last if is_it else None
+
+
+def entry_behind(state: State, place: Place, qty: int, since: datetime | None) -> TrackedOrder | None:
+    """Our newest entry at the place, on the position's side and sent after ``since``, that filled or may have filled.
+
+    One that is not over counts although no fill of it was seen: the report of its fill may be late or lost. A leg that
+    traded after its position had ended opened another one: that is ours, too, and nothing protects it.
+    """
+    found: TrackedOrder | None = None
+    for order in state.orders.values():
+        if (order.account_id, order.contract_id) != place or order.role is not Role.ENTRY:
+            continue
+        if since is not None and order.submitted_at < since:
+            continue  # an earlier round trip's
+        is_possible = order.side.sign * qty > 0 and (order.filled_qty > 0 or not order.state.is_over)
+        if is_possible and (found is None or order.updated_at > found.updated_at):
+            found = order
+    return found or _opened_by_leg(state, place, qty)
+
+
+def _opened_by_leg(state: State, place: Place, qty: int) -> TrackedOrder | None:
+    """The newest execution of the place is of a leg of ours, and it closed nothing (gateway reference 3.10)."""
+    last = state.last_fills.get(place)
+    if last is None or last.fill.gross_pnl is not None or last.client_order_id is None:
+        return None
+    return state.orders.get(last.client_order_id) if last.fill.side.sign * qty > 0 else None
+
+
+def _closed(state: State, record: PositionClosed) -> State:
+    place = (record.account_id, record.contract_id)
+    last = LastExit(cause=record.cause, reason=record.reason, qty=record.qty, ts=record.ts)
+    return _replace(state, last_exits=state.last_exits.set(place, last))
+
+
+def _unreconciled(state: State, has_lost_track: bool = False) -> State:
+    accounts = state.accounts
+    for account_id, known in accounts.items():
+        lost = known.has_lost_track or has_lost_track
+        accounts = accounts.set(account_id, _replace(known, reconciled_at=None, has_lost_track=lost))
+    return _replace(state, accounts=accounts)
+
+
+def _tidy(state: State, now: datetime) -> State:
+    """Forgets what nothing can refer to any more, so that a state stays small over months."""
+    orders = state.orders
+    kept_entries = {position.entry for position in state.positions.values()}
+    for tag, order in state.orders.items():
+        is_old = order.state.is_over and order.updated_at < now - FINISHED_ORDERS_ARE_REMEMBERED
+        if is_old and tag not in kept_entries and order.parent not in kept_entries:
+            orders = orders.delete(tag)
+    ids = Map((key, tag) for key, tag in state.by_gateway_id.items() if tag in orders)
+    seen = state.seen
+    for key, alert in state.seen.items():
+        if alert.until is not None and alert.until < now:
+            seen = seen.delete(key)
+    fills = state.fills_seen
+    for fill_id, ts in state.fills_seen.items():
+        if ts < now - FILLS_ARE_REMEMBERED:
+            fills = fills.delete(fill_id)
+    return _replace(state, orders=orders, by_gateway_id=ids, seen=seen, fills_seen=fills)
+
+
+def _later(a: datetime | None, b: datetime) -> datetime:
+    return b if a is None or b > a else a
+
+
+def _without(mapping: Map[K, V], key: K) -> Map[K, V]:
+    return mapping.delete(key) if key in mapping else mapping

@@ -1,0 +1,137 @@
+"""One decision in the making: records are applied as they are written, so later thoughts of the same event see earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from desk.bots import BotConfig
+from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
+from desk.core.orders import Role, TrackedOrder
+from desk.core.plans import Plan
+from desk.core.records import IncidentRaised, PlanChanged, PlanEnded, Record, Verdict
+from desk.core.words import Contract
+from desk.engine.apply import apply
+from desk.engine.effects import Effect, ReadAccount, Reduce, SearchTag, StartTimer, Submit, Tell
+from desk.engine.state import Place, State
+from desk.orders import Move, PlaceView
+
+__all__ = ["Context", "Decision", "Draft", "entering_qty", "unreported_fill", "view_of"]
+
+FULL_READ_OVERLAP = timedelta(minutes=5)  # no sequence numbers, no replay (gateway reference 5.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision may look at besides the state: configuration, the gateway's catalogue, the time. Not journalled."""
+
+    now: datetime
+    bots: Mapping[str, BotConfig]
+    contracts: Mapping[ContractId, Contract]
+    is_shadow: bool = False
+    is_journal_ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``state`` is the given state with ``records`` applied."""
+
+    state: State
+    records: tuple[Record, ...]
+    effects: tuple[Effect, ...]
+    verdict: Verdict | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    state: State
+    ctx: Context
+    records: list[Record] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        return self.ctx.now
+
+    def record(self, record: Record) -> None:
+        self.state = apply(self.state, record)
+        self.records.append(record)
+
+    def tell(self, cause: CauseId, kind: str, text: str) -> None:
+        self.record(IncidentRaised(cause=cause, kind=kind, text=text, ts=self.now))
+        self.effects.append(Tell(kind, text, cause))
+
+    def finish(self, verdict: Verdict | None = None) -> Decision:
+        """In shadow nothing leaves the house, whatever a plan of an earlier mode may want."""
+        effects = [e for e in self.effects if not (self.ctx.is_shadow and isinstance(e, Submit | Reduce))]
+        return Decision(self.state, tuple(self.records), tuple(effects), verdict)
+
+    def read(self, account_id: AccountId, asked_by: str) -> None:
+        self.effects.append(ReadAccount(account_id, asked_by))
+
+    def read_fully(self, account_id: AccountId) -> None:
+        """Ask for what a reconciliation needs: everything since the oldest thing that may have changed unseen."""
+        open_since = [
+            order.submitted_at
+            for order in self.state.orders.values()
+            if order.account_id == account_id and not order.state.is_over
+        ]
+        newest = self.state.last_event_at or self.now
+        since = min([newest, self.now, *open_since]) - FULL_READ_OVERLAP
+        self.effects.append(ReadAccount(account_id, "reconcile", is_full=True, since=since))
+
+    def follow(self, plan: Plan, move: Move) -> None:
+        """Writes down what a plan's step decided and passes on what it asks for."""
+        if move.incident is not None:
+            self.tell(plan.cause, *move.incident)
+        if move.plan is None:
+            self.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=move.result, ts=self.now))
+        elif move.plan != self.state.plans.get(plan.plan_id):
+            self.record(PlanChanged(cause=plan.cause, plan=move.plan, ts=self.now))
+        self.effects += [Reduce(reducing) for reducing in move.reducings]
+        if move.reads:
+            self.read(plan.account_id, plan.plan_id)
+        if move.timer is not None:
+            self.effects.append(StartTimer(move.timer.key, move.timer.delay_s))
+
+    def search(self, account_id: AccountId, client_order_id: ClientOrderId) -> None:
+        order = self.state.orders[client_order_id]
+        since = order.submitted_at - FULL_READ_OVERLAP
+        self.effects.append(SearchTag(account_id, order.client_order_id, since))
+
+
+def view_of(state: State, place: Place) -> PlaceView:
+    return PlaceView(
+        account_id=place[0],
+        contract_id=place[1],
+        qty=state.position_qty(place),
+        ours=tuple(state.orders_at(place)),
+        foreign=tuple(state.foreign_at(place)),
+    )
+
+
+def entering_qty(state: State, place: Place) -> int:
+    """Signed contracts that are on their way into the position: unfilled parts of entries under way, and fills whose position
+    report is still to come."""
+    qty = sum(order.side.sign * (order.qty - order.filled_qty) for order in state.entries_at(place))
+    _, missing = unreported_fill(state, place)
+    return qty + missing
+
+
+def unreported_fill(state: State, place: Place) -> tuple[TrackedOrder | None, int]:
+    """The newest entry that filled since the place was last known flat, and signed what is left of such fills, as long as
+    no position was reported: its report is late or lost."""
+    if place in state.positions:
+        return None, 0
+    since = state.flat_since.get(place)
+    newest: TrackedOrder | None = None
+    qty = 0
+    for order in state.orders.values():
+        if (order.account_id, order.contract_id) != place or not order.filled_qty:
+            continue
+        if since is None or order.submitted_at >= since:
+            qty += order.side.sign * order.filled_qty
+            if order.role is Role.ENTRY and (newest is None or order.updated_at > newest.updated_at):
+                newest = order
+    return (newest, qty) if newest is not None and qty * newest.side.sign > 0 else (None, 0)

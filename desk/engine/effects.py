@@ -1,0 +1,65 @@
+"""What the world should do about a decision. Carried out only after the commit, by the executor's lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from desk.core.ids import AccountId, ClientOrderId
+from desk.orders import Reducing
+from desk.risk import Approved
+
+__all__ = ["Effect", "ReadAccount", "Reduce", "SearchTag", "StartTimer", "Submit", "Tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send an opening order. Its journalled form is in state submitted."""
+
+    approved: Approved
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Send a cancel or a close."""
+
+    reducing: Reducing
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAccount:
+    """Read the gateway's word on an account. ``is_full``: with finished orders and fills since ``since``."""
+
+    account_id: AccountId
+    asked_by: str
+    is_full: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTag:
+    """Look one of our orders up by its tag: finished and open orders since ``since``."""
+
+    account_id: AccountId
+    client_order_id: ClientOrderId
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """A ``TimerFired(key)`` after ``delay_s``. Timers of a lost process are not missed: plans are resumed by reading."""
+
+    key: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A person should see this."""
+
+    kind: str
+    text: str
+    cause: str
+
+
+Effect = Submit | Reduce | ReadAccount | SearchTag | StartTimer | Tell

@@ -1,0 +1,135 @@
+"""Starting exits, flattening, and guarding: where the engine calls the plans of ``desk/orders``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from desk.bots import may_open
+from desk.core.events import FlattenRequested
+from desk.core.ids import AccountId, CauseId, ContractId
+from desk.core.plans import ExitPlan, ExitReason, FlattenPlan
+from desk.core.records import AlertDecided, PlanEnded, Verdict, VerdictKind, WouldHaveSent
+from desk.engine.draft import Decision, Draft, unreported_fill, view_of
+from desk.engine.state import Place, contracts_in_play
+from desk.orders import exit as exit_plan
+from desk.orders import flatten as flatten_plan
+from desk.orders import protect as protect_plan
+from desk.orders.move import Move, is_protected
+from desk.risk import Reason
+
+__all__ = ["decide_flatten", "exit_ended", "flatten_saw", "guard", "start_exit", "start_flatten", "supersede_held"]
+
+
+def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> str:
+    """Starts an exit at the place, or joins the one that runs. Returns its plan id."""
+    running = draft.state.exit_plan(place)
+    if running is not None:
+        return running.plan_id
+    guarding = draft.state.protect_plan(place)
+    if guarding is not None:
+        draft.record(PlanEnded(cause=guarding.cause, plan_id=guarding.plan_id, result="an exit runs", ts=draft.now))
+    for entry in list(draft.state.entries_at(place)):
+        if entry.state.is_over:  # never sent, waits for another try: that is over
+            plan_id = f"enter:{entry.client_order_id}"
+            draft.record(PlanEnded(cause=entry.cause, plan_id=plan_id, result="not sent: an exit came", ts=draft.now))
+            text = f"{entry.side} {entry.qty} {entry.contract_id} was not carried out: an exit came after it"
+            draft.tell(entry.cause, "entry.expired", text)
+    move = exit_plan.begin(view_of(draft.state, place), cause, reason, draft.now)
+    assert isinstance(move.plan, ExitPlan), "an exit begins with a plan"
+    draft.follow(move.plan, move)
+    return move.plan.plan_id
+
+
+def start_flatten(draft: Draft, account_id: AccountId, cause: CauseId, reason: ExitReason) -> str:
+    """Starts flattening the account, or joins what runs. Known contracts exit at once, the rest after the read."""
+    running = draft.state.flatten_plan(account_id)
+    if running is not None:
+        return running.plan_id
+    move = flatten_plan.begin(account_id, cause, reason, draft.now)
+    assert isinstance(move.plan, FlattenPlan), "flattening begins with a plan"
+    known = sorted(contracts_in_play(draft.state, account_id))
+    exits = tuple(start_exit(draft, (account_id, contract_id), cause, reason) for contract_id in known)
+    if exits:
+        move = Move(msgspec.structs.replace(move.plan, waits_for=exits))
+    assert move.plan is not None, "flattening begins with a plan"
+    draft.follow(move.plan, move)
+    return move.plan.plan_id
+
+
+def flatten_saw(draft: Draft, plan: FlattenPlan, found: set[ContractId]) -> None:
+    """A read for the plan came back; ``found`` holds a position or a working order at the venue."""
+    in_play = sorted(found | contracts_in_play(draft.state, plan.account_id))
+    exits: tuple[str, ...] = ()
+    if not plan.waits_for:
+        exits = tuple(start_exit(draft, (plan.account_id, contract), plan.cause, plan.reason) for contract in in_play)
+    draft.follow(plan, flatten_plan.on_snapshot(plan, exits))
+
+
+def exit_ended(draft: Draft, plan: ExitPlan) -> None:
+    """A flattening that waited for this exit goes on."""
+    for waiting in list(draft.state.plans.values()):
+        if isinstance(waiting, FlattenPlan) and plan.plan_id in waiting.waits_for:
+            draft.follow(waiting, flatten_plan.on_exit_ended(waiting, plan.plan_id))
+
+
+def decide_flatten(draft: Draft, event: FlattenRequested) -> Decision:
+    """A person asked for flat: a contract, an account, or everything."""
+    known = sorted(draft.state.accounts)
+    accounts = [account_id for account_id in known if event.account_id in {None, account_id}]
+    if not accounts:
+        text = "the desk is not logged in yet; try again in a moment" if not known else "the gateway does not list it"
+        text = f"the account is not known: {text}"
+        return draft.finish(Verdict(kind=VerdictKind.DENIED, reason=Reason.ACCOUNT_UNKNOWN, text=text))
+    if draft.ctx.is_shadow:
+        text = "shadow: would flatten; nothing was sent. Use the TopstepX platform to close positions"
+        for account_id in accounts:
+            draft.record(WouldHaveSent(cause=event.cause, account_id=account_id, text=text, ts=draft.now))
+        return draft.finish(Verdict(kind=VerdictKind.WOULD_SEND, reason=Reason.SHADOW, text=text))
+    started = []
+    for account_id in accounts:
+        supersede_held(draft, account_id, event.ts)
+        if event.contract_id is None:
+            started.append(start_flatten(draft, account_id, event.cause, ExitReason.MANUAL))
+        else:
+            started.append(start_exit(draft, (account_id, event.contract_id), event.cause, ExitReason.MANUAL))
+    return draft.finish(Verdict(kind=VerdictKind.ACCEPTED, text="flattening", plan_id=" ".join(started)))
+
+
+def supersede_held(draft: Draft, account_id: AccountId, asked_at: datetime) -> None:
+    """Entries that wait to be decided are older than the order to be flat: they are not taken any more."""
+    for cause, held in sorted(draft.state.held.items(), key=lambda item: item[1].number):
+        bot = draft.ctx.bots.get(held.event.bot)
+        is_here = held.event.ts <= asked_at and (bot is None or bot.account_id in {None, account_id})
+        if is_here and held.event.alert is not None and may_open(held.event.alert):
+            text = "an order to be flat came after it while it waited"
+            verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)
+            draft.record(AlertDecided(cause=cause, verdict=verdict, ts=draft.now))
+
+
+def guard(draft: Draft, place: Place) -> None:
+    """Holds a position of ours against its stops: starts the deadline when none is confirmed, ends it when one is, or when
+    there is nothing to protect."""
+    plan = draft.state.protect_plan(place)
+    cause = _what_to_protect(draft, place)
+    view = view_of(draft.state, place)
+    if plan is not None and (cause is None or is_protected(view)):
+        result = "protected" if cause is not None else "flat" if view.qty == 0 else "not a position of ours"
+        draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=result, ts=draft.now))
+    if plan is not None or cause is None or is_protected(view):
+        return
+    if draft.ctx.is_shadow or draft.state.exit_plan(place) is not None:
+        return
+    move = protect_plan.begin(place[0], place[1], cause, draft.now)
+    assert move.plan is not None, "guarding begins with a plan"
+    draft.follow(move.plan, move)
+
+
+def _what_to_protect(draft: Draft, place: Place) -> CauseId | None:
+    """What opened the position there that is ours to protect, also one of which only the fill was reported yet."""
+    position = draft.state.positions.get(place)
+    if position is not None:
+        return position.cause if position.entry is not None else None
+    entry, _ = unreported_fill(draft.state, place)
+    return entry.cause if entry is not None else None

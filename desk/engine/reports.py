@@ -1,0 +1,262 @@
+"""What the venue says of orders, fills, positions and accounts, over the hub or in a read. Late, twice and reordered."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from desk.core.ids import CauseId, stop_leg_id, target_leg_id
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import EnterPlan, ExitReason
+from desk.core.records import (
+    AccountChanged,
+    ExitExplained,
+    FillRecorded,
+    ForeignOrderChanged,
+    OrderChanged,
+    PositionChanged,
+    PositionClosed,
+)
+from desk.core.words import Account, Fill, OrderStatus, VenueOrder, VenuePosition
+from desk.engine.apply import entry_behind
+from desk.engine.draft import Draft, unreported_fill
+from desk.engine.effects import StartTimer
+from desk.engine.exits import guard
+from desk.engine.state import Place, Position, State
+from desk.orders import advance, enter, leg_of
+from desk.orders import exit as exit_plan
+
+__all__ = [
+    "FOUND",
+    "LOOK_AFTER_S",
+    "VENUE",
+    "end_order",
+    "on_account",
+    "on_fill",
+    "on_order",
+    "on_position",
+    "saw_flat",
+]
+
+VENUE = CauseId("venue")
+FOUND = "found by its tag"
+LOOK_AFTER_S = 1.2  # the venue's own OCO takes milliseconds, a read may lag by a second
+
+
+def on_order(draft: Draft, reported: VenueOrder, why: str) -> None:
+    """One report of an order. Ours are matched by tag, then by the gateway's id; others are kept while they work."""
+    known = _ours(draft.state, reported)
+    place = (reported.account_id, reported.contract_id)
+    if known is None:
+        leg = _new_leg(draft, reported)
+        if leg is None:
+            _foreign(draft, reported)
+            return
+        draft.record(OrderChanged(cause=leg.cause, order=leg, why=why, ts=draft.now))
+        guard(draft, place)
+        return
+    if known.state is OrderState.UNKNOWN and reported.status is OrderStatus.REJECTED and why != FOUND:
+        return  # perhaps of a repeat that was refused because the first sending has the tag: the search tells
+    changed = advance(known, reported, draft.now)
+    if changed is not None:
+        _changed(draft, changed, why)
+
+
+def end_order(draft: Draft, order: TrackedOrder, why: str) -> None:
+    """The venue does not have it any more, and did not tell how it ended."""
+    ended = msgspec.structs.replace(order, state=OrderState.CANCELED, updated_at=draft.now)
+    _changed(draft, ended, why)
+
+
+def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
+    draft.record(OrderChanged(cause=order.cause, order=order, why=why, ts=draft.now))
+    if order.role is Role.ENTRY:
+        _entry_moved(draft, order)
+    elif order.state is OrderState.FILLED:
+        _explain(draft, (order.account_id, order.contract_id), order.cause, _reason_of(order))
+    _attribute(draft, (order.account_id, order.contract_id))
+    guard(draft, (order.account_id, order.contract_id))
+
+
+def _ours(state: State, reported: VenueOrder) -> TrackedOrder | None:
+    """By tag, then by the gateway's id, and only at its own account: a copied order may carry a copied tag."""
+    tag = reported.tag if reported.tag in state.orders else state.by_gateway_id.get(reported.gateway_order_id)
+    order = state.orders.get(tag) if tag is not None else None
+    return order if order is not None and order.account_id == reported.account_id else None
+
+
+def _new_leg(draft: Draft, reported: VenueOrder) -> TrackedOrder | None:
+    tag = reported.tag or ""
+    if not tag.endswith(("-SL", "-TP")):
+        return None
+    entry = next((o for o in draft.state.orders.values() if tag[:-3] == o.client_order_id), None)
+    if entry is None or entry.account_id != reported.account_id:
+        return None
+    return leg_of(entry, reported, draft.now)
+
+
+def _foreign(draft: Draft, reported: VenueOrder) -> None:
+    known = draft.state.foreign_orders.get(reported.gateway_order_id)
+    if known == reported or (known is None and reported.status.is_terminal):
+        return
+    draft.record(ForeignOrderChanged(cause=VENUE, order=reported, ts=draft.now))
+
+
+def _entry_moved(draft: Draft, order: TrackedOrder) -> None:
+    """An entry got on: its plan follows, and a position that was reported first learns whose it is."""
+    plan = draft.state.plans.get(f"enter:{order.client_order_id}")
+    if isinstance(plan, EnterPlan):
+        move = enter.on_order(plan, order)
+        if move is not None:
+            draft.follow(plan, move)
+
+
+def _attribute(draft: Draft, place: Place) -> None:
+    """A position that was reported before what opened it learns whose it is, or that it is not ours after all."""
+    position = draft.state.positions.get(place)
+    if position is None:
+        return
+    entry = entry_behind(draft.state, place, position.qty, position.flat_before)
+    if (entry.client_order_id if entry is not None else None) == position.entry:
+        return
+    again = VenuePosition(
+        account_id=position.account_id,
+        contract_id=position.contract_id,
+        qty=position.qty,
+        avg_price=position.avg_price,
+        opened_at=position.opened_at,
+    )
+    cause = entry.cause if entry is not None else VENUE
+    draft.record(PositionChanged(cause=cause, position=again, source="entry", ts=draft.now))
+
+
+def on_fill(draft: Draft, fill: Fill) -> None:
+    """One execution, once. It names the reason of an exit that was unknown when the position went flat."""
+    if fill.fill_id in draft.state.fills_seen:
+        return
+    tag = draft.state.by_gateway_id.get(fill.gateway_order_id)
+    order = draft.state.orders.get(tag) if tag is not None else None
+    if order is not None and order.account_id != fill.account_id:
+        tag = order = None
+    cause = order.cause if order is not None else VENUE
+    draft.record(FillRecorded(cause=cause, fill=fill, client_order_id=tag, ts=draft.now))
+    place = (fill.account_id, fill.contract_id)
+    _attribute(draft, place)
+    guard(draft, place)
+    last = draft.state.last_exits.get(place)
+    if last is None or fill.gross_pnl is None or fill.voided:
+        return
+    if order is not None:
+        _explain(draft, place, order.cause, _reason_of(order))
+    elif last.qty * fill.side.sign < 0 and _knows_legs(draft.state, place, last.cause):
+        _explain(draft, place, last.cause, ExitReason.MANUAL)
+
+
+def _explain(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> None:
+    """Names the reason of the last end at the place, where it was unknown and ``cause`` is what had opened it."""
+    last = draft.state.last_exits.get(place)
+    if last is None or last.reason is not ExitReason.UNKNOWN or last.cause != cause or place in draft.state.positions:
+        return
+    if reason is not ExitReason.UNKNOWN:
+        draft.record(ExitExplained(cause=cause, account_id=place[0], contract_id=place[1], reason=reason, ts=draft.now))
+
+
+def _knows_legs(state: State, place: Place, cause: CauseId) -> bool:
+    """An execution of an order that we do not know cannot be of a leg of ours: all of them are known."""
+    for order in state.orders.values():
+        if order.cause == cause and order.role is Role.ENTRY and (order.account_id, order.contract_id) == place:
+            has_target = order.target_ticks is None or target_leg_id(order.client_order_id) in state.orders
+            return has_target and stop_leg_id(order.client_order_id) in state.orders
+    return True
+
+
+def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
+    """The venue's net position of a place. Absolute, so repeats are harmless."""
+    place = (reported.account_id, reported.contract_id)
+    before = draft.state.positions.get(place)
+    if before is None and reported.qty == 0:
+        return
+    if before is not None and before.qty == reported.qty and before.avg_price == reported.avg_price:
+        return
+    if before is not None and _is_of_an_earlier_one(before, reported):
+        return
+    has_ended = before is not None and before.qty * reported.qty <= 0
+    reason, ended_by = _exit_reason(draft.state, place) if has_ended else (ExitReason.UNKNOWN, None)
+    cause = before.cause if before is not None else VENUE
+    draft.record(PositionChanged(cause=cause, position=reported, source=source, ts=draft.now))
+    if before is not None and has_ended:
+        draft.record(
+            PositionClosed(
+                cause=before.cause,
+                account_id=place[0],
+                contract_id=place[1],
+                qty=before.qty,
+                avg_price=before.avg_price,
+                reason=reason,
+                ended_by=ended_by,
+                ts=draft.now,
+            )
+        )
+        running = draft.state.exit_plan(place)
+        move = exit_plan.on_flat_report(running) if running is not None and reported.qty == 0 else None
+        if running is not None and move is not None:
+            draft.follow(running, move)
+    if reported.qty == 0 and any(draft.state.orders_at(place)):
+        draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))
+    guard(draft, place)
+
+
+def _is_of_an_earlier_one(position: Position, reported: VenuePosition) -> bool:
+    """A report that came late: it is of a position that began before the one that is known."""
+    if position.opened_at is None or reported.opened_at is None:
+        return False
+    return reported.opened_at < position.opened_at
+
+
+def saw_flat(draft: Draft, place: Place, source: str) -> None:
+    """Flat for sure. A position of which no report ever came gets its story now, from the fill that opened it."""
+    entry, qty = unreported_fill(draft.state, place)
+    if entry is not None and entry.filled_price is not None:
+        missed = VenuePosition(account_id=place[0], contract_id=place[1], qty=qty, avg_price=entry.filled_price)
+        draft.record(PositionChanged(cause=entry.cause, position=missed, source="fill", ts=draft.now))
+    known = draft.state.positions.get(place)
+    flat = VenuePosition(
+        account_id=place[0], contract_id=place[1], qty=0, avg_price=known.avg_price if known is not None else Decimal(0)
+    )
+    if known is not None:
+        on_position(draft, flat, source)
+    elif entry is not None:  # filled at a price that nobody told
+        draft.record(PositionChanged(cause=entry.cause, position=flat, source=source, ts=draft.now))
+
+
+def _exit_reason(state: State, place: Place) -> tuple[ExitReason, CauseId | None]:
+    """Why the position at the place ended, from its newest fill, else from its legs, else from what we were doing."""
+    position = state.positions[place]
+    plan = state.exit_plan(place)
+    ended_by = plan.cause if plan is not None else None
+    last = state.last_fills.get(place)
+    if last is not None and last.ts < position.updated_at:
+        last = None  # of an earlier round trip; the closing fill is still to come
+    if last is not None and last.fill.gross_pnl is not None and last.client_order_id is not None:
+        order = state.orders.get(last.client_order_id)
+        if order is not None and order.role is not Role.ENTRY:
+            return _reason_of(order), None
+    for leg in state.orders.values():
+        is_leg = leg.parent is not None and leg.parent == position.entry
+        if is_leg and leg.state is OrderState.FILLED:
+            return _reason_of(leg), None
+    if plan is not None:
+        return plan.reason, ended_by
+    is_closing = last is not None and last.fill.gross_pnl is not None and last.fill.side.sign * position.qty < 0
+    return (ExitReason.MANUAL if is_closing else ExitReason.UNKNOWN), None
+
+
+def _reason_of(order: TrackedOrder) -> ExitReason:
+    return {Role.STOP: ExitReason.STOP, Role.TARGET: ExitReason.TARGET}.get(order.role, ExitReason.UNKNOWN)
+
+
+def on_account(draft: Draft, account: Account) -> None:
+    known = draft.state.accounts.get(account.account_id)
+    if known is None or known.account != account:
+        draft.record(AccountChanged(cause=VENUE, account=account, ts=draft.now))

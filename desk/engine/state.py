@@ -1,0 +1,160 @@
+"""Everything the desk knows, as one frozen value. Only ``apply`` makes the next one.
+
+Persistent maps: a failed commit throws the batch's states away for nothing, surfaces read any state without a lock, and
+folding the journal gives an equal value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from immutables import Map
+
+from desk.core.events import AlertReceived
+from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, FillId, GatewayOrderId
+from desk.core.orders import Role, TrackedOrder
+from desk.core.plans import EnterPlan, ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan
+from desk.core.records import FillRecorded
+from desk.core.words import Account, VenueOrder
+
+__all__ = ["AccountState", "Held", "LastExit", "Place", "Position", "SeenAlert", "State", "contracts_in_play"]
+
+Place = tuple[AccountId, ContractId]
+"""Where trading happens: one account, one contract. Lanes, positions and exits are per place."""
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True):
+    account: Account
+    reconciled_at: datetime | None = None  # None: state and gateway may disagree, entries are denied
+    has_lost_track: bool = False  # timers and answers of its plans may be lost: they are resumed when it is reconciled
+
+    @property
+    def is_reconciled(self) -> bool:
+        return self.reconciled_at is not None
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """A non-flat position. ``cause`` opened it where that is known."""
+
+    account_id: AccountId
+    contract_id: ContractId
+    qty: int  # signed, never 0
+    avg_price: Decimal
+    opened_at: datetime | None
+    cause: CauseId
+    entry: ClientOrderId | None  # our entry behind it, filled or still under way; None: made by hand or by another tool
+    updated_at: datetime
+    flat_before: datetime | None = None  # when the place was last known flat: an older entry is not behind it
+
+
+class LastExit(msgspec.Struct, frozen=True, kw_only=True):
+    cause: CauseId
+    reason: ExitReason
+    qty: int
+    ts: datetime
+
+
+class SeenAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of an alert for duplicates. ``until`` None: for as long as the journal keeps it."""
+
+    alert_id: CauseId
+    body_sha256: str
+    until: datetime | None
+    ts: datetime
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """``number``: in the order of arrival, which neither a coarse clock nor an id within one millisecond tells."""
+
+    event: AlertReceived
+    number: int
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    mode: str = "paper"
+    accounts: Map[AccountId, AccountState] = Map()
+    orders: Map[ClientOrderId, TrackedOrder] = Map()
+    by_gateway_id: Map[GatewayOrderId, ClientOrderId] = Map()
+    foreign_orders: Map[GatewayOrderId, VenueOrder] = Map()  # working only
+    positions: Map[Place, Position] = Map()
+    flat_since: Map[Place, datetime] = Map()  # when a place was last reported flat
+    last_positions: Map[Place, Position] = (
+        Map()
+    )  # what a flat place held before: a report of it again means it still does
+    last_exits: Map[Place, LastExit] = Map()
+    plans: Map[str, Plan] = Map()
+    seen: Map[str, SeenAlert] = Map()  # by "<bot>|<dedupe key>"
+    held: Map[CauseId, Held] = Map()
+    fills_seen: Map[FillId, datetime] = Map()
+    last_fills: Map[Place, FillRecorded] = Map()  # newest fill of each place
+    user_hub_is_up: bool = False
+    contact_changed_at: datetime | None = None  # a read asked before this reconciles nothing
+    is_stopping: bool = False
+    last_event_at: datetime | None = None  # newest thing the gateway told us, for the overlap of the next full read
+
+    def is_reconciled(self, account_id: AccountId) -> bool:
+        account = self.accounts.get(account_id)
+        return account is not None and account.is_reconciled
+
+    def position_qty(self, place: Place) -> int:
+        position = self.positions.get(place)
+        return position.qty if position is not None else 0
+
+    def orders_at(self, place: Place) -> Iterator[TrackedOrder]:
+        """Our orders of a place that are not over."""
+        return (
+            order
+            for order in self.orders.values()
+            if (order.account_id, order.contract_id) == place and not order.state.is_over
+        )
+
+    def entries_at(self, place: Place) -> Iterator[TrackedOrder]:
+        """Our entries of a place that are under way: not over, or surely not sent and to be tried again."""
+        return (
+            order
+            for order in self.orders.values()
+            if (order.account_id, order.contract_id) == place
+            and order.role is Role.ENTRY
+            and (not order.state.is_over or f"enter:{order.client_order_id}" in self.plans)
+        )
+
+    def foreign_at(self, place: Place) -> Iterator[VenueOrder]:
+        return (order for order in self.foreign_orders.values() if (order.account_id, order.contract_id) == place)
+
+    def protective_stops(self, place: Place) -> Iterator[TrackedOrder]:
+        return (order for order in self.orders_at(place) if order.role is Role.STOP)
+
+    def exit_plan(self, place: Place) -> ExitPlan | None:
+        for plan in self.plans.values():
+            if isinstance(plan, ExitPlan) and (plan.account_id, plan.contract_id) == place:
+                return plan
+        return None
+
+    def flatten_plan(self, account_id: AccountId) -> FlattenPlan | None:
+        for plan in self.plans.values():
+            if isinstance(plan, FlattenPlan) and plan.account_id == account_id:
+                return plan
+        return None
+
+    def protect_plan(self, place: Place) -> ProtectPlan | None:
+        for plan in self.plans.values():
+            if isinstance(plan, ProtectPlan) and (plan.account_id, plan.contract_id) == place:
+                return plan
+        return None
+
+    def enter_plans(self, account_id: AccountId) -> Iterator[EnterPlan]:
+        return (p for p in self.plans.values() if isinstance(p, EnterPlan) and p.account_id == account_id)
+
+
+def contracts_in_play(state: State, account_id: AccountId) -> set[ContractId]:
+    """Contracts of an account that hold a position, a working order, an order that may live, or that a plan is about."""
+    found = {contract for account, contract in state.positions if account == account_id}
+    for plan in state.plans.values():
+        if plan.account_id == account_id and not isinstance(plan, FlattenPlan):
+            found.add(plan.contract_id)
+    found |= {o.contract_id for o in state.orders.values() if o.account_id == account_id and not o.state.is_over}
+    found |= {o.contract_id for o in state.foreign_orders.values() if o.account_id == account_id}
+    return found

@@ -1,0 +1,201 @@
+"""A venue in memory, written from the gateway reference: market orders with brackets, OCO, cancel, closeContract.
+
+Pure: it has no clock. Every change is kept as a picture with its time, so that a read may be answered late, and returned as
+the user events that it causes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from desk.core.events import Event, FillReported, OrderReported, PositionReported
+from desk.core.ids import AccountId, ClientOrderId, ContractId, FillId, GatewayOrderId, stop_leg_id, target_leg_id
+from desk.core.orders import OrderRequest
+from desk.core.words import Fill, OrderStatus, OrderType, Side, VenueOrder, VenuePosition
+
+PRICE = Decimal(20000)
+Place = tuple[AccountId, ContractId]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a read may show: everything as it was at one moment."""
+
+    at: datetime
+    orders: dict[GatewayOrderId, VenueOrder]
+    positions: dict[Place, VenuePosition]
+    fills: tuple[Fill, ...]
+
+
+@dataclass
+class Venue:
+    """``fill_delay_s`` and ``wake_delay_s``: between order and fill, between fill and working legs."""
+
+    now: datetime
+    orders: dict[GatewayOrderId, VenueOrder] = field(default_factory=dict)
+    positions: dict[Place, VenuePosition] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    tags: set[tuple[AccountId, ClientOrderId]] = field(default_factory=set)
+    next_id: int = 5_000_000_000
+    naked: bool = False  # fault: legs are rejected when the entry fills
+    placed: list[OrderRequest] = field(default_factory=list)  # accepted ones
+    most_held: int = 0
+
+    def at(self, now: datetime) -> None:
+        self.now = now
+
+    def place(self, order: OrderRequest) -> tuple[GatewayOrderId, str]:
+        """Id, and why it was refused. A refused order exists all the same, with status rejected."""
+        key = (order.account_id, order.client_order_id)
+        entry_id = self._id()
+        refused = "Specified custom tag is already in use" if key in self.tags else ""
+        self.tags.add(key)
+        status = OrderStatus.REJECTED if refused else OrderStatus.PENDING
+        self._put(self._order(entry_id, order, order.type, order.side, order.client_order_id, status))
+        if refused:
+            return entry_id, refused
+        self.placed.append(order)
+        for tag, kind, ticks in (
+            (stop_leg_id(order.client_order_id), OrderType.STOP, order.stop_ticks),
+            (target_leg_id(order.client_order_id), OrderType.LIMIT, order.target_ticks),
+        ):
+            leg_id = self._id()
+            if ticks is not None:
+                self._put(
+                    self._order(leg_id, order, kind, order.side.opposite, tag, OrderStatus.SUSPENDED, parent=entry_id)
+                )
+        return entry_id, ""
+
+    def fill(self, order_id: GatewayOrderId) -> None:
+        """An entry, a close or a leg trades in full; legs wake up or are cancelled with it."""
+        order = self.orders[order_id]
+        if order.status.is_terminal:
+            return
+        self._put(msgspec.structs.replace(order, status=OrderStatus.FILLED, filled_qty=order.qty, filled_price=PRICE))
+        self._execute(order)
+        for leg in list(self.orders.values()):
+            if leg.parent_id == order_id and leg.status is OrderStatus.SUSPENDED:
+                price = {"stop_price": PRICE} if leg.type is OrderType.STOP else {"limit_price": PRICE}
+                status = OrderStatus.REJECTED if self.naked else OrderStatus.OPEN
+                self._put(msgspec.structs.replace(leg, status=status, **price))
+            elif order.parent_id is not None and leg.parent_id == order.parent_id and leg.status.is_working:
+                self._put(msgspec.structs.replace(leg, status=OrderStatus.CANCELLED))
+
+    def cancel(self, order_id: GatewayOrderId) -> bool:
+        order = self.orders.get(order_id)
+        if order is None or order.status.is_terminal or order.type is OrderType.MARKET:
+            return False
+        self._put(msgspec.structs.replace(order, status=OrderStatus.CANCELLED))
+        return True
+
+    def close(self, place: Place) -> GatewayOrderId | None:
+        """closeContract: a market order for the whole position; legs stay. None: there is no position."""
+        position = self.positions.get(place)
+        if position is None:
+            return None
+        side = Side.SELL if position.qty > 0 else Side.BUY
+        request = OrderRequest(
+            client_order_id=ClientOrderId(""),
+            account_id=place[0],
+            contract_id=place[1],
+            type=OrderType.MARKET,
+            side=side,
+            qty=abs(position.qty),
+        )
+        order_id = self._id()
+        self._put(self._order(order_id, request, OrderType.MARKET, side, None, OrderStatus.PENDING))
+        return order_id
+
+    def due(self) -> list[GatewayOrderId]:
+        """Market orders that wait for their fill."""
+        return [o.gateway_order_id for o in self.orders.values() if o.status is OrderStatus.PENDING]
+
+    def working(self, place: Place) -> list[VenueOrder]:
+        here = [o for o in self.orders.values() if (o.account_id, o.contract_id) == place]
+        return [order for order in here if order.status.is_working]
+
+    def qty(self, place: Place) -> int:
+        position = self.positions.get(place)
+        return position.qty if position is not None else 0
+
+    def picture(self, as_of: datetime) -> Picture:
+        """The newest picture that is not younger than ``as_of``."""
+        older = [picture for picture in self.pictures if picture.at <= as_of]
+        return older[-1] if older else Picture(as_of, {}, {}, ())
+
+    def take_events(self) -> list[Event]:
+        taken, self.events = self.events, []
+        if taken:
+            self.pictures.append(Picture(self.now, dict(self.orders), dict(self.positions), tuple(self.fills)))
+        return taken
+
+    def _id(self) -> GatewayOrderId:
+        self.next_id += 1
+        return GatewayOrderId(self.next_id)
+
+    def _order(
+        self,
+        order_id: GatewayOrderId,
+        asked: OrderRequest,
+        kind: OrderType,
+        side: Side,
+        tag: ClientOrderId | None,
+        status: OrderStatus,
+        parent: GatewayOrderId | None = None,
+    ) -> VenueOrder:
+        return VenueOrder(
+            gateway_order_id=order_id,
+            account_id=asked.account_id,
+            contract_id=asked.contract_id,
+            status=status,
+            type=kind,
+            side=side,
+            qty=asked.qty,
+            filled_qty=0,
+            tag=tag,
+            parent_id=parent,
+            created_at=self.now,
+        )
+
+    def _put(self, order: VenueOrder) -> None:
+        self.orders[order.gateway_order_id] = order
+        self.events.append(OrderReported(order=order, ts=self.now))
+
+    def _execute(self, order: VenueOrder) -> None:
+        place = (order.account_id, order.contract_id)
+        before = self.positions.get(place)
+        was = before.qty if before is not None else 0
+        qty = was + order.side.sign * order.qty
+        is_closing = was * order.side.sign < 0
+        assert was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
+        fill = Fill(
+            fill_id=FillId(len(self.fills) + 1),
+            account_id=order.account_id,
+            contract_id=order.contract_id,
+            gateway_order_id=order.gateway_order_id,
+            side=order.side,
+            qty=order.qty,
+            price=PRICE,
+            gross_pnl=Decimal(0) if is_closing else None,
+            fees=Decimal(0),
+            commissions=Decimal(0),
+            ts_event=self.now,
+        )
+        self.fills.append(fill)
+        opened_at = before.opened_at if before is not None and was * qty > 0 else self.now
+        shown_at = before.opened_at if before is not None and qty == 0 else opened_at
+        position = VenuePosition(
+            account_id=order.account_id, contract_id=order.contract_id, qty=qty, avg_price=PRICE, opened_at=shown_at
+        )
+        if qty:
+            self.positions[place] = position
+        else:
+            self.positions.pop(place, None)
+        self.most_held = max(self.most_held, abs(qty))
+        self.events += [FillReported(fill=fill, ts=self.now), PositionReported(position=position, ts=self.now)]
