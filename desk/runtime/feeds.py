@@ -1,0 +1,138 @@
+"""Both hubs' feeds over the pool. Reports of the user hub go to the inbox, a hub's trouble to where health is shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from desk.core.errors import ProtocolError
+from desk.core.events import (
+    AccountReported,
+    FillReported,
+    HubChanged,
+    OrderReported,
+    PositionReported,
+    ResyncRequested,
+)
+from desk.core.ids import AccountId, ContractId
+from desk.core.words import Quote
+from desk.gateway import FeedWatch, GatewayClient, HubPool, Kind, MarketFeed, UserFeed
+from desk.runtime.desk import Desk
+
+__all__ = ["MEANING", "Feeds"]
+
+log = structlog.get_logger("desk.feeds")
+
+MEANING = {
+    "market hub": "no live quotes; market entries with a stop in points still work",
+    "user hub": "fills cannot be seen: alerts are held until it is up",
+}
+
+
+class Feeds:
+    """The quote source of surfaces, and the venue's reports. Connections belong to the pool and reconnect by themselves."""
+
+    def __init__(self, gateway: GatewayClient, pool: HubPool, desk: Desk) -> None:
+        self._gateway = gateway
+        self._pool = pool
+        self._inbox = desk.inbox
+        self._clock = desk.clock
+        self._troubles = desk.troubles
+        self._watched: set[ContractId] = set()
+        self._is_user_up = False
+        self.market: MarketFeed | None = None
+        self.user: UserFeed | None = None
+
+    def open_connections(self) -> None:
+        """Both hubs begin to connect; the user hub's subscriptions follow once the accounts are known. Raises PoolFull."""
+        config, tokens = self._gateway.config, self._gateway.tokens
+        self._pool.connection(config.user_hub_url, tokens)
+        self.market = MarketFeed(self._pool, config.market_hub_url, tokens, watch=self._watch("market hub"))
+
+    async def market_is_up(self, timeout_s: float) -> None:
+        """Until the market hub answered every subscription. Raises TimeoutError."""
+        assert self.market is not None, "the connections are opened first"
+        await self.market.settled(timeout_s)
+
+    async def user_is_up(self, accounts: tuple[AccountId, ...], timeout_s: float) -> None:
+        """Until the user hub answered every subscription; then the engine is told, which makes it reconcile.
+
+        Raises TimeoutError; the connection goes on trying.
+        """
+        if self.user is None:
+            self.user = self._user_feed(accounts)
+        await self.user.settled(timeout_s)
+        self._user_up()
+
+    def problem(self, hub: str) -> str:
+        """Why that hub is not up, as far as it is known."""
+        config = self._gateway.config
+        url = config.market_hub_url if hub == "market hub" else config.user_hub_url
+        return self._pool.connection(url, self._gateway.tokens).status.last_error or "no answer yet"
+
+    def quote(self, contract_id: ContractId) -> Quote | None:
+        return self.market.quote(contract_id) if self.market is not None else None
+
+    async def watch(self, contract_id: ContractId) -> None:
+        if self.market is not None and contract_id not in self._watched:
+            self._watched.add(contract_id)
+            await self.market.subscribe(contract_id, (Kind.QUOTES,))
+
+    def _user_feed(self, accounts: tuple[AccountId, ...]) -> UserFeed:
+        watch = self._watch("user hub")
+
+        def up() -> None:
+            watch.on_up()
+            self._user_up()
+
+        def lost(reason: str) -> None:
+            watch.on_lost(reason)
+            self._user_lost(reason)
+
+        inbox, now = self._inbox, self._clock.now
+        return UserFeed(
+            self._pool,
+            self._gateway.config.user_hub_url,
+            self._gateway.tokens,
+            accounts,
+            on_order=lambda order: inbox.put(OrderReported(order=order, ts=now())),
+            on_position=lambda position: inbox.put(PositionReported(position=position, ts=now())),
+            on_fill=lambda fill: inbox.put(FillReported(fill=fill, ts=now())),
+            on_account=lambda account: inbox.put(AccountReported(account=account, ts=now())),
+            watch=replace(watch, on_up=up, on_lost=lost, on_bad_event=self._user_not_understood),
+        )
+
+    def _user_up(self) -> None:
+        if not self._is_user_up:
+            self._is_user_up = True
+            self._inbox.put(HubChanged(is_up=True, reason="connected", ts=self._clock.now()))
+
+    def _user_lost(self, reason: str) -> None:
+        self._is_user_up = False
+        self._inbox.put(HubChanged(is_up=False, reason=reason, ts=self._clock.now()))
+
+    def _user_not_understood(self, error: ProtocolError) -> None:
+        """A report was lost to us: what it said is read again."""
+        log.warning("hub.bad_event", hub="user hub", error=str(error))
+        self._inbox.put(ResyncRequested(reason="a report of the user hub was not understood", ts=self._clock.now()))
+
+    def _watch(self, hub: str) -> FeedWatch:
+        """Logs, and keeps the hub's trouble current for whoever looks at the desk's health."""
+
+        def up() -> None:
+            self._troubles.pop(hub, None)
+            log.info("hub.up", hub=hub)
+
+        def lost(reason: str) -> None:
+            self._troubles[hub] = f"{reason}; {MEANING[hub]}"
+            log.warning("hub.lost", hub=hub, reason=reason, meaning=MEANING[hub])
+
+        return FeedWatch(
+            on_up=up,
+            on_lost=lost,
+            on_waiting=lambda reason, wait_s: log.warning(
+                "hub.waiting", hub=hub, reason=reason, wait_s=round(wait_s, 1)
+            ),
+            on_bad_event=lambda error: log.warning("hub.bad_event", hub=hub, error=str(error)),
+        )

@@ -1,0 +1,158 @@
+"""Logging: events with fixed past-tense names and keys. JSON into a pipe, text to a terminal. The names stand in one table.
+
+Ids travel as ``cause``. Tokens, keys and webhook secrets never get here: they are ``Secret`` or were replaced on reading.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+import structlog
+
+from desk.core.orders import OrderState
+from desk.core.records import (
+    AccountReconciled,
+    AlertDecided,
+    AlertJournalled,
+    ExitExplained,
+    FillRecorded,
+    HubRecorded,
+    OrderChanged,
+    PlanChanged,
+    PlanEnded,
+    PositionChanged,
+    PositionClosed,
+    Record,
+    ResyncStarted,
+    WouldHaveSent,
+)
+
+__all__ = ["EVENTS", "configure_logging", "log_records"]
+
+log = structlog.get_logger("desk")
+
+INFO, DEBUG = logging.INFO, logging.DEBUG
+
+EVENTS: dict[type, tuple[str, int]] = {
+    AlertJournalled: ("alert.decided", DEBUG),  # the door's alert.answered says it with its latency
+    AlertDecided: ("alert.released", INFO),
+    WouldHaveSent: ("order.would_send", INFO),
+    FillRecorded: ("fill.recorded", INFO),
+    PositionChanged: ("position.changed", INFO),
+    PositionClosed: ("position.closed", INFO),
+    ExitExplained: ("position.exit_explained", INFO),
+    PlanChanged: ("plan.changed", DEBUG),
+    AccountReconciled: ("account.reconciled", INFO),
+    HubRecorded: ("hub.changed", INFO),
+    ResyncStarted: ("account.resync_started", INFO),
+}
+_TELLING_STATES = {OrderState.SUBMITTED, OrderState.UNKNOWN, OrderState.REJECTED, OrderState.EXPIRED}
+_TELLING_PLANS = ("exit:", "flatten:", "protect:")
+
+
+def log_records(records: Iterable[Record]) -> None:
+    """One line per record that a person may look for, the rest at level DEBUG; the journal has them all."""
+    for record in records:
+        name, level = _event(record)
+        if name:
+            log.log(level, name, **_keys(record))
+
+
+def _event(record: Record) -> tuple[str, int]:
+    """Name and level. An order's event is called by its new state, ``order.submitted``; a plan's end by its kind."""
+    match record:
+        case OrderChanged(order=order):
+            return f"order.{order.state.value}", INFO if order.state in _TELLING_STATES else DEBUG
+        case PlanEnded(plan_id=plan_id):
+            return f"{plan_id.partition(':')[0]}.ended", INFO if plan_id.startswith(_TELLING_PLANS) else DEBUG
+        case _:
+            return EVENTS.get(type(record), ("", DEBUG))
+
+
+def _keys(record: Record) -> dict[str, Any]:
+    keys: dict[str, Any] = {"cause": record.cause}
+    match record:
+        case AlertJournalled(verdict=verdict) | AlertDecided(verdict=verdict):
+            keys |= {"verdict": verdict.kind.value, "text": verdict.text}
+            if verdict.reason:
+                keys["reason"] = verdict.reason
+        case OrderChanged(order=order, why=why):
+            keys |= {
+                "contract": order.contract_id,
+                "role": order.role.value,
+                "side": order.side.value,
+                "qty": order.qty,
+                "client_order_id": order.client_order_id,
+            }
+            if why != order.state.value:
+                keys["why"] = why
+        case FillRecorded(fill=fill):
+            keys |= {"contract": fill.contract_id, "side": fill.side.value, "qty": fill.qty, "price": str(fill.price)}
+        case PositionChanged(position=position, source=source):
+            keys |= {"contract": position.contract_id, "qty": position.qty, "source": source}
+        case PositionClosed() | ExitExplained():
+            keys |= {"contract": record.contract_id, "reason": record.reason.value}
+        case PlanChanged(plan=plan):
+            keys["plan"] = plan.plan_id
+        case PlanEnded(plan_id=plan_id, result=result):
+            keys |= {"plan": plan_id, "result": result}
+        case AccountReconciled(account_id=account_id, differences=differences):
+            keys |= {"account": account_id, "differences": len(differences)}
+        case HubRecorded(is_up=is_up, reason=reason):
+            keys |= {"hub": "user", "is_up": is_up, "reason": reason}
+        case ResyncStarted(reason=reason):
+            keys["reason"] = reason
+        case WouldHaveSent(text=text):
+            keys["text"] = text
+        case _:
+            pass
+    return keys
+
+
+def configure_logging(level: str, style: str, use_colour: bool, stream: TextIO | None = None) -> None:
+    """For the whole process. level: DEBUG to ERROR; style: auto (JSON unless a terminal), json or text."""
+    target = stream or sys.stderr
+    as_json = style == "json" or (style == "auto" and not target.isatty())
+    stamp = (
+        structlog.processors.TimeStamper(fmt="iso", utc=True)
+        if as_json
+        else structlog.processors.TimeStamper("%H:%M:%S.%f", utc=False)
+    )
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=use_colour and target.isatty(), pad_event_to=22)
+    )
+    shared: list[Any] = [structlog.processors.add_log_level, stamp, structlog.processors.format_exc_info]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.WriteLoggerFactory(file=_Late(stream)),  # type: ignore[arg-type]
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(getattr(logging, level), logging.WARNING), stream=target, force=True)
+
+
+class _Late:
+    """Standard error as it is at the moment of writing, so that a console may put itself in front of it.
+
+    A log that cannot be written (its disk is full, its reader went away) is lost; trading goes on.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return (self._stream or sys.stderr).write(text)
+        except (AttributeError, OSError, ValueError):  # no standard error at all, a bad one, a closed one
+            return 0
+
+    def flush(self) -> None:
+        try:
+            (self._stream or sys.stderr).flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # as above

@@ -1,0 +1,223 @@
+"""One run of the desk: its parts put together, up, serving, and down again. ``trading_bot.py`` gives it its surroundings."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from desk.bots import BotConfig
+from desk.core.errors import DeskError, Unavailable
+from desk.core.events import Stopping
+from desk.core.ids import ContractId
+from desk.core.plans import ExitPlan, FlattenPlan
+from desk.core.secret import Secret
+from desk.core.version import VERSION
+from desk.core.words import Bar, Quote
+from desk.engine import Context, State
+from desk.gateway import GatewayClient, HubPool
+from desk.gateway.config import SystemClock
+from desk.gateway.requests import BarUnit
+from desk.runtime.config import StartConfig
+from desk.runtime.desk import BotDoor, Desk, Phase
+from desk.runtime.executor import Executor
+from desk.runtime.feeds import Feeds
+from desk.runtime.history import HistoryService
+from desk.runtime.inbox import Inbox
+from desk.runtime.loop import MainLoop
+from desk.runtime.start import StartSequence
+from desk.runtime.stop import Stage, run_stages
+from desk.store import Journal
+
+__all__ = ["Session", "SessionConfig"]
+
+log = structlog.get_logger("desk.session")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """mode: paper, or live (shadow: decided and journalled, nothing sent). The default bot's rules and its secret."""
+
+    mode: str
+    data_dir: Path
+    webhook_token: Secret
+    symbols: frozenset[str]
+    position_size: int
+    max_position: int
+    max_alert_age_s: float
+    start: StartConfig
+
+    @property
+    def is_shadow(self) -> bool:
+        return self.mode != "paper"
+
+
+class Session:
+    """Owns the desk and its main loop."""
+
+    def __init__(self, journal: Journal, config: SessionConfig) -> None:
+        clock = SystemClock()
+        self.config = config
+        self.is_ready = asyncio.Event()
+        self._lines = _Lines()
+        self.desk = Desk(
+            mode=config.mode,
+            version=VERSION,
+            started_at=clock.now(),
+            clock=clock,
+            inbox=Inbox(),
+            journal=journal,
+            quotes=self._lines,
+            history=HistoryService(self._lines.bars, clock),
+            bots=(BotDoor("default", config.webhook_token),),
+        )
+        self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self.desk.publish, config.data_dir)
+        self._background: set[asyncio.Task[None]] = set()
+        self._failed: tuple[asyncio.Task[None], ...] = ()
+
+    def _context(self, is_journal_ok: bool) -> Context:
+        """What decisions may look at besides the state, as it is at this moment."""
+        bot = BotConfig(
+            name="default",
+            account_id=self.desk.account_id,
+            symbols=self.config.symbols,
+            default_qty=self.config.position_size,
+            max_position=self.config.max_position,
+            max_alert_age_s=self.config.max_alert_age_s,
+            takes_delayed_data=not self.config.is_shadow,
+        )
+        return Context(
+            now=self.desk.clock.now(),
+            bots={bot.name: bot},
+            contracts=self.desk.catalogue,
+            is_shadow=self.config.is_shadow,
+            is_journal_ok=is_journal_ok,
+        )
+
+    @asynccontextmanager
+    async def main_loop_running(self) -> AsyncIterator[None]:
+        """Recovers the state from the journal and decides what comes in, until the block ends and the inbox is empty."""
+        await self._loop.recover(self.config.mode, VERSION)
+        main = asyncio.create_task(self._loop.run(), name="main loop")
+        main.add_done_callback(lambda _: self.desk.stop.set())  # nothing may go on without it
+        try:
+            yield
+        finally:
+            self._loop.close()
+            await main
+
+    async def serve(
+        self, gateway: GatewayClient, pool: HubPool, executor: Executor, surface: Coroutine[Any, Any, None]
+    ) -> None:
+        """Comes up, runs until ``desk.stop`` is set, goes down in stages. Raises what made the start impossible."""
+        self._loop.executor = executor
+        self._lines.gateway = gateway
+        feeds = Feeds(gateway, pool, self.desk)
+        self._lines.feeds = feeds
+        start = StartSequence(self.desk, gateway, feeds, self.config.start, self._run_beside)
+        try:
+            self._run_beside(gateway.keep_token_fresh(), "token refresh")
+            self._run_beside(start.keep_catalogue(), "contract list")
+            self._run_beside(surface, "surface")
+            self._run_beside(self._come_up(start), "start")
+            await self.desk.stop.wait()
+        finally:
+            await self._go_down(executor)
+        for task in self._failed:
+            task.result()
+
+    async def _come_up(self, start: StartSequence) -> None:
+        await start.run()
+        self.is_ready.set()
+        gc.collect()
+        gc.freeze()  # what the start made stays: later collections need not look at it, and stall the loop less
+
+    def _run_beside(self, work: Coroutine[Any, Any, None] | Awaitable[None], name: str) -> None:
+        """A task of this run. When one dies, the program stops: only feeds restart by themselves."""
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        task.set_name(name)
+        self._background.add(task)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            self._background.discard(done)
+            if not done.cancelled() and (error := done.exception()) is not None:
+                if not isinstance(error, DeskError):  # those are said in one sentence at the end
+                    log.error("task.died", task=name, exc_info=error)
+                self._failed = (*self._failed, done)
+                self.desk.stop.set()
+
+        task.add_done_callback(ended)
+
+    async def _go_down(self, executor: Executor) -> None:
+        await run_stages(
+            (
+                Stage("doors answer 503", 1.0, self._close_doors),
+                Stage("no more entries", 1.0, self._deny_entries),
+                Stage("orders in flight settle", 4.0, lambda: self._settle(executor)),
+                Stage("tasks end", 2.0, self._end_background),
+            )
+        )
+
+    async def _close_doors(self) -> str | None:
+        self.desk.phase = Phase.STOPPING
+        return None
+
+    async def _deny_entries(self) -> str | None:
+        self.desk.inbox.put(Stopping(reason="asked to stop", ts=self.desk.clock.now()))
+        is_told = await self.desk.until(lambda state: state.is_stopping, timeout_s=0.9)
+        return None if is_told else "the main loop did not take note"
+
+    async def _settle(self, executor: Executor) -> str | None:
+        """Sent orders get their answers, running exits their end; what remains is found again at the next start."""
+        if not await executor.settle(timeout_s=3.0):
+            return f"{executor.writes_in_flight} orders without an answer; looked up at the next start"
+
+        def is_quiet(state: State) -> bool:
+            return not any(isinstance(plan, ExitPlan | FlattenPlan) for plan in state.plans.values())
+
+        if not await self.desk.until(is_quiet, timeout_s=0.9):
+            return "an exit is under way; it goes on at the next start"
+        return None
+
+    async def _end_background(self) -> str | None:
+        tasks = list(self._background)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return None
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Where quotes and bars come from, once the gateway is there. Before that there are none."""
+
+    gateway: GatewayClient | None = None
+    feeds: Feeds | None = field(default=None)
+
+    def quote(self, contract_id: ContractId) -> Quote | None:
+        return self.feeds.quote(contract_id) if self.feeds is not None else None
+
+    async def watch(self, contract_id: ContractId) -> None:
+        if self.feeds is not None:
+            await self.feeds.watch(contract_id)
+
+    async def bars(
+        self,
+        contract_id: ContractId,
+        unit: BarUnit,
+        unit_number: int,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        partial: bool,
+    ) -> list[Bar]:
+        if self.gateway is None:
+            raise Unavailable("the gateway is not connected yet; try again in a moment")
+        return await self.gateway.bars(contract_id, unit, unit_number, start, end, limit, partial)

@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM: the first asks for an orderly stop, the second ends the process at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from types import FrameType
+
+__all__ = ["stop_on_signals"]
+
+_SECOND_SIGNAL = 130
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Installs the handlers for the running loop. On Windows only Ctrl-C and Ctrl-Break arrive."""
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        is_second = stop.is_set()
+        stop.set()
+        _say("second signal: leaving now; protective stops are at the venue" if is_second
+             else "stopping; once more leaves at once")  # fmt: skip
+        if is_second:
+            os._exit(_SECOND_SIGNAL)
+
+    def from_any_thread(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(ask)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, ask)
+        except NotImplementedError:  # the loop of Windows
+            signal.signal(number, from_any_thread)
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except (OSError, ValueError):
+        pass  # a full disk or a closed terminal must not keep anybody from stopping

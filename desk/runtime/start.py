@@ -1,0 +1,260 @@
+"""Coming up: log in first; then accounts, contracts, the history cache and both hubs at once; then reconcile; then ready.
+
+Each part stands alone: one that fails is tried again with a growing pause and says what its absence means for trading,
+while the others go on. The history cache never delays readiness. The public door is open all the while; alerts are held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from desk.core.errors import AuthFailed, ConfigError, DeskError, GatewayError, ProtocolError, UnknownSymbol
+from desk.core.events import AccountReported
+from desk.core.words import Account, Contract
+from desk.engine import State
+from desk.gateway import GatewayClient
+from desk.runtime.config import StartConfig
+from desk.runtime.desk import Desk, Phase, StartStep
+from desk.runtime.feeds import MEANING as HUB_MEANING
+from desk.runtime.feeds import Feeds
+from desk.runtime.history import parse_timeframe
+
+__all__ = ["StartSequence"]
+
+log = structlog.get_logger("desk.start")
+T = TypeVar("T")
+
+MEANING = {
+    "login": "nothing can be read or traded; alerts are held",
+    "accounts": "no account is known: alerts are held",
+    "contracts": "no symbol can be resolved: alerts are held",
+    **HUB_MEANING,
+    "history cache": "the first `history` of a symbol asks the gateway; trading is not affected",
+    "reconcile": "the desk does not know what the account holds: entries are held",
+}
+CATALOGUE_EVERY_S = 900.0  # a roll has no event: the list is read again (gateway reference 3.3)
+SLOW_S = 2.0  # a part that has no answer by then says so
+LONGEST_PATIENCE_S = 30.0
+MARKET_GRACE_S = 1.0  # the market hub is waited for so long when all else is ready: entries do not need it
+
+
+class StartSequence:
+    """Brings one desk up. ``background`` starts a supervised task that may outlive the start (the cache)."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        gateway: GatewayClient,
+        feeds: Feeds,
+        config: StartConfig,
+        background: Callable[[Awaitable[None], str], None],
+    ) -> None:
+        self._desk = desk
+        self._gateway = gateway
+        self._feeds = feeds
+        self._config = config
+        self._background = background
+        self._began = 0.0
+        self._market_is_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Returns when the desk is ready. Raises AuthFailed (fatal) and ConfigError (the account is not there)."""
+        self._began = self._desk.clock.monotonic()
+        await self._part("login", self._gateway.login)
+        try:
+            async with asyncio.TaskGroup() as parts:
+                self._feeds.open_connections()
+                accounts = parts.create_task(self._part("accounts", self._accounts), name="start accounts")
+                contracts = parts.create_task(self._part("contracts", self._contracts), name="start contracts")
+                parts.create_task(self._user_hub(accounts), name="start user hub")
+                parts.create_task(self._quotes(contracts), name="start quotes")
+                self._background(self._market_hub(), "market hub")
+                self._background(self._cache(contracts), "history cache")
+        except* (AuthFailed, ConfigError) as fatal:
+            error = _first(fatal)
+            raise error from None
+        await self._reconciled()
+        await self._market_hub_in_time()
+        if self._desk.phase is Phase.STARTING:
+            self._desk.phase = Phase.READY
+        log.info("desk.ready", took_ms=round((self._desk.clock.monotonic() - self._began) * 1000))
+
+    async def keep_catalogue(self) -> None:
+        """Reads the contract list again from time to time, so that a roll is noticed. Ends by cancellation."""
+        while True:
+            await asyncio.sleep(CATALOGUE_EVERY_S)
+            try:
+                self._know(await self._gateway.contracts())
+            except (GatewayError, ProtocolError) as error:
+                log.warning("contracts.not_refreshed", error=str(error))
+
+    # -- the parts -----------------------------------------------------------------------------------------------------
+
+    async def _part(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """One part, until it works. A failure, or no answer, and what that means are shown while it is tried again."""
+        pause, began = self._config.first_retry_s, self._desk.clock.monotonic()
+        while True:
+            slow = asyncio.get_running_loop().call_later(SLOW_S, self._failed, name, began, "no answer yet")
+            try:
+                result = await work()
+            except AuthFailed as refused:
+                if refused.fatal:
+                    raise
+                error: DeskError = refused
+            except (GatewayError, ProtocolError) as failed:
+                error = failed
+            else:
+                self._worked(name, began)
+                return result
+            finally:
+                slow.cancel()
+            self._failed(name, began, str(error), next_try_s=round(pause, 1))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, self._config.last_retry_s)
+
+    async def _accounts(self) -> list[Account]:
+        accounts = await self._gateway.accounts()
+        wanted = self._config.account_id
+        if wanted is not None and wanted not in {account.account_id for account in accounts}:
+            listed = ", ".join(f"{a.account_id} ({a.name})" for a in accounts) or "none"
+            raise ConfigError(
+                f"PROJECT_X_ACCOUNT_ID={wanted} is not among the accounts of this login: {listed}.\n"
+                "Set it to one of these ids. Ids change when an account is reset."
+            )
+        if wanted is None and not self._config.must_have_account:
+            tradable = [account for account in accounts if account.can_trade] or accounts
+            wanted = tradable[0].account_id if tradable else None
+        for account in accounts:
+            self._desk.inbox.put(AccountReported(account=account, ts=self._desk.clock.now()))
+        self._desk.account_id = wanted
+        return accounts
+
+    async def _contracts(self) -> list[Contract]:
+        contracts = await self._gateway.contracts()
+        self._know(contracts)
+        return contracts
+
+    def _know(self, contracts: list[Contract]) -> None:
+        """Listed contracts; one that is not listed any more stays known as inactive, for what is still held in it."""
+        old = {key: msgspec.structs.replace(known, is_active=False) for key, known in self._desk.catalogue.items()}
+        self._desk.catalogue = old | {contract.contract_id: contract for contract in contracts}
+
+    async def _market_hub(self) -> None:
+        """Ends when it is up. Readiness does not need it."""
+        await self._patiently("market hub", self._feeds.market_is_up, lambda: self._feeds.problem("market hub"))
+        self._market_is_up.set()
+
+    async def _market_hub_in_time(self) -> None:
+        """A moment, so that the first screen shows quotes where they can be had."""
+        try:
+            async with asyncio.timeout(MARKET_GRACE_S):
+                await self._market_is_up.wait()
+        except TimeoutError:
+            self._failed("market hub", self._began, self._feeds.problem("market hub"))
+
+    async def _user_hub(self, accounts: asyncio.Task[list[Account]]) -> None:
+        """It connects at once, and subscribes to the accounts when they are known."""
+        began = self._desk.clock.monotonic()
+        ids = tuple(account.account_id for account in await accounts)
+
+        async def is_up(patience_s: float) -> None:
+            await self._feeds.user_is_up(ids, patience_s)
+
+        await self._patiently("user hub", is_up, lambda: self._feeds.problem("user hub"), began)
+
+    async def _quotes(self, contracts: asyncio.Task[list[Contract]]) -> None:
+        """Asks for the quotes of the symbols that may be traded; they come whenever the market hub is up."""
+        await contracts
+        for symbol in self._config.symbols:
+            try:
+                await self._feeds.watch(self._desk.contract(symbol).contract_id)
+            except UnknownSymbol as problem:
+                self._desk.troubles[f"symbol {symbol}"] = f"{problem}; alerts for it are refused"
+
+    async def _reconciled(self) -> None:
+        """Until the gateway's word on the bot's account is folded in; the engine asks for it when the user hub is up."""
+
+        def is_so(state: State) -> bool:
+            return self._desk.account_id is not None and state.is_reconciled(self._desk.account_id)
+
+        async def reconciled(patience_s: float) -> None:
+            if not await self._desk.until(is_so, patience_s):
+                raise TimeoutError
+
+        def problem() -> str:
+            return "no answer yet" if self._desk.account_id is not None else "this login has no account"
+
+        await self._patiently("reconcile", reconciled, problem)
+
+    async def _patiently(
+        self,
+        name: str,
+        work: Callable[[float], Awaitable[None]],
+        problem: Callable[[], str],
+        began: float | None = None,
+    ) -> None:
+        """A part that somebody else keeps trying: waits for it, and says from time to time why it is not there yet."""
+        patience_s = SLOW_S
+        began = self._desk.clock.monotonic() if began is None else began
+        while True:
+            try:
+                await work(patience_s)
+            except TimeoutError:
+                self._failed(name, began, problem())
+                patience_s = min(patience_s * 2, LONGEST_PATIENCE_S)
+            else:
+                self._worked(name, began)
+                return
+
+    async def _cache(self, contracts: asyncio.Task[list[Contract]]) -> None:
+        """The history cache: begins as soon as the symbols can be resolved. Ends when it is filled; failures are named."""
+        await asyncio.wait([contracts])
+        if contracts.cancelled() or contracts.exception() is not None:
+            return
+        ids, unknown = [], []
+        for symbol in self._config.prefetch_symbols:
+            try:
+                ids.append(self._desk.contract(symbol).contract_id)
+            except UnknownSymbol as problem:
+                unknown.append(f"{symbol}: {problem}")
+        began = self._desk.clock.monotonic()
+        if not self._config.is_cache_lazy:
+            self._note("history cache", began, is_running=True)
+        timeframes = [parse_timeframe(text) for text in self._config.prefetch_timeframes]
+        report = await self._desk.history.prefetch(
+            ids, timeframes, self._config.prefetch_bars, when_asked=self._config.is_cache_lazy
+        )
+        problems = unknown + [f"{f.contract_id} {f.timeframe}: {f.reason}" for f in report.failures]
+        self._note("history cache", began, "; ".join(problems) or None)
+        if problems:
+            self._desk.troubles["history cache"] = f"{'; '.join(problems)}; {MEANING['history cache']}"
+            log.warning("history.prefetch_failed", problems=problems, meaning=MEANING["history cache"])
+        log.info("history.prefetched", series=report.series, bars=report.bars, took_ms=round(report.took_ms))
+
+    def _failed(self, name: str, began: float, error: str, **more: object) -> None:
+        self._note(name, began, error)
+        self._desk.troubles[name] = f"{error}; {MEANING[name]}"
+        log.warning("start.failed", part=name, error=error, meaning=MEANING[name], **more)
+
+    def _worked(self, name: str, began: float) -> None:
+        if self._desk.troubles.pop(name, None) is not None:
+            log.info("start.healed", part=name)
+        self._note(name, began)
+
+    def _note(self, name: str, began: float, error: str | None = None, *, is_running: bool = False) -> None:
+        ended_s = self._desk.clock.monotonic() - self._began
+        meaning = MEANING[name] if error else None
+        step = StartStep(name, began - self._began, ended_s, error=error, meaning=meaning, is_running=is_running)
+        self._desk.steps[:] = [old for old in self._desk.steps if old.name != name] + [step]
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,262 @@
+"""The daemon as its owner starts it: what it says when it cannot start, how it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from desk.sim import SimServer
+from tests.daemon import (
+    API_TOKEN,
+    ROOT,
+    SCALE,
+    WEBHOOK_TOKEN,
+    Daemon,
+    agrees,
+    alert,
+    enter,
+    is_protected,
+    places,
+    process,
+    quiet_sim,
+    requests_to,
+    until,
+    working,
+)
+
+CANCEL, CLOSE = "/api/Order/cancel", "/api/Position/closeContract"
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's limits are set from outside on Linux only")
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[SimServer]:
+    async with quiet_sim() as server:
+        yield server
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def daemon(sim: SimServer, tmp_path: Path) -> AsyncIterator[Daemon]:
+    async with process(tmp_path, sim.url) as one:
+        yield one
+
+
+# -- stopped -----------------------------------------------------------------------------------------------------------
+
+
+async def test_sigterm_ends_with_0_in_time_and_the_stops_stay_at_the_venue(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    doors = await daemon.start(http)
+    await enter(doors)
+    began = time.monotonic()
+    assert await daemon.stop() == 0
+    assert time.monotonic() - began < 5 * SCALE
+    assert [position.size for position in sim.positions] == [2]
+    assert len(working(sim)) == 2
+    assert not requests_to(sim, CANCEL)
+    assert "Traceback" not in daemon.err
+    assert daemon.events("stop.stage_done")[0]["stage"] == "doors answer 503"
+
+
+async def test_sigterm_during_a_slow_place_waits_for_its_answer(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    doors = await daemon.start(http)
+    sim.faults.next("place").delays(1200)
+    _, answer = await doors.post(alert())
+    await until(lambda: places(sim))
+    assert await daemon.stop() == 0
+    assert daemon.events("stop.leftovers") == []
+    doors = await daemon.start(http)
+    state = await doors.state_when(lambda state: is_protected(state) and agrees(state, sim))
+    assert state["positions"][0]["cause"] == answer["alert_id"]
+    assert len(places(sim)) == 1
+
+
+async def test_a_second_signal_leaves_at_once(sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession) -> None:
+    doors = await daemon.start(http)
+    sim.faults.next("place").hangs()
+    await doors.post(alert())
+    await until(lambda: places(sim))
+    daemon.ask_to_stop(signal.SIGINT)
+    await until(lambda: "stopping" in daemon.err)
+    status, _ = await doors.post(alert(id="while stopping"))
+    assert status == 503
+    daemon.ask_to_stop(signal.SIGINT)
+    assert await daemon.exit_code(timeout_s=2 * SCALE) == 130
+
+
+async def test_a_gateway_that_is_away_does_not_delay_the_stop(
+    tmp_path: Path, unused_tcp_port: int, http: aiohttp.ClientSession
+) -> None:
+    async with process(tmp_path, f"http://127.0.0.1:{unused_tcp_port}") as daemon:
+        doors = await daemon.start(http, lambda state: "login" in state["troubles"])
+        assert (await doors.post(alert()))[1]["verdict"] == "held"
+        assert await daemon.stop() == 0
+        assert "Traceback" not in daemon.err
+
+
+# -- refuses to start --------------------------------------------------------------------------------------------------
+
+
+async def refused(daemon: Daemon, code: int) -> str:
+    """What a daemon that does not start says to a person: standard error without log lines."""
+    daemon.spawn()
+    assert await daemon.exit_code() == code, daemon.err
+    assert "Traceback" not in daemon.err
+    return "\n".join(line for line in daemon.err.splitlines() if not line.startswith("{"))
+
+
+async def test_a_second_start_names_the_first_ones_process(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    await daemon.start(http)
+    assert daemon.process is not None
+    (daemon.folder / "second").mkdir()
+    async with process(daemon.folder / "second", sim.url, DATA_DIR=daemon.settings["DATA_DIR"]) as second:
+        said = await refused(second, 1)
+        assert str(daemon.process.pid) in said
+        assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("setting", ["WEBHOOK_PORT", "API_PORT"])
+async def test_a_taken_port_is_named_with_its_setting(sim: SimServer, tmp_path: Path, setting: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        async with process(tmp_path, sim.url, **{setting: port}) as daemon:
+            said = await refused(daemon, 2)
+    assert port in said
+    assert setting in said
+    assert len(said.splitlines()) == 1
+
+
+async def test_wrong_credentials_are_one_clear_line(tmp_path: Path) -> None:
+    async with quiet_sim(users={"paper": "another-key"}) as sim, process(tmp_path, sim.url) as daemon:
+        said = await refused(daemon, 1)
+        assert "PROJECT_X_API_KEY" in said
+        assert len(said.splitlines()) == 1
+        assert len(requests_to(sim, "/api/Auth/loginKey")) == 1, "a final refusal is not repeated"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+async def test_a_refused_login_ends_the_console_too(tmp_path: Path) -> None:
+    import pty
+
+    slow = quiet_sim(users={"paper": "another-key"}, latency_ms={"login": 700})
+    async with slow as sim, process(tmp_path, sim.url) as daemon:
+        ours, its = pty.openpty()
+        try:
+            daemon.spawn(with_console=True, stdin=its)
+            assert await daemon.exit_code() == 1, daemon.err
+            assert "PROJECT_X_API_KEY" in daemon.err
+            assert "Traceback" not in daemon.err
+        finally:
+            os.close(its)
+            os.close(ours)
+
+
+async def test_bad_settings_are_all_named_at_once(tmp_path: Path) -> None:
+    wrong = {"API_TIMEOUT": "soon", "POSITION_SIZE": "0", "TRADING_MODE": "real", "WEBHOOK_PORT": "99999"}
+    async with process(tmp_path, None, **wrong) as daemon:
+        said = await refused(daemon, 2)
+        assert all(key in said for key in wrong), said
+        assert not (tmp_path / "data").exists()
+
+
+async def test_a_pool_that_is_too_small_for_both_hubs_is_a_wrong_setting(sim: SimServer, tmp_path: Path) -> None:
+    async with process(tmp_path, sim.url, WEBSOCKET_POOL_MAX_SIZE="1") as daemon:
+        assert "WEBSOCKET_POOL_MAX_SIZE" in await refused(daemon, 2)
+
+
+def test_help_comes_at_once() -> None:
+    began = time.monotonic()
+    shown = subprocess.run([sys.executable, "trading_bot.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert shown.returncode == 0
+    assert "--no-console" in shown.stdout
+    assert time.monotonic() - began < 2 * SCALE
+
+
+# -- live is shadow ----------------------------------------------------------------------------------------------------
+
+
+def live(sim: SimServer, folder: Path, **more: str) -> dict[str, str]:
+    return {
+        "TRADING_MODE": "live",
+        "PROJECT_X_USERNAME": "paper",
+        "PROJECT_X_API_KEY": "paper",
+        "PROJECT_X_ACCOUNT_ID": "21000002",
+        "PROJECT_X_API_URL": sim.url,
+        "PROJECT_X_USER_HUB_URL": sim.user_hub_url,
+        "PROJECT_X_MARKET_HUB_URL": sim.market_hub_url,
+        "WEBHOOK_ALLOWED_IPS": "any",
+        "HOME": str(folder),
+    } | more
+
+
+READS = ("Auth", "Account", "Contract", "History", "Order/search", "Order/v2/query", "Position/search", "Trade/search")
+
+
+async def test_live_decides_and_journals_and_writes_nothing(
+    sim: SimServer, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with process(tmp_path, None, **live(sim, tmp_path)) as daemon:
+        doors = await daemon.start(http)
+        status, answer = await doors.post(alert())
+        assert (status, answer["verdict"], answer["reason"]) == (200, "would_send", "SHADOW")
+        assert (await doors.post(alert()))[1]["verdict"] == "duplicate"
+        assert (await doors.command("flatten yes"))["data"]["verdict"] == "would_send"
+        assert "would send" in json.dumps(await doors.get(f"/api/alerts/{answer['alert_id']}"))
+        assert await daemon.stop() == 0
+    assert [row.path for row in sim.requests if not row.path.startswith(tuple(f"/api/{read}" for read in READS))] == []
+    assert sim.orders == []
+
+
+async def test_live_with_an_account_that_is_not_there_lists_those_that_are(sim: SimServer, tmp_path: Path) -> None:
+    async with process(tmp_path, None, **live(sim, tmp_path, PROJECT_X_ACCOUNT_ID="4711")) as daemon:
+        said = await refused(daemon, 2)
+        assert "PROJECT_X_ACCOUNT_ID=4711" in said
+        assert all(str(account.id) in said for account in sim.accounts)
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------------
+
+
+async def test_secrets_appear_in_no_log_no_journal_and_no_answer(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    key = "a-gateway-key-of-tests"
+    async with quiet_sim(users={"paper": key}) as sim:
+        settings = live(sim, tmp_path, PROJECT_X_API_KEY=key, LOG_LEVEL="DEBUG")
+        async with process(tmp_path, None, **settings) as daemon:
+            doors = await daemon.start(http)
+            answers = [await doors.post(alert(secret=WEBHOOK_TOKEN))]
+            async with http.post(f"{doors.public}/webhook", json=alert(id="b", secret=WEBHOOK_TOKEN)) as answer:
+                answers.append((answer.status, await answer.json()))
+            answers.append(await doors.post(f'{{"secret": "{WEBHOOK_TOKEN}", broken'.encode()))
+            assert [status for status, _ in answers] == [200] * 3
+            await doors.post(alert(), token="wrong" + WEBHOOK_TOKEN)
+            await sim.drop_hubs("user")
+            told = json.dumps([answers, await doors.get("/api/alerts"), await doors.get("/api/state")])
+            told += json.dumps([await doors.command(line) for line in ("status", "alerts", "accounts")])
+            assert await daemon.stop() == 0
+        kept = [path for path in tmp_path.rglob("*") if path.is_file() and not path.name.startswith("out")]
+        data = b"".join(path.read_bytes() for path in kept) + told.encode()
+    assert len(kept) > 3
+    for secret in (WEBHOOK_TOKEN, API_TOKEN, key, "eyJ"):
+        assert secret.encode() not in data, secret

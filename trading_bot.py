@@ -1,0 +1,197 @@
+"""The trading desk daemon: arguments, wiring, start, stop, exit code. ``python trading_bot.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from desk.core.errors import AuthFailed, ConfigError, DeskError
+from desk.core.version import VERSION
+
+if TYPE_CHECKING:
+    from desk.gateway import GatewayConfig
+    from desk.runtime.session import Session
+    from load_env import Settings
+
+EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until it is stopped. 0: stopped in order; 1: failed, the reason on standard error; 2: settings are wrong."""
+    options = _parser().parse_args(arguments)
+    from load_env import load_settings  # after the arguments: --help costs no import
+
+    try:
+        settings = load_settings(env_file=options.env_file)
+        has_console = not options.no_console and sys.stdin is not None and sys.stdin.isatty()
+        return asyncio.run(_run(settings, has_console))
+    except ConfigError as wrong:
+        print(wrong, file=sys.stderr)
+        return EXIT_CONFIG
+    except AuthFailed as refused:
+        print(f"The gateway refused the login: {refused.text}. Check PROJECT_X_USERNAME and PROJECT_X_API_KEY, and that "
+              "the key is linked in TopstepX under Settings > API.", file=sys.stderr)  # fmt: skip
+        return EXIT_FAILED
+    except DeskError as failed:
+        print(failed, file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:  # before the signals were ours: nothing had begun
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trading_bot.py",
+        description="TradingView alerts and console commands into protected TopstepX futures orders, on your own computer. "
+        "Without credentials it trades on a simulated gateway (paper mode).",
+        epilog="Settings come from the environment and from .env; every key is explained in .env.example.",
+    )
+    parser.add_argument("--no-console", action="store_true", help="run as a daemon, without the interactive console")
+    parser.add_argument("--env-file", type=Path, default=Path(".env"), help="file with settings (default: .env)")
+    parser.add_argument("--version", action="version", version=VERSION)
+    return parser
+
+
+async def _run(settings: Settings, has_console: bool) -> int:
+    """Everything in the order in which it must close: lock, journal, main loop, doors, gateway, hubs, lanes."""
+    from desk.gateway import GatewayClient, HubPool
+    from desk.runtime.executor import Executor
+    from desk.runtime.logs import configure_logging
+    from desk.runtime.session import Session
+    from desk.runtime.signals import stop_on_signals
+    from desk.store import instance_lock, login_key, open_journal
+    from webhook_server import open_doors
+
+    sys.setswitchinterval(0.001)  # the journal's thread waits less for the interpreter
+    configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color)
+    login = None
+    if settings.trading_mode == "live":
+        login = login_key(settings.project_x_api_url, settings.project_x_username or "")
+    async with AsyncExitStack() as stack:
+        stack.enter_context(instance_lock(settings.data_dir, login))
+        journal = await stack.enter_async_context(open_journal(settings.data_dir))
+        await journal.claim(login or "paper")
+        session = Session(journal, _session_config(settings))
+        stop_on_signals(session.desk.stop)
+        await stack.enter_async_context(session.main_loop_running())
+        doors = await stack.enter_async_context(open_doors(session.desk, _doors_config(settings)))
+        config = await stack.enter_async_context(_gateway_config(settings))
+        gateway = await stack.enter_async_context(GatewayClient(config))
+        pool = await stack.enter_async_context(HubPool(settings.websocket_pool_max_size))
+        executor = await stack.enter_async_context(Executor(gateway, session.desk.inbox, session.desk.clock))
+        await session.serve(gateway, pool, executor, _surface(session, doors.urls, settings, has_console))
+    return EXIT_OK
+
+
+async def _surface(session: Session, urls: Any, settings: Settings, has_console: bool) -> None:
+    """What a person at this terminal sees: the banner once all is up, and the console. Ends with the program."""
+    from desk.surfaces.banner import banner_page
+    from desk.surfaces.console import print_page, run_console
+
+    async def banner() -> None:
+        await session.is_ready.wait()
+        try:
+            for hint in settings.hints:
+                print(hint)
+            print_page(banner_page(session.desk, urls), no_color=settings.no_color)
+        except OSError:
+            pass  # whoever should have read it is gone; trading goes on
+
+    if not has_console:
+        await banner()
+        return
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(banner(), name="banner")
+        await run_console(session.desk, settings.data_dir, urls, no_color=settings.no_color)
+
+
+def _session_config(settings: Settings) -> Any:
+    from desk.core.ids import AccountId
+    from desk.runtime.config import StartConfig
+    from desk.runtime.session import SessionConfig
+    from desk.store import load_or_make_token
+
+    account = settings.project_x_account_id
+    return SessionConfig(
+        mode=settings.trading_mode,
+        data_dir=settings.data_dir,
+        webhook_token=settings.webhook_token or load_or_make_token(settings.data_dir, "webhook"),
+        symbols=frozenset(settings.symbols),
+        position_size=settings.position_size,
+        max_position=settings.max_position_size,
+        max_alert_age_s=settings.max_alert_age_s,
+        start=StartConfig(
+            account_id=AccountId(account) if account is not None else None,
+            must_have_account=settings.trading_mode == "live",
+            symbols=settings.symbols,
+            prefetch_symbols=settings.prefetch_symbols,
+            prefetch_timeframes=settings.prefetch_timeframes,
+            is_cache_lazy=settings.cache_init == "lazy",
+        ),
+    )
+
+
+def _doors_config(settings: Settings) -> Any:
+    from desk.store import load_or_make_token
+    from webhook_server import DoorsConfig
+
+    token, made = settings.api_token, settings.data_dir / "api.token"
+    return DoorsConfig(
+        api_token=token or load_or_make_token(settings.data_dir, "api"),
+        api_token_file=None if token else str(made),
+        webhook_host=settings.webhook_host,
+        webhook_port=settings.webhook_port,
+        api_port=settings.api_port,
+        allowed_ips=settings.webhook_allowed_ips,
+        proxy_header=settings.webhook_proxy_header,
+    )
+
+
+@asynccontextmanager
+async def _gateway_config(settings: Settings) -> AsyncIterator[GatewayConfig]:
+    """The real gateway, read-only for now; or a simulated one, which runs as long as the block."""
+    from desk.core.secret import Secret
+    from desk.gateway import GatewayConfig
+
+    if settings.trading_mode == "live":
+        yield GatewayConfig(
+            api_url=settings.project_x_api_url,
+            user_hub_url=settings.project_x_user_hub_url,
+            market_hub_url=settings.project_x_market_hub_url,
+            username=settings.project_x_username or "",
+            api_key=settings.project_x_api_key or Secret(""),
+            timeout_s=settings.api_timeout_s,
+            read_only=True,
+        )
+        return
+    async with _simulator(settings) as url:
+        yield GatewayConfig(
+            api_url=url,
+            user_hub_url=f"{url}/hubs/user",
+            market_hub_url=f"{url}/hubs/market",
+            username="paper",
+            api_key=Secret("paper"),
+            timeout_s=settings.api_timeout_s,
+        )
+
+
+@asynccontextmanager
+async def _simulator(settings: Settings) -> AsyncIterator[str]:
+    if settings.paper_gateway_url is not None:
+        yield settings.paper_gateway_url.rstrip("/")
+        return
+    from desk.sim import SimConfig, SimServer
+
+    paper = settings.data_dir / "paper"
+    paper.mkdir(parents=True, exist_ok=True)
+    async with SimServer(SimConfig(seed=settings.paper_seed, state_file=paper / "gateway.sqlite3")) as sim:
+        yield sim.url
+
+
+if __name__ == "__main__":
+    sys.exit(main())
