@@ -127,11 +127,14 @@ def _alert(state: State, record: AlertJournalled) -> State:
 
 
 def _order(state: State, order: TrackedOrder) -> State:
-    orders = state.orders.set(order.client_order_id, order)
+    tags = state.tags_at
+    if order.client_order_id not in state.orders:
+        place = (order.account_id, order.contract_id)
+        tags = tags.set(place, (*tags.get(place, ()), order.client_order_id))
     ids = state.by_gateway_id
     if order.gateway_order_id is not None:
         ids = ids.set(order.gateway_order_id, order.client_order_id)
-    return _replace(state, orders=orders, by_gateway_id=ids)
+    return _replace(state, orders=state.orders.set(order.client_order_id, order), tags_at=tags, by_gateway_id=ids)
 
 
 def _foreign(state: State, record: ForeignOrderChanged) -> State:
@@ -196,8 +199,8 @@ def entry_behind(state: State, place: Place, qty: int, since: datetime | None) -
     traded after its position had ended opened another one: that is ours, too, and nothing protects it.
     """
     found: TrackedOrder | None = None
-    for order in state.orders.values():
-        if (order.account_id, order.contract_id) != place or order.role is not Role.ENTRY:
+    for order in state.remembered_at(place):
+        if order.role is not Role.ENTRY:
             continue
         if since is not None and order.submitted_at < since:
             continue  # an earlier round trip's
@@ -238,6 +241,8 @@ def _tidy(state: State, now: datetime) -> State:
         if is_old and tag not in kept_entries and order.parent not in kept_entries:
             orders = orders.delete(tag)
     ids = Map((key, tag) for key, tag in state.by_gateway_id.items() if tag in orders)
+    kept = ((place, tuple(tag for tag in tags if tag in orders)) for place, tags in state.tags_at.items())
+    tags_at = Map((place, tags) for place, tags in kept if tags)
     seen = state.seen
     for key, alert in state.seen.items():
         if alert.until is not None and alert.until < now:
@@ -246,7 +251,7 @@ def _tidy(state: State, now: datetime) -> State:
     for fill_id, ts in state.fills_seen.items():
         if ts < now - FILLS_ARE_REMEMBERED:
             fills = fills.delete(fill_id)
-    return _replace(state, orders=orders, by_gateway_id=ids, seen=seen, fills_seen=fills)
+    return _replace(state, orders=orders, tags_at=tags_at, by_gateway_id=ids, seen=seen, fills_seen=fills)
 
 
 def _later(a: datetime | None, b: datetime) -> datetime:

@@ -127,8 +127,8 @@ def unreported_fill(state: State, place: Place) -> tuple[TrackedOrder | None, in
     since = state.flat_since.get(place)
     newest: TrackedOrder | None = None
     qty = 0
-    for order in state.orders.values():
-        if (order.account_id, order.contract_id) != place or not order.filled_qty:
+    for order in state.remembered_at(place):
+        if not order.filled_qty:
             continue
         if since is None or order.submitted_at >= since:
             qty += order.side.sign * order.filled_qty

@@ -212,8 +212,7 @@ def _is_young(draft: Draft, place: Place, asked_at: datetime) -> bool:
         return True
     return any(
         order.updated_at > limit and (not order.state.is_over or (order.role is Role.ENTRY and order.filled_qty > 0))
-        for order in draft.state.orders.values()
-        if (order.account_id, order.contract_id) == place
+        for order in draft.state.remembered_at(place)
     )
 
 

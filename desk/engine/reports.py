@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from desk.core.ids import CauseId, stop_leg_id, target_leg_id
+from desk.core.ids import CauseId, ClientOrderId, stop_leg_id, target_leg_id
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import EnterPlan, ExitReason
 from desk.core.records import (
@@ -90,7 +90,7 @@ def _new_leg(draft: Draft, reported: VenueOrder) -> TrackedOrder | None:
     tag = reported.tag or ""
     if not tag.endswith(("-SL", "-TP")):
         return None
-    entry = next((o for o in draft.state.orders.values() if tag[:-3] == o.client_order_id), None)
+    entry = draft.state.orders.get(ClientOrderId(tag[:-3]))
     if entry is None or entry.account_id != reported.account_id:
         return None
     return leg_of(entry, reported, draft.now)
@@ -164,8 +164,8 @@ def _explain(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> 
 
 def _knows_legs(state: State, place: Place, cause: CauseId) -> bool:
     """An execution of an order that we do not know cannot be of a leg of ours: all of them are known."""
-    for order in state.orders.values():
-        if order.cause == cause and order.role is Role.ENTRY and (order.account_id, order.contract_id) == place:
+    for order in state.remembered_at(place):
+        if order.cause == cause and order.role is Role.ENTRY:
             has_target = order.target_ticks is None or target_leg_id(order.client_order_id) in state.orders
             return has_target and stop_leg_id(order.client_order_id) in state.orders
     return True
@@ -183,7 +183,7 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
         return
     has_ended = before is not None and before.qty * reported.qty <= 0
     reason, ended_by = _exit_reason(draft.state, place) if has_ended else (ExitReason.UNKNOWN, None)
-    cause = before.cause if before is not None else VENUE
+    cause = before.cause if before is not None else _opener(draft.state, reported)
     draft.record(PositionChanged(cause=cause, position=reported, source=source, ts=draft.now))
     if before is not None and has_ended:
         draft.record(
@@ -230,6 +230,13 @@ def saw_flat(draft: Draft, place: Place, source: str) -> None:
         draft.record(PositionChanged(cause=entry.cause, position=flat, source=source, ts=draft.now))
 
 
+def _opener(state: State, reported: VenuePosition) -> CauseId:
+    """The alert or command whose entry opened the position; ``VENUE`` where none of ours did."""
+    place = (reported.account_id, reported.contract_id)
+    entry = entry_behind(state, place, reported.qty, state.flat_since.get(place))
+    return entry.cause if entry is not None else VENUE
+
+
 def _exit_reason(state: State, place: Place) -> tuple[ExitReason, CauseId | None]:
     """Why the position at the place ended, from its newest fill, else from its legs, else from what we were doing."""
     position = state.positions[place]
@@ -242,7 +249,7 @@ def _exit_reason(state: State, place: Place) -> tuple[ExitReason, CauseId | None
         order = state.orders.get(last.client_order_id)
         if order is not None and order.role is not Role.ENTRY:
             return _reason_of(order), None
-    for leg in state.orders.values():
+    for leg in state.remembered_at(place):
         is_leg = leg.parent is not None and leg.parent == position.entry
         if is_leg and leg.state is OrderState.FILLED:
             return _reason_of(leg), None

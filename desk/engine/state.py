@@ -77,13 +77,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "paper"
     accounts: Map[AccountId, AccountState] = Map()
     orders: Map[ClientOrderId, TrackedOrder] = Map()
+    tags_at: Map[Place, tuple[ClientOrderId, ...]] = Map()  # index of ``orders`` by place
     by_gateway_id: Map[GatewayOrderId, ClientOrderId] = Map()
     foreign_orders: Map[GatewayOrderId, VenueOrder] = Map()  # working only
     positions: Map[Place, Position] = Map()
     flat_since: Map[Place, datetime] = Map()  # when a place was last reported flat
-    last_positions: Map[Place, Position] = (
-        Map()
-    )  # what a flat place held before: a report of it again means it still does
+    last_positions: Map[Place, Position] = Map()  # what a flat place held: a report of it again means it still does
     last_exits: Map[Place, LastExit] = Map()
     plans: Map[str, Plan] = Map()
     seen: Map[str, SeenAlert] = Map()  # by "<bot>|<dedupe key>"
@@ -103,22 +102,20 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         position = self.positions.get(place)
         return position.qty if position is not None else 0
 
+    def remembered_at(self, place: Place) -> Iterator[TrackedOrder]:
+        """Our orders of a place, the finished ones that are still remembered included, oldest first."""
+        return (self.orders[tag] for tag in self.tags_at.get(place, ()))
+
     def orders_at(self, place: Place) -> Iterator[TrackedOrder]:
         """Our orders of a place that are not over."""
-        return (
-            order
-            for order in self.orders.values()
-            if (order.account_id, order.contract_id) == place and not order.state.is_over
-        )
+        return (order for order in self.remembered_at(place) if not order.state.is_over)
 
     def entries_at(self, place: Place) -> Iterator[TrackedOrder]:
         """Our entries of a place that are under way: not over, or surely not sent and to be tried again."""
         return (
             order
-            for order in self.orders.values()
-            if (order.account_id, order.contract_id) == place
-            and order.role is Role.ENTRY
-            and (not order.state.is_over or f"enter:{order.client_order_id}" in self.plans)
+            for order in self.remembered_at(place)
+            if order.role is Role.ENTRY and (not order.state.is_over or f"enter:{order.client_order_id}" in self.plans)
         )
 
     def foreign_at(self, place: Place) -> Iterator[VenueOrder]:
