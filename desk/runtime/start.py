@@ -75,9 +75,8 @@ class StartSequence:
                 parts.create_task(self._quotes(contracts), name="start quotes")
                 self._background(self._market_hub(), "market hub")
                 self._background(self._cache(contracts), "history cache")
-        except* (AuthFailed, ConfigError) as fatal:
-            error = _first(fatal)
-            raise error from None
+        except BaseExceptionGroup as group:
+            raise _first(group) from None  # the parts' own retries leave only what ends the start
         await self._reconciled()
         await self._market_hub_in_time()
         if self._desk.phase is Phase.STARTING:
