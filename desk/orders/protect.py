@@ -50,6 +50,11 @@ def on_snapshot(plan: ProtectPlan, seen: Reading, now: datetime) -> Move:
         return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))
     if is_good:
         return Move(None, result="protected" if qty else "flat")
+    left_s = CONFIRM_S - (seen.asked_at - plan.started_at).total_seconds()
+    if (
+        left_s > 0
+    ):  # asked for by somebody else, or by the timer of an earlier plan here: the legs may still be waking up
+        return Move(plan, timer=Timer(plan.plan_id, left_s))
     naked = plan.naked_reads + 1
     if naked >= 2 and now - plan.started_at >= CLOSE_AFTER:
         return Move(
