@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from desk.core.errors import ConfigError
 from desk.core.secret import Secret
 from desk.settings import kinds, sources
+from desk.settings.hints import hints_for
 from desk.settings.kinds import Kind
 
 __all__ = ["SETTINGS", "TRADINGVIEW_ADDRESSES", "Setting", "Settings", "load_settings"]
@@ -65,7 +66,7 @@ class Settings:
     api_timeout_s: float = _setting(
         "API_TIMEOUT", kinds.number(1, 120), "30", "Seconds one request to the gateway may take.")
     paper_seed: int = _setting(
-        "PAPER_SEED", kinds.whole(0, 2**32 - 1), "7", "The simulated market's dice: the same seed, the same bars.")
+        "PAPER_SEED", kinds.whole(0, 2**32 - 1), "7", "The simulated market's dice. Another seed needs another DATA_DIR.")
     paper_gateway_url: str | None = _setting(
         "PAPER_GATEWAY_URL", kinds.loopback_url(), None,
         "Paper mode uses this running simulator instead of starting its own.")
@@ -144,7 +145,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     if problems:
         raise ConfigError("These settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in problems))
     _complete(values)
-    return Settings(**values, hints=_hints(values, given))
+    return Settings(**values, hints=hints_for(values, given))
 
 
 def _conflicts(values: Mapping[str, Any]) -> list[str]:
@@ -189,12 +190,3 @@ def _complete(values: dict[str, Any]) -> None:
         values["webhook_allowed_ips"] = TRADINGVIEW_ADDRESSES
     values["webhook_allowed_ips"] = values["webhook_allowed_ips"] or None
     values["no_color"] = bool(values["no_color"])
-
-
-def _hints(values: Mapping[str, Any], given: Mapping[str, sources.Given]) -> tuple[str, ...]:
-    hints = []
-    if "PROJECT_X_API_KEY" in given and values["trading_mode"] == "paper":
-        hints.append("Credentials are set and not used: this is paper mode. TRADING_MODE=live logs in with them.")
-    if "PAPER_GATEWAY_URL" in given and values["trading_mode"] == "live":
-        hints.append("PAPER_GATEWAY_URL has no effect in live mode.")
-    return tuple(hints)

@@ -98,7 +98,7 @@ async def _surface(session: Session, urls: Any, settings: Settings, has_console:
         try:
             for hint in settings.hints:
                 print(hint)
-            print_page(banner_page(session.desk, urls), no_color=settings.no_color)
+            print_page(banner_page(session.desk, urls, is_kept=not sys.stdout.isatty()), no_color=settings.no_color)
         except OSError:
             pass  # whoever should have read it is gone; trading goes on
 
@@ -185,12 +185,15 @@ async def _simulator(settings: Settings) -> AsyncIterator[str]:
     if settings.paper_gateway_url is not None:
         yield settings.paper_gateway_url.rstrip("/")
         return
-    from desk.sim import SimConfig, SimServer
+    from desk.sim import SimConfig, SimServer, StateFileError
 
     paper = settings.data_dir / "paper"
     paper.mkdir(parents=True, exist_ok=True)
-    async with SimServer(SimConfig(seed=settings.paper_seed, state_file=paper / "gateway.sqlite3")) as sim:
-        yield sim.url
+    try:
+        async with SimServer(SimConfig(seed=settings.paper_seed, state_file=paper / "gateway.sqlite3")) as sim:
+            yield sim.url
+    except StateFileError as unusable:
+        raise ConfigError(f"{unusable}\nSet PAPER_SEED back, or start afresh with another DATA_DIR.") from unusable
 
 
 if __name__ == "__main__":

@@ -112,6 +112,19 @@ async def test_a_gateway_that_is_away_does_not_delay_the_stop(
         assert "Traceback" not in daemon.err
 
 
+async def test_a_stop_during_an_exit_does_not_leave_the_position_without_a_stop(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    """Cause: the exit had cancelled the legs and was reading; the settling stage gave it 0.9 s and ended the program."""
+    async with quiet_sim(latency_ms={"positions": 1200}) as sim, process(tmp_path, sim.url) as daemon:
+        doors = await daemon.start(http)
+        await enter(doors)
+        await doors.post(alert(id="out", action="exit"))
+        await until(lambda: requests_to(sim, CANCEL))
+        assert await daemon.stop() == 0
+        assert not sim.positions or working(sim), "flat, or still with its stop"
+
+
 # -- refuses to start --------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +197,25 @@ async def test_bad_settings_are_all_named_at_once(tmp_path: Path) -> None:
 async def test_a_pool_that_is_too_small_for_both_hubs_is_a_wrong_setting(sim: SimServer, tmp_path: Path) -> None:
     async with process(tmp_path, sim.url, WEBSOCKET_POOL_MAX_SIZE="1") as daemon:
         assert "WEBSOCKET_POOL_MAX_SIZE" in await refused(daemon, 2)
+
+
+async def test_paper_accounts_of_another_seed_are_one_clear_refusal(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with process(tmp_path, None, PAPER_SEED="7") as daemon:
+        await daemon.start(http)
+        assert await daemon.stop() == 0
+    async with process(tmp_path, None, PAPER_SEED="8") as daemon:
+        said = await refused(daemon, 2)
+        assert "PAPER_SEED" in said
+        assert "DATA_DIR" in said
+
+
+async def test_damaged_paper_accounts_are_one_clear_refusal(tmp_path: Path) -> None:
+    (tmp_path / "data" / "paper").mkdir(parents=True)
+    (tmp_path / "data" / "paper" / "gateway.sqlite3").write_bytes(b"not a database" * 100)
+    async with process(tmp_path, None) as daemon:
+        assert "cannot be used" in await refused(daemon, 2)
 
 
 def test_help_comes_at_once() -> None:

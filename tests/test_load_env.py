@@ -278,6 +278,16 @@ def test_a_simulator_address_in_live_is_pointed_out() -> None:
     assert "no effect in live" in load(**LIVE, PAPER_GATEWAY_URL="http://localhost:9100").hints[0]
 
 
+def test_live_behind_a_tunnel_that_hides_the_sender_gets_a_hint() -> None:
+    assert "WEBHOOK_PROXY_HEADER" in load(**LIVE).hints[0]
+    for cure in (
+        {"WEBHOOK_PROXY_HEADER": "CF-Connecting-IP"},
+        {"WEBHOOK_ALLOWED_IPS": "any"},
+        {"WEBHOOK_HOST": "0.0.0.0"},
+    ):
+        assert load(**LIVE, **cure).hints == ()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("any", None), ("ANY", None), ("127.0.0.1, ::1,127.0.0.1", ("127.0.0.1", "::1"))],

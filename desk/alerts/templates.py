@@ -12,7 +12,7 @@ __all__ = ["example_alert", "strategy_template"]
 
 # Works for every strategy: target based, so a lost or doubled message heals itself. No comment: it may contain quotes.
 _STRATEGY = (
-    '{"v":1,"bot":%s,%s"fired_at":"{{timenow}}","bar_time":"{{time}}","interval":"{{interval}}",\n'
+    '{"v":1,"bot":%s,%s%s"fired_at":"{{timenow}}","bar_time":"{{time}}","interval":"{{interval}}",\n'
     '"symbol":"{{exchange}}:{{ticker}}","price":{{strategy.order.price}},"action":"{{strategy.order.action}}",\n'
     '"position":{"now":"{{strategy.market_position}}","size":{{strategy.market_position_size}},\n'
     '"prev":"{{strategy.prev_market_position}}","prev_size":{{strategy.prev_market_position_size}}},\n'
@@ -22,10 +22,14 @@ _STRATEGY = (
 )
 
 
-def strategy_template(bot: str, secret: Secret | None) -> str:
-    """The message of a strategy alert. secret: None where the path carries it; else the result shows it."""
+def strategy_template(bot: str, secret: Secret | None, stop_points: Decimal | None = None) -> str:
+    """The message of a strategy alert. secret: None where the path carries it; else the result shows it.
+
+    stop_points: of every entry, which is refused without one; None: the sender adds it.
+    """
     in_body = f'"secret":{json.dumps(secret.reveal())},' if secret else ""
-    return _STRATEGY % (json.dumps(bot), in_body)
+    stop = f'"stop":{{"unit":"points","value":{stop_points}}},' if stop_points is not None else ""
+    return _STRATEGY % (json.dumps(bot), in_body, stop)
 
 
 def example_alert(symbol: str, qty: int, stop_points: Decimal, target_points: Decimal, now: datetime) -> str:

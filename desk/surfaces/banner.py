@@ -19,7 +19,7 @@ from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import DASH, mode_words
 from desk.surfaces.trading import account_sheet
 
-__all__ = ["banner_page", "curl_lines", "timeline_sheet", "webhook_url"]
+__all__ = ["EXAMPLE_STOP_POINTS", "banner_page", "curl_lines", "timeline_sheet", "webhook_url"]
 
 BAR_WIDTH = 30
 EXAMPLE_QTY = 2
@@ -28,7 +28,8 @@ EXAMPLE_TARGET_POINTS = Decimal(40)
 _FIRST_CHOICE = "MNQ"
 
 
-def banner_page(desk: Desk, urls: Urls) -> Page:
+def banner_page(desk: Desk, urls: Urls, *, is_kept: bool = False) -> Page:
+    """is_kept: what is printed goes into a file, where a live secret must not be."""
     mode, sentence = mode_words(desk.mode)
     where = urls.api_token_file or "the setting API_TOKEN"
     page: list[Line | Sheet] = [
@@ -44,7 +45,7 @@ def banner_page(desk: Desk, urls: Urls) -> Page:
         Line(f"API      {urls.private}/api/state   (Authorization: Bearer <API_TOKEN>)"),
         Line(f"         The API token is in {where}"),
     ]
-    if desk.bots:
+    if desk.bots and not (is_kept and mode != "PAPER"):
         curls = curl_lines(desk, urls.public, desk.bots[0])
         if curls:
             page += [Line(""), Line("Try it, in another terminal:", "bold"), *(Line(text) for text in curls)]

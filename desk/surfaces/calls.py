@@ -14,11 +14,22 @@ from desk.surfaces.sheet import Line, Page, page_as_text, page_for_rich
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["BadCall", "Caller", "Command", "CommandResult", "Handler", "Urls"]
+__all__ = ["BadCall", "Caller", "Command", "CommandResult", "Handler", "Urls", "whole_number"]
 
 
 class BadCall(DeskError):
     """A command that cannot be carried out as written. The text names the cause and the next step."""
+
+
+_LONGEST_NUMBER = 19  # digits; Python refuses to read one of thousands
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """A number from 1 to ``most`` as somebody typed it; None when it is anything else, however long."""
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
+        return None
+    number = int(text)
+    return number if 1 <= number <= most else None
 
 
 @dataclass(frozen=True, slots=True)

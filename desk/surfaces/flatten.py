@@ -92,8 +92,9 @@ async def _watch(desk: Desk, contract: Contract | None, plan_ids: list[str], cal
 
 
 def _doing(desk: Desk, contract: Contract | None) -> str:
+    names = {account.account_id: account.name for account in view.view_accounts(desk)}
     plans = [
-        f"{plan.symbol} {plan.step}"
+        f"{plan.symbol} in {names.get(plan.account_id, plan.account_id)}: {plan.step}"
         for plan in view.view_plans(desk)
         if plan.symbol is not None and plan.step is not None and _is_in(contract, plan.contract_id)
     ]

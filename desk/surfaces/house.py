@@ -10,7 +10,7 @@ import structlog
 from desk.alerts import strategy_template
 from desk.runtime.desk import Desk, Phase
 from desk.surfaces import view
-from desk.surfaces.banner import curl_lines, timeline_sheet, webhook_url
+from desk.surfaces.banner import EXAMPLE_STOP_POINTS, curl_lines, timeline_sheet, webhook_url
 from desk.surfaces.calls import BadCall, Caller, CommandResult
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import EXCHANGE_ZONE, age_text, clock_text, day_text, mode_words, zone_name
@@ -46,6 +46,7 @@ async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
         ("API", caller.urls.private),
         ("time", _time_words(now, caller.zone)),
         ("exchange time", _time_words(now, EXCHANGE_ZONE)),
+        ("gateway clock", _offset_words(desk.clock_offset())),
     ]
     page: list[Line | Sheet] = [Sheet.of("what,is", rows)]
     page += [Line(f"{part}: {what}", "red") for part, what in sorted(desk.troubles.items())]
@@ -59,6 +60,16 @@ def _time_words(now: datetime, zone: tzinfo | None) -> str:
     return f"{day_text(now, zone)} {clock_text(now, zone)} {zone_name(now, zone)}"
 
 
+def _offset_words(offset_s: float | None) -> Cell:
+    """Beyond two seconds one of the clocks is wrong: alerts are aged by ours."""
+    if offset_s is None:
+        return Cell("not compared yet")
+    if abs(offset_s) < 2:
+        return Cell("agrees with ours")
+    where = "ahead of" if offset_s > 0 else "behind"
+    return Cell(f"{abs(offset_s):,.0f} s {where} ours: set this computer's clock", "yellow")
+
+
 async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     """How to reach the default bot. Shows its secret: it is what must be pasted."""
     del args
@@ -66,13 +77,17 @@ async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
         raise BadCall("No bot is configured: set WEBHOOK_TOKEN and start again")
     door = desk.bots[0]
     url = webhook_url(caller.urls.public, door.token)
-    template = strategy_template(door.name, None)
+    template = strategy_template(door.name, None, EXAMPLE_STOP_POINTS)
     curls = curl_lines(desk, caller.urls.public, door)
     page: Page = (
         Line(f"Bot {door.name}. Whoever knows this URL can trade with it: {url}"),
         Line("In TradingView the path stays, the front is your tunnel's address. Ports 80 and 443 only.", "dim"),
         Line("Message for a strategy alert:", "bold"),
         *(Line(f"  {text}") for text in template.splitlines()),
+        Line(
+            f"  Set the stop to your own distance: every entry needs one, and {EXAMPLE_STOP_POINTS} points is an example.",
+            "dim",
+        ),
         Line("Try it (one order, a second paste is a duplicate):", "bold"),
         *(Line(text) for text in curls),
     )

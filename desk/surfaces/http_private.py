@@ -17,7 +17,7 @@ from desk.core.errors import DeskError, StoreError
 from desk.core.secret import Secret
 from desk.runtime.desk import Desk
 from desk.surfaces import house, view
-from desk.surfaces.calls import Caller, Urls
+from desk.surfaces.calls import Caller, Urls, whole_number
 from desk.surfaces.commands import run_command
 from desk.surfaces.http_server import Porter, json_answer, offered_secret
 from desk.surfaces.story import alert_data, story_data
@@ -104,10 +104,10 @@ class PrivateDoor:
 
     async def _alerts(self, request: web.Request) -> web.Response:
         """``?limit=50&before=<alert_id>``, newest first."""
-        limit = request.query.get("limit", "50")
-        if not (limit.isdecimal() and 1 <= int(limit) <= MOST_ALERTS):
+        limit = whole_number(request.query.get("limit", "50"), MOST_ALERTS)
+        if limit is None:
             return _problem(400, f"limit is a number from 1 to {MOST_ALERTS}")
-        rows = await self._desk.journal.recent_alerts(int(limit), request.query.get("before"))
+        rows = await self._desk.journal.recent_alerts(limit, request.query.get("before"))
         return json_answer(view.encode([alert_data(row) for row in rows]))
 
     async def _alert(self, request: web.Request) -> web.Response:

@@ -10,14 +10,15 @@ from desk.core.ids import ContractId
 from desk.core.words import Bar, Contract, Quote
 from desk.runtime.desk import Desk
 from desk.runtime.history import MAX_BARS, HistoryReply, Timeframe, parse_timeframe
-from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
-from desk.surfaces.show import DASH, age_text, clock_text, day_text, price_text, span_text, zone_name
+from desk.surfaces.show import DASH, age_text, clock_text, day_text, price_text, span_text, zone_names
 
 __all__ = ["contracts", "history", "quote"]
 
 DEFAULT_TIMEFRAME = "5m"
 DEFAULT_BARS = 20
+MOST_SHOWN = 1000  # drawing happens between two alerts: 20,000 rows would keep them waiting for seconds
 FRESH = timedelta(seconds=10)
 QUOTE_WAIT_S = 2.0
 _LOOK_EVERY_S = 0.05
@@ -109,12 +110,12 @@ async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandRes
 
 def _what_bars(args: Sequence[str]) -> tuple[Timeframe, int]:
     frames = [arg for arg in args if not arg.isdecimal()]
-    numbers = [int(arg) for arg in args if arg.isdecimal()]
+    numbers = [arg for arg in args if arg.isdecimal()]
     if len(frames) > 1 or len(numbers) > 1:
         raise BadCall(f"One timeframe and one number. Write history MNQ {DEFAULT_TIMEFRAME} {DEFAULT_BARS}")
-    n = numbers[0] if numbers else DEFAULT_BARS
-    if not 1 <= n <= MAX_BARS:
-        raise BadCall(f"{n} bars: ask for 1 to {MAX_BARS}")
+    n = whole_number(numbers[0], MAX_BARS) if numbers else DEFAULT_BARS
+    if n is None:
+        raise BadCall(f"{numbers[0][:20]} bars: ask for 1 to {MAX_BARS}")
     try:
         return parse_timeframe(frames[0] if frames else DEFAULT_TIMEFRAME), n
     except ValueError as error:
@@ -123,20 +124,22 @@ def _what_bars(args: Sequence[str]) -> tuple[Timeframe, int]:
 
 def _bars_page(reply: HistoryReply, contract: Contract, timeframe: Timeframe, caller: Caller) -> Page:
     rows, day = [], ""
-    for bar in reply.bars:
+    shown = reply.bars[-MOST_SHOWN:]
+    for bar in shown:
         this_day = day_text(bar.ts_open, caller.zone)
         rows.append(_bar_row(bar, contract, this_day if this_day != day else "", caller))
         day = this_day
     if reply.has_partial:
         rows[-1] = (*rows[-1][:-1], "forming")
-    zone = zone_name(reply.bars[-1].ts_open, caller.zone) if reply.bars else "local time"
+    zone = zone_names(shown[0].ts_open, shown[-1].ts_open, caller.zone) if shown else "local time"
     sheet = Sheet.of(
         f"day,{zone},>open,>high,>low,>close,>volume,",
         rows,
         title=f"{contract.name} {timeframe}",
         empty=f"The gateway has no {timeframe} bars of {contract.name}.",
     )
-    foot = Line(f"{len(reply.bars)} bars, source: {reply.source}, {span_text(reply.took_ms)}", "dim")
+    cut = f" (the newest {MOST_SHOWN:,} are shown, POST /api/command has all)" if len(shown) < len(reply.bars) else ""
+    foot = Line(f"{len(reply.bars)} bars{cut}, source: {reply.source}, {span_text(reply.took_ms)}", "dim")
     if reply.problem is None:
         return sheet, foot
     return sheet, foot, Line(f"Not up to date, from memory only: {reply.problem}", "yellow")

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 __all__ = ["Cell", "Column", "Line", "Page", "Sheet", "page_as_text", "page_for_rich", "printable"]
 
 GAP = "  "
+MOST_COLOURED = 100  # rows; rich takes half a millisecond for each, and the desk stands still meanwhile
+WORDS_WIDTH = 24  # the least room for a column of words
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,8 @@ def _table_as_text(sheet: Sheet) -> str:
     lines = [printable(sheet.title)] if sheet.title else []
     if not sheet.rows:
         return "\n".join([*lines, printable(sheet.empty)])
-    rows = [[column.title for column in sheet.columns], *([printable(c.text) for c in row] for row in sheet.rows)]
-    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(sheet.columns))]
-    for row in rows:
+    widths = _widths(sheet)
+    for row in [[column.title for column in sheet.columns], *([printable(c.text) for c in row] for row in sheet.rows)]:
         padded = []
         for text, width, column in zip(row, widths, sheet.columns, strict=True):
             blank = " " * (width - cell_len(text))
@@ -98,18 +99,81 @@ def _table_as_text(sheet: Sheet) -> str:
     return "\n".join(lines)
 
 
+def _widths(sheet: Sheet) -> list[int]:
+    """What each column needs so that nothing of it is broken."""
+    from rich.cells import cell_len
+
+    return [
+        max(cell_len(column.title), *(cell_len(printable(row[i].text)) for row in sheet.rows))
+        for i, column in enumerate(sheet.columns)
+    ]
+
+
 def _table_for_rich(sheet: Sheet) -> RenderableType:
-    from rich.table import Table
     from rich.text import Text
 
     if not sheet.rows:
         return Text("\n".join(filter(None, [printable(sheet.title), printable(sheet.empty)])), style="dim")
+    return _Fitting(sheet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """A table where it fits, else one paragraph per row: half a price in the next line reads as another price.
+
+    Only the last column, the words, may be folded.
+    """
+
+    sheet: Sheet
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        del console
+        *fixed, last = _widths(self.sheet)
+        left = options.max_width - sum(fixed) - len(GAP) * len(fixed)
+        least = min(last, WORDS_WIDTH) if not self.sheet.columns[-1].is_right else last
+        if left >= last and len(self.sheet.rows) > MOST_COLOURED:
+            yield Text(_table_as_text(self.sheet), no_wrap=True, overflow="ignore")
+            return
+        yield _grid(self.sheet) if left >= least else _paragraphs(self.sheet, options.max_width)
+
+
+def _grid(sheet: Sheet) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
     title = Text(printable(sheet.title), style="bold") if sheet.title else None
     table = Table(
-        title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+        title=title, title_justify="left", box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold"
     )
     for column in sheet.columns:
-        table.add_column(column.title, justify="right" if column.is_right else "left", overflow="fold")
+        is_last = column is sheet.columns[-1]
+        table.add_column(
+            column.title, justify="right" if column.is_right else "left", overflow="fold", no_wrap=not is_last
+        )
     for row in sheet.rows:
         table.add_row(*(Text(printable(cell.text), style=cell.style) for cell in row))
     return table
+
+
+def _paragraphs(sheet: Sheet, width: int) -> RenderableType:
+    """A row over several lines, each cell whole and behind its title."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [Text(printable(sheet.title), "bold")] if sheet.title else []
+    for row in sheet.rows:
+        lines.append(Text())
+        for column, cell in zip(sheet.columns, row, strict=True):
+            piece = Text.assemble(
+                (f"{column.title} " if column.title else "", "dim"), (printable(cell.text), cell.style)
+            )
+            if not cell.text:
+                continue
+            if lines[-1] and lines[-1].cell_len + len(GAP) + piece.cell_len > width:
+                lines.append(Text(GAP))
+            elif lines[-1]:
+                lines[-1].append(GAP)
+            lines[-1].append(piece)
+    return Group(*lines)

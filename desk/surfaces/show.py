@@ -20,6 +20,7 @@ __all__ = [
     "price_text",
     "span_text",
     "zone_name",
+    "zone_names",
 ]
 
 DASH = "–"
@@ -96,3 +97,8 @@ def day_text(when: datetime, zone: tzinfo | None) -> str:
 
 def zone_name(when: datetime, zone: tzinfo | None) -> str:
     return when.astimezone(zone).tzname() or "local time"
+
+
+def zone_names(first: datetime, last: datetime, zone: tzinfo | None) -> str:
+    """Heads a column of times: ``EDT/EST`` where the clocks were changed between them."""
+    return "/".join(dict.fromkeys((zone_name(first, zone), zone_name(last, zone))))

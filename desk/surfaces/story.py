@@ -10,10 +10,10 @@ from desk.core.ids import CauseId, ClientOrderId, GatewayOrderId
 from desk.core.records import Record
 from desk.runtime.desk import Desk
 from desk.store import AlertRow, JournalRow
-from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.deeds import deed
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
-from desk.surfaces.show import DASH, EXCHANGE_ZONE, age_text, clock_text, day_text, zone_name
+from desk.surfaces.show import DASH, EXCHANGE_ZONE, age_text, clock_text, day_text, zone_names
 
 __all__ = ["alert_data", "alerts", "story_data", "why"]
 
@@ -26,11 +26,12 @@ _COLOURS = {"accepted": "green", "denied": "red", "held": "yellow", "would_send"
 
 
 async def alerts(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    if args and not (args[0].isdecimal() and 1 <= int(args[0]) <= MOST_ALERTS):
+    n = whole_number(args[0], MOST_ALERTS) if args else DEFAULT_ALERTS
+    if n is None:
         raise BadCall(f"alerts takes a number from 1 to {MOST_ALERTS}. Write alerts {DEFAULT_ALERTS}")
-    found = await desk.journal.recent_alerts(int(args[0]) if args else DEFAULT_ALERTS)
+    found = await desk.journal.recent_alerts(n)
     rows = [_alert_row(row, caller) for row in found]
-    zone = zone_name(desk.clock.now(), caller.zone)
+    zone = zone_names(*((found[-1].ts, found[0].ts) if found else (desk.clock.now(),) * 2), caller.zone)
     empty = "No alert came yet. bot shows where to send one."
     page: Page = (Sheet.of(f"day,{zone},alert,bot,wanted,verdict,because,text", rows, empty=empty),)
     return CommandResult(True, [alert_data(row) for row in found], page)
@@ -126,7 +127,7 @@ def _story_page(desk: Desk, cause: str, rows: Sequence[JournalRow], alert: Alert
             details,
         ))  # fmt: skip
         day = this_day
-    zones = f"{zone_name(rows[0].ts, caller.zone)},{zone_name(rows[0].ts, EXCHANGE_ZONE)}"
+    zones = ",".join(zone_names(rows[0].ts, rows[-1].ts, zone) for zone in (caller.zone, EXCHANGE_ZONE))
     head = [Line(f"{cause}, {len(rows)} records over {_passed(_ms_between(rows[0], rows[-1]))}", "bold")]
     if alert is not None:
         head.append(Line(f"sent to {alert.bot} by {alert.source}: {alert.raw}", "dim"))
@@ -145,8 +146,9 @@ async def _cause_of(desk: Desk, text: str) -> CauseId:
     """The cause behind an alert id, a command id, an order's tag or gateway id, or a plan id."""
     if _ULID.fullmatch(text.upper()):
         return CauseId(text.upper())
-    if text.isdecimal():
-        tag = desk.state.by_gateway_id.get(GatewayOrderId(int(text)))
+    number = whole_number(text, 2**63 - 1)
+    if number is not None:
+        tag = desk.state.by_gateway_id.get(GatewayOrderId(number))
     else:
         tag = ClientOrderId(text)
     order = None if tag is None else desk.state.orders.get(tag)

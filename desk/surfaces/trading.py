@@ -10,7 +10,7 @@ from desk.surfaces import view
 from desk.surfaces.calls import Caller, CommandResult
 from desk.surfaces.shapes import ExitView, LegView, OrderView, PositionView
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
-from desk.surfaces.show import DASH, age_text, clock_text, money_text, price_text, zone_name
+from desk.surfaces.show import DASH, age_text, clock_text, money_text, price_text, zone_names
 
 __all__ = ["account_sheet", "accounts", "orders", "position_sheet", "positions"]
 
@@ -28,7 +28,9 @@ def account_sheet(desk: Desk) -> Sheet:
             str(account.account_id),
             money_text(account.balance),
             Cell("yes") if account.can_trade else Cell("NO", "bold red"),
-            Cell(f"{age_text(account.reconciled_age_ms)} ago") if account.is_reconciled else Cell("NO", "bold red"),
+            Cell(f"{age_text(account.reconciled_age_ms)} ago")
+            if account.is_reconciled
+            else Cell("not confirmed yet", "yellow"),
         )
         for account in view.view_accounts(desk)
     ]
@@ -96,7 +98,7 @@ def _exit_sheet(exits: Sequence[ExitView], caller: Caller) -> Sheet:
         )
         for last in exits
     ]
-    zone = zone_name(exits[0].ts, caller.zone)
+    zone = zone_names(exits[-1].ts, exits[0].ts, caller.zone)
     return Sheet.of(f"symbol,was,>qty,reason,at ({zone}),>ago,why,account", rows, title="Last exits")
 
 

@@ -127,15 +127,35 @@ async def test_history_takes_its_arguments_in_any_order(room: Room, caller: Call
         ("history", "Write history MNQ 5m 20"),
         ("history MNQ 5x", "such as 30s, 5m"),
         ("history MNQ 5m 0", "1 to 20000"),
+        ("history MNQ 5m " + "9" * 5000, "1 to 20000"),
+        ("alerts " + "9" * 5000, "1 to 500"),
+        ("why " + "9" * 5000, "has the id"),
         ("history MNQ 5m 1h", "One timeframe"),
         ("history NOPE", "not a futures symbol"),
         ("history ES", "lists no ES contract"),
     ],
 )
-async def test_history_says_what_to_write_instead(room: Room, caller: Caller, line: str, hint: str) -> None:
+async def test_a_bad_argument_gets_what_to_write_instead(room: Room, caller: Caller, line: str, hint: str) -> None:
     result = await run(room, line, caller)
     assert not result.ok
     assert hint in result.text
+
+
+async def test_a_very_long_history_draws_the_newest_and_hands_over_all(
+    room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desk.surfaces.market.MOST_SHOWN", 5)
+    result = await run(room, "history MNQ 5m 30", caller)
+    assert isinstance(result.data, dict)
+    assert len(result.data["bars"]) == 30
+    assert "30 bars (the newest 5 are shown" in result.text
+    assert len(result.text.splitlines()) == 1 + 1 + 5 + 1
+
+
+async def test_the_message_for_a_strategy_has_the_stop_that_an_entry_needs(room: Room, caller: Caller) -> None:
+    result = await run(room, "bot", caller)
+    assert isinstance(result.data, dict)
+    assert '"stop":{"unit":"points","value":20}' in result.data["template"]
 
 
 async def test_symbols_are_unknown_until_the_contract_list_is_read(room: Room, caller: Caller) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
 from desk.core.ids import GatewayOrderId
 from desk.core.orders import OrderState, Role
@@ -15,8 +19,8 @@ from desk.core.words import OrderStatus, OrderType, Side, VenueOrder
 from desk.surfaces import view
 from desk.surfaces.banner import banner_page, curl_lines
 from desk.surfaces.calls import Urls
-from desk.surfaces.sheet import Cell, Line, Sheet, page_as_text, printable
-from desk.surfaces.show import age_text, price_text
+from desk.surfaces.sheet import Cell, Line, Sheet, page_as_text, page_for_rich, printable
+from desk.surfaces.show import age_text, price_text, zone_names
 from tests.surfaces import room as rooms
 from tests.surfaces.room import ACCOUNT, CAUSE, MNQ, T0, Room
 
@@ -107,6 +111,48 @@ def test_control_characters_become_visible() -> None:
 def test_a_table_aligns_numbers_right_and_words_left() -> None:
     sheet = Sheet.of("name,>n", [("a", "1"), (Cell("bcd", "red"), "1000")])
     assert page_as_text((Line("head"), sheet)).splitlines() == ["head", "name     n", "a        1", "bcd   1000"]
+
+
+def drawn(sheet: Sheet, width: int) -> list[str]:
+    screen = io.StringIO()
+    Console(file=screen, width=width).print(page_for_rich((sheet,)), crop=False)
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_however_narrow_the_terminal_a_price_stays_in_one_piece(width: int) -> None:
+    sheet = Sheet.of("symbol,>avg price,>stop,account", [("MNQZ6", "30943.75", "30923.75", "50KTC-V2-1")])
+    text = "\n".join(drawn(sheet, width))
+    assert all(cell in text for cell in ("MNQZ6", "30943.75", "30923.75", "50KTC-V2-1"))
+    assert all(len(line) <= width for line in drawn(sheet, width))
+
+
+def test_only_the_words_at_the_end_of_a_table_are_folded() -> None:
+    sheet = Sheet.of("alert,text", [("01M7Y1ZATHDQW1AG9FVHBXVQXQ", "an entry needs a stop, in points or ticks")])
+    head, first, *_ = drawn(sheet, 60)
+    assert head.split() == ["alert", "text"]
+    assert first.startswith("01M7Y1ZATHDQW1AG9FVHBXVQXQ  an entry needs a stop")
+
+
+def test_a_long_table_is_drawn_before_an_alert_could_notice() -> None:
+    sheet = Sheet.of("day,>open,>close,", [("Wed", "30943.75", "30923.75", "")] * 1000)
+    began = time.perf_counter()
+    assert len(drawn(sheet, 80)) == 1001
+    assert time.perf_counter() - began < 0.3
+
+
+def test_times_across_a_change_of_the_clocks_name_both_zones() -> None:
+    new_york = ZoneInfo("America/New_York")
+    before, after = datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
+    assert zone_names(before, after, new_york) == "EDT/EST"
+    assert zone_names(after, after, new_york) == "EST"
+
+
+async def test_a_banner_that_is_kept_in_a_file_shows_no_live_secret(room: Room) -> None:
+    urls = Urls("http://a", "http://b")
+    room.desk.mode = "live"
+    assert rooms.TOKEN in page_as_text(banner_page(room.desk, urls))
+    assert rooms.TOKEN not in page_as_text(banner_page(room.desk, urls, is_kept=True))
 
 
 async def test_the_banner_says_what_nobody_can_misread(room: Room) -> None:
