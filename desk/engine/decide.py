@@ -36,7 +36,7 @@ from desk.engine.exits import decide_flatten
 from desk.engine.held import on_held_timer
 from desk.engine.reads import on_snapshot, on_watch_timer
 from desk.engine.reports import FOUND, on_account, on_fill, on_order, on_position
-from desk.engine.state import State
+from desk.engine.state import State, contracts_in_play
 from desk.orders import enter, flatten, protect
 from desk.orders import exit as exit_plan
 
@@ -44,6 +44,7 @@ __all__ = ["decide"]
 
 DESK = CauseId("desk")
 RECONCILE_AGAIN_S = 2.0
+ONCE_MORE = "once more"  # asks a read that is not repeated when it fails: the watch goes on by itself
 
 
 def decide(state: State, event: Event, ctx: Context) -> Decision:
@@ -112,6 +113,8 @@ def _timer(draft: Draft, key: str) -> None:
         account_id = AccountId(int(key.partition(":")[2]))
         if not draft.state.is_reconciled(account_id):
             draft.read_fully(account_id)
+        elif contracts_in_play(draft.state, account_id):  # the failed one was to find what no event told: once more
+            draft.read_fully(account_id, ONCE_MORE)
     elif key.startswith("watch:"):
         on_watch_timer(draft, key)
     elif key.startswith("look:"):

@@ -70,7 +70,7 @@ class Draft:
     def read(self, account_id: AccountId, asked_by: str) -> None:
         self.effects.append(ReadAccount(account_id, asked_by))
 
-    def read_fully(self, account_id: AccountId) -> None:
+    def read_fully(self, account_id: AccountId, asked_by: str = "reconcile") -> None:
         """Ask for what a reconciliation needs: everything since the oldest thing that may have changed unseen."""
         open_since = [
             order.submitted_at
@@ -79,7 +79,7 @@ class Draft:
         ]
         newest = self.state.last_event_at or self.now
         since = min([newest, self.now, *open_since]) - FULL_READ_OVERLAP
-        self.effects.append(ReadAccount(account_id, "reconcile", is_full=True, since=since))
+        self.effects.append(ReadAccount(account_id, asked_by, is_full=True, since=since))
 
     def follow(self, plan: Plan, move: Move) -> None:
         """Writes down what a plan's step decided and passes on what it asks for."""

@@ -80,8 +80,11 @@ def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
 
 
 def _ours(state: State, reported: VenueOrder) -> TrackedOrder | None:
-    """By tag, then by the gateway's id, and only at its own account: a copied order may carry a copied tag."""
-    tag = reported.tag if reported.tag in state.orders else state.by_gateway_id.get(reported.gateway_order_id)
+    """By tag; without one by the gateway's id; and only at its own account: a copied order may carry a copied tag.
+
+    A number that comes back under another tag is another order: a paper gateway that was started afresh counts anew.
+    """
+    tag = reported.tag if reported.tag is not None else state.by_gateway_id.get(reported.gateway_order_id)
     order = state.orders.get(tag) if tag is not None else None
     return order if order is not None and order.account_id == reported.account_id else None
 

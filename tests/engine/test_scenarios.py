@@ -15,6 +15,7 @@ from desk.core.records import ExitExplained, IncidentRaised, VerdictKind
 from desk.core.words import OrderStatus, OrderType, Side
 from desk.engine import Reduce
 from tests.engine.test_world import calm, ready
+from tests.engine.venue import Venue
 from tests.engine.world import ACCOUNT, MNQ, NOON, PLACE, Faults, World, enter, exit_, with_bot
 
 
@@ -318,3 +319,25 @@ def test_a_late_report_of_an_earlier_round_trip_does_not_hide_the_position() -> 
     )
     world.give(PositionReported(position=late, ts=world.now))
     assert world.state.position_qty(PLACE) == 2
+
+
+# --- a venue that counts from the beginning again ------------------------------------------------------------------------
+
+
+def test_an_order_number_that_comes_back_under_another_tag_is_another_order() -> None:
+    """Cause: a report was matched by the gateway's number although it carries another tag than the order of that number.
+
+    Paper accounts that were started afresh beside an old journal number their orders from the beginning again. The new
+    legs were taken for finished orders of the old account: position without a stop on the screen, no working order.
+    """
+    world = holding()
+    world.alert(exit_())
+    calm(world)
+    world.venue = Venue(world.now)
+    world.kill()
+    world.run(3)
+    assert world.alert(enter()).kind is VerdictKind.ACCEPTED
+    world.run(3)
+    assert world.venue.qty(PLACE) == 2
+    assert len(list(world.state.protective_stops(PLACE))) == 1
+    calm(world)

@@ -1,0 +1,38 @@
+"""A read that failed told nothing, and what it was to find is still to be found."""
+
+from __future__ import annotations
+
+from desk.core.orders import Role
+from tests.engine.world import PLACE, Faults, World, enter
+
+
+def test_a_watch_whose_read_failed_looks_once_more_and_does_not_wait_for_the_next_round() -> None:
+    """Found by 13 hours of the world in a box with seed 4: a stop cancelled by hand stayed unseen for two rounds of 15 s."""
+    world = World()
+    world.run(3)
+    world.alert(enter())
+    world.run(20)
+    world.faults = Faults(lost_event=1.0, failed_read=1.0)
+    world.venue.cancel(world.leg(Role.STOP).gateway_order_id)
+    world.publish()
+    while world.pending["reconcile:1001"] == 0:
+        world.step()
+    world.faults = Faults()
+    world.run(3)
+    assert world.state.protect_plan(PLACE) is not None
+    world.run(60)
+    world.check_quiet()
+    assert world.venue.qty(PLACE) == 0
+
+
+def test_a_gateway_that_does_not_answer_is_asked_no_oftener_the_longer_it_lasts() -> None:
+    world = World()
+    world.run(3)
+    world.alert(enter())
+    world.run(20)
+    world.faults = Faults(failed_read=1.0)
+    world.run(300)
+    assert sum(world.pending.values()) <= 4
+    world.faults = Faults()
+    world.run(60)
+    world.check_quiet()
