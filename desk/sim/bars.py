@@ -6,11 +6,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from desk.sim.noise import PRINTS, Floats, Ints, Path, minute_volumes
+from desk.sim.noise import PRINTS_PER_SECOND, Floats, Ints
+from desk.sim.stream import Stream
 
 CHICAGO = "America/Chicago"
 SESSION_OPEN = time(17)
 UNIT_SECONDS = {1: 1, 2: 60, 3: 3600}
+COLUMNS = ("start", "open", "high", "low", "close", "volume")
+_CHUNK_SECONDS = 60_000
+"""Bars of seconds are made from so much tape at a time."""
 _PRUNE_FROM = 15
 """Bars of so many minutes and more look only at minutes that could hold an extreme."""
 
@@ -59,6 +63,18 @@ def _session_starts(unit: int, number: int, first: int, last: int) -> list[int]:
     return starts
 
 
+def opening_around(now: datetime) -> tuple[int, int]:
+    """When the session of an instant opened and when the next one opens (17:00 Chicago), epoch seconds."""
+    at = now.timestamp()
+    edges = bar_starts(4, 1, int(at) - 3 * 86_400, int(at) + 3 * 86_400, 10)
+    return max(edge for edge in edges if edge <= at), min(edge for edge in edges if edge > at)
+
+
+def next_opening(after: int) -> int:
+    """The session opening that follows this one, epoch seconds."""
+    return opening_around(datetime.fromtimestamp(after, UTC))[1]
+
+
 def _opens_bar(day: date, unit: int, number: int) -> bool:
     if unit == 4:
         return day.toordinal() % number == 0
@@ -67,72 +83,87 @@ def _opens_bar(day: date, unit: int, number: int) -> bool:
     return day.day == 1 and (day.year * 12 + day.month) % number == 0
 
 
-def aggregate(path: Path, symbol: str, tick: float, edges: list[int]) -> Bars:
-    """Bars between consecutive edges (epoch seconds), all closed."""
+def aggregate(stream: Stream, tick: float, edges: list[int]) -> Bars:
+    """Bars between consecutive edges (epoch seconds), all closed; where nothing traded there is none (reference 3.4)."""
     marks = np.array(edges, dtype=np.int64)
     if np.all(marks % 60 == 0):
-        return _of_minutes(path, symbol, tick, marks)
-    return _of_prints(path, symbol, tick, marks)
+        return _of_minutes(stream, tick, marks)
+    step = max(1, _CHUNK_SECONDS // int(np.diff(marks).max()))
+    return joined([_of_prints(stream, tick, marks[at : at + step + 1]) for at in range(0, len(marks) - 1, step)])
 
 
-def _of_minutes(path: Path, symbol: str, tick: float, marks: Ints) -> Bars:
+def joined(parts: list[Bars]) -> Bars:
+    """Bars one after the other."""
+    empty = np.array([], dtype=np.int64)
+    columns = ([getattr(part, name) for part in parts] or [empty] for name in COLUMNS)
+    return Bars(*(np.concatenate(column) for column in columns))
+
+
+def _of_minutes(stream: Stream, tick: float, marks: Ints) -> Bars:
     minutes = np.arange(marks[0] // 60, marks[-1] // 60)
-    groups = marks[:-1] // 60 - minutes[0]
-    sizes = np.diff(marks) // 60
+    volumes = stream.volumes(minutes)
+    traded = np.flatnonzero(volumes)
+    group_of = np.searchsorted(marks, minutes[traded] * 60, side="right") - 1
+    kept, groups = np.unique(group_of, return_index=True)
+    if not len(kept):
+        return Bars(*(np.array([], dtype=np.int64) for _ in range(6)))
+    sizes = np.diff(np.append(groups, len(traded)))
+    minutes, volumes = minutes[traded], volumes[traded]
     if sizes.max() < _PRUNE_FROM:
-        highs, lows = path.extremes(minutes)
+        highs, lows = stream.extremes(minutes)
     else:
-        highs, lows = _pruned_extremes(path, minutes, groups, sizes)
-    closes = _last_prints(path, marks[1:] // 60 - 1)
+        highs, lows = _pruned_extremes(stream, minutes, groups, sizes)
     return Bars(
-        marks[:-1],
-        to_ticks(path.opens(marks[:-1] // 60), tick),
+        marks[kept],
+        to_ticks(stream.opens(minutes[groups]), tick),
         to_ticks(np.maximum.reduceat(highs, groups), tick),
         to_ticks(np.minimum.reduceat(lows, groups), tick),
-        to_ticks(closes, tick),
-        np.add.reduceat(minute_volumes(path.seed, symbol, minutes), groups),
-    )
-
-
-def _last_prints(path: Path, minutes: Ints) -> Floats:
-    result = np.empty(len(minutes))
-    for start in range(0, len(minutes), 512):
-        result[start : start + 512] = path.rows(minutes[start : start + 512])[:, -1]
-    return result
-
-
-def _pruned_extremes(path: Path, minutes: Ints, groups: Ints, sizes: Ints) -> tuple[Floats, Floats]:
-    """Per minute a high and a low whose group-wise extremes are exact; most minutes are never looked into."""
-    opens = path.opens(minutes)
-    knots = path.knots(np.append(minutes, minutes[-1] + 1))
-    top = np.repeat(np.maximum.reduceat(opens, groups), sizes)
-    bottom = np.repeat(np.minimum.reduceat(opens, groups), sizes)
-    could = np.maximum(knots[:-1], knots[1:]) + path.reach >= top
-    could |= np.minimum(knots[:-1], knots[1:]) - path.reach <= bottom
-    highs, lows = opens.copy(), opens
-    highs[could], lows[could] = path.extremes(minutes[could])
-    return highs, lows
-
-
-def _of_prints(path: Path, symbol: str, tick: float, marks: Ints) -> Bars:
-    first = int(marks[0] // 60)
-    prints, volumes = prints_of(path, symbol, np.arange(first, int(marks[-1] - 1) // 60 + 1))
-    at = (marks - first * 60) * (PRINTS // 60)
-    prints, volumes, groups = prints[: at[-1]], volumes[: at[-1]], at[:-1]
-    return Bars(
-        marks[:-1],
-        to_ticks(prints[groups], tick),
-        to_ticks(np.maximum.reduceat(prints, groups), tick),
-        to_ticks(np.minimum.reduceat(prints, groups), tick),
-        to_ticks(prints[at[1:] - 1], tick),
+        to_ticks(stream.closes(minutes[groups + sizes - 1]), tick),
         np.add.reduceat(volumes, groups),
     )
 
 
-def prints_of(path: Path, symbol: str, minutes: Ints) -> tuple[Floats, Ints]:
+def _pruned_extremes(stream: Stream, minutes: Ints, groups: Ints, sizes: Ints) -> tuple[Floats, Floats]:
+    """Per minute a high and a low whose group-wise extremes are exact; most minutes are never looked into."""
+    opens = stream.opens(minutes)
+    before, after = stream.knots(minutes), stream.knots(minutes + 1)
+    top = np.repeat(np.maximum.reduceat(opens, groups), sizes)
+    bottom = np.repeat(np.minimum.reduceat(opens, groups), sizes)
+    could = np.maximum(before, after) + stream.reach >= top
+    could |= np.minimum(before, after) - stream.reach <= bottom
+    highs, lows = opens.copy(), opens
+    highs[could], lows[could] = stream.extremes(minutes[could])
+    return highs, lows
+
+
+def _of_prints(stream: Stream, tick: float, marks: Ints) -> Bars:
+    first = int(marks[0] // 60)
+    prints, volumes = prints_of(stream, np.arange(first, int(marks[-1] - 1) // 60 + 1))
+    at = (marks - first * 60) * PRINTS_PER_SECOND
+    return of_prints(prints[at[0] : at[-1]], volumes[at[0] : at[-1]], tick, at - at[0], marks)
+
+
+def of_prints(prints: Floats, volumes: Ints, tick: float, at: Ints, marks: Ints) -> Bars:
+    """Bars that begin at the prints ``at[:-1]`` and are called ``marks[:-1]``, where anything traded."""
+    traded = np.flatnonzero(volumes)
+    kept, groups = np.unique(np.searchsorted(at, traded, side="right") - 1, return_index=True)
+    if not len(kept):
+        return Bars(*(np.array([], dtype=np.int64) for _ in range(6)))
+    ticks, volumes = to_ticks(prints[traded], tick), volumes[traded]
+    last = np.append(groups[1:], len(traded)) - 1
+    return Bars(
+        marks[kept],
+        ticks[groups],
+        np.maximum.reduceat(ticks, groups),
+        np.minimum.reduceat(ticks, groups),
+        ticks[last],
+        np.add.reduceat(volumes, groups),
+    )
+
+
+def prints_of(stream: Stream, minutes: Ints) -> tuple[Floats, Ints]:
     """Every print of consecutive minutes: prices float64 (240 n,) and contracts int64 (240 n,)."""
-    shares = minute_volumes(path.seed, symbol, minutes)[:, None] * np.arange(PRINTS + 1) // PRINTS
-    return path.rows(minutes).reshape(-1), np.diff(shares, axis=1).reshape(-1)
+    return stream.rows(minutes).reshape(-1), stream.shares(minutes).reshape(-1)
 
 
 def to_ticks(prices: Floats, tick: float) -> Ints:

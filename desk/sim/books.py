@@ -70,16 +70,21 @@ class Books:
         """Move an order to a terminal state other than filled."""
         return self.put_order(replace(order, status=status, updated=now))
 
-    def fill(self, order: Order, price: Decimal, contract: Contract, now: datetime) -> Order:
-        """Fill the whole order at one price: order, trades, position and account events, in that usual order."""
+    def fill(self, order: Order, price: Decimal, size: int, contract: Contract, now: datetime) -> Order:
+        """Fill an order or a part of it at one price: order, trades, position and account events, in that usual order.
+
+        A part leaves the order Open with its ``fill_volume`` grown and its average price (reference 3.7).
+        """
+        volume = order.fill_volume + size
+        done = Status.FILLED if volume == order.size else Status.OPEN
         filled = replace(
-            order, status=Status.FILLED, updated=now, fill_volume=order.size, filled_price=price,
+            order, status=done, updated=now, fill_volume=volume, filled_price=_average(order, price, size),
         )  # fmt: skip
         self.put_order(filled)
         key = order.account_id, order.contract_id
         held = self.positions[key].net if key in self.positions else 0
-        closing = min(abs(held), order.size) if held * order.side.sign < 0 else 0
-        opening = order.size - closing
+        closing = min(abs(held), size) if held * order.side.sign < 0 else 0
+        opening = size - closing
         cash = Decimal(0)
         if closing:
             cash += self._trade(filled, price, closing, contract, now, self._profit(key, price, closing, contract))
@@ -102,6 +107,11 @@ class Books:
         """Signed contracts held."""
         position = self.positions.get((account_id, contract_id))
         return position.net if position else 0
+
+    def minis(self, account_id: int, except_for: str) -> Decimal:
+        """What the account holds in all contracts but one, counted in minis whatever the direction."""
+        held = (row for row in self.positions.values() if row.account_id == account_id)
+        return sum((row.size * row.minis for row in held if row.contract_id != except_for), Decimal(0))
 
     def _index(self, order: Order) -> None:
         self.orders[order.id] = order
@@ -154,7 +164,8 @@ class Books:
     ) -> None:
         old = self.positions.get(key)
         if old is None:
-            new = Position(self.next_position_id, *key, contract.display_name, now, side.sign * size, price)
+            weight = contract.minis
+            new = Position(self.next_position_id, *key, contract.display_name, now, side.sign * size, price, weight)
             self.next_position_id += 1
         else:
             total = old.average_price * old.size + price * size
@@ -162,3 +173,11 @@ class Books:
             new = replace(old, net=old.net + side.sign * size, average_price=average)
         self.positions[key] = new
         self._tell("position", 1, new)
+
+
+def _average(order: Order, price: Decimal, size: int) -> Decimal:
+    """The order's filled price after one more fill, weighted by size."""
+    if order.filled_price is None:
+        return price
+    total = order.filled_price * order.fill_volume + price * size
+    return (total / (order.fill_volume + size)).quantize(_NINE_PLACES, ROUND_HALF_EVEN).normalize()

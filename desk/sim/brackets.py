@@ -45,6 +45,15 @@ def _type_name(number: int) -> str:
     return known.get(number, str(number))
 
 
+def tags_of(request: PlaceRequest) -> list[str]:
+    """Every tag the request would use: its own and those of its legs (reference 3.7)."""
+    tag = request.custom_tag
+    if tag is None:
+        return []
+    legs = ((request.stop_loss, "-SL"), (request.take_profit, "-TP"))
+    return [tag, *(tag + suffix for bracket, suffix in legs if bracket is not None)]
+
+
 def children_of(entry: Order, request: PlaceRequest, contract: Contract) -> tuple[Order | None, Order | None]:
     """Stop and target of an accepted entry, suspended: no price yet, the signed distance in the trail members.
 
@@ -81,9 +90,12 @@ def _leg(entry: Order, bracket: Bracket, suffix: str, identity: int, contract: C
 
 
 def activated(leg: Order, fill_price: Decimal, contract: Contract, now: datetime) -> Order:
-    """The leg as it starts to work: fill price plus its signed ticks; a trailing stop keeps its distance."""
+    """The leg as it starts to work: fill price plus its signed ticks, or the price it was given while it slept.
+
+    A trailing stop keeps its distance.
+    """
     assert leg.trail_ticks is not None, f"bracket leg {leg.id} lost its distance"
-    price = fill_price + leg.trail_ticks * contract.tick_size
+    price = leg.limit_price or leg.stop_price or fill_price + leg.trail_ticks * contract.tick_size
     if leg.type is OrderType.LIMIT:
         return replace(
             leg, status=Status.OPEN, updated=now, limit_price=price, trail_price=None, trail_ticks=None,

@@ -1,7 +1,8 @@
 """The simulator's own contract catalogue: the 51 products of reference 7, and which month is listed when."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
@@ -41,7 +42,25 @@ class Product:
         """``F.US.`` and the vendor's root."""
         return f"F.US.{self.root}"
 
+    @property
+    def group(self) -> str:
+        """The product group whose hours it keeps."""
+        return _GROUPS[self.walk]
 
+
+_MINIS = {"SIL": Decimal("0.2"), "MBT": Decimal(1), "MET": Decimal(1)}
+"""What a contract counts when it is a micro and yet not a tenth (Topstep rules 5.1)."""
+_GROUPS = {
+    **dict.fromkeys(("ES", "NQ", "RTY", "YM", "NKD"), "index"),
+    **dict.fromkeys(("CL", "NG", "RB", "HO"), "energy"),
+    **dict.fromkeys(("GC", "SI", "HG", "PL"), "metals"),
+    **dict.fromkeys(("6A", "6B", "6C", "6E", "6J", "6M", "6N", "6S"), "fx"),
+    **dict.fromkeys(("ZT", "ZF", "ZN", "TN", "ZB", "UB"), "rates"),
+    **dict.fromkeys(("ZC", "ZW", "ZS", "ZM", "ZL"), "grains"),
+    **dict.fromkeys(("HE", "LE"), "livestock"),
+    **dict.fromkeys(("BTC", "ETH"), "crypto"),
+}
+"""Price path to product group, which decides the hours (``sessions.py``)."""
 _METAL_FEES = {"SI": "1.66", "SIL": "1.11"}
 """Fees per side of 2026 that are known not to be the figure of 2025 less one cent."""
 
@@ -121,13 +140,15 @@ def _last_day(product: Product, year: int, month: int) -> date:
     return earlier.replace(day=-product.roll_day)
 
 
-def front_month(product: Product, today: date) -> tuple[int, int]:
-    """Year and month number of the one contract that ``available`` lists on that day (reference 3.3)."""
-    for offset in range(25):
+def front_month(product: Product, today: date, ahead: int = 0) -> tuple[int, int]:
+    """Year and month number of the one contract that ``available`` lists on that day, or of a later one (reference 3.3)."""
+    for offset in range(60):
         year, month = today.year + (today.month - 1 + offset) // 12, (today.month - 1 + offset) % 12 + 1
         if MONTHS[month - 1] in product.months and today < _last_day(product, year, month):
-            return year, month
-    raise AssertionError(f"{product.symbol} has no listed month within two years")
+            if ahead == 0:
+                return year, month
+            ahead -= 1
+    raise AssertionError(f"{product.symbol} has no such month within five years")
 
 
 @lru_cache(maxsize=1024)
@@ -146,29 +167,64 @@ def _contract(product: Product, year: int, month: int, active: bool) -> Contract
         symbol_id=product.symbol_id,
         fees=Decimal(known) if known else product.fees_2025 - Decimal("0.01"),
         commissions=commission,
-        minis=Decimal("0.1") if product.micro else Decimal(1),
+        minis=_MINIS.get(product.symbol, Decimal("0.1") if product.micro else Decimal(1)),
+        group=product.group,
+        ends=_month_end(year, month),
     )
 
 
 class Catalogue:
-    """Contracts as of the day the simulator looks; expired and later months resolve by id only."""
+    """Contracts as of the day the simulator looks; expired and later months resolve by id only.
+
+    ``rolled`` moves the front month of a product (exchange symbol such as MNQ) that many listed months ahead of the
+    calendar; ``roll`` does it by one. ``today`` is ``sessions.listing_day``. Raises KeyError for an unknown symbol.
+    """
+
+    def __init__(self, rolled: Mapping[str, int] | None = None) -> None:
+        self.rolled: dict[str, int] = {}
+        self._known: dict[tuple[str, date], Contract | None] = {}
+        self.take_rolled(rolled or {})
 
     def available(self, today: date) -> list[Contract]:
         """The active month of every product."""
-        return [_contract(product, *front_month(product, today), active=True) for product in PRODUCTS]
+        return [_contract(product, *self._front(product, today), active=True) for product in PRODUCTS]
 
     def find(self, contract_id: str, today: date) -> Contract | None:
         """One contract by id, active or not; None when product, letter or year make no sense."""
-        product, year, month = _parse(contract_id)
-        if product is None or abs(year - today.year) > 10:
-            return None
-        return _contract(product, year, month, active=(year, month) == front_month(product, today))
+        key = contract_id, today
+        if key not in self._known:
+            if len(self._known) > 4096:
+                self._known.clear()
+            self._known[key] = self._look_up(contract_id, today)
+        return self._known[key]
 
     def search(self, text: str, today: date) -> list[Contract]:
         """At most 20 active contracts whose id, name or description holds the text, whatever the case."""
         wanted = text.strip().lower()
         rows = self.available(today)
         return [row for row in rows if wanted in f"{row.id}\n{row.name}\n{row.description}".lower()][:20]
+
+    def roll(self, symbol: str) -> None:
+        """From now on the next listed month of a product is its active one (reference 3.3)."""
+        self.take_rolled({symbol: self.rolled.get(symbol, 0) + 1})
+
+    def take_rolled(self, rolled: Mapping[str, int]) -> None:
+        """Set how far ahead of the calendar some products are."""
+        known = {product.symbol for product in PRODUCTS}
+        for symbol in rolled:
+            if symbol not in known:
+                raise KeyError(f"no product {symbol}")
+        self.rolled |= rolled
+        self._known.clear()
+
+    def _look_up(self, contract_id: str, today: date) -> Contract | None:
+        product, year, month = _parse(contract_id)
+        if product is None or abs(year - today.year) > 10:
+            return None
+        return _contract(product, year, month, active=(year, month) == self._front(product, today))
+
+    def _front(self, product: Product, today: date) -> tuple[int, int]:
+        return front_month(product, today, self.rolled.get(product.symbol, 0))
 
 
 def product_of(contract_id: str) -> Product | None:
@@ -181,9 +237,13 @@ def listed_between(contract_id: str) -> tuple[datetime, datetime]:
     product, year, month = _parse(contract_id)
     if product is None:
         raise KeyError(contract_id)
-    following = (date(year, month, 28) + timedelta(days=4)).replace(day=1)
-    end = datetime(following.year, following.month, 1, tzinfo=UTC)
+    end = datetime.combine(_month_end(year, month), time(), UTC)
     return end - timedelta(days=LISTED_DAYS), end
+
+
+def _month_end(year: int, month: int) -> date:
+    """The first day of the month after."""
+    return (date(year, month, 28) + timedelta(days=4)).replace(day=1)
 
 
 def _parse(contract_id: str) -> tuple[Product | None, int, int]:

@@ -5,12 +5,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from desk.sim.replay import Recording
 
 
 @dataclass(frozen=True)
 class AccountSpec:
-    """One account as it is opened. ``auto_oco`` is the bracket mode of reference 3.6, invisible in the API."""
+    """One account as it is opened. ``auto_oco`` is the bracket mode of reference 3.6, invisible in the API.
+
+    position_stop_usd, position_target_usd: what the platform's own brackets risk and take per position when ``auto_oco``
+    is off; None: it attaches none. ``simulated=False`` is a live account, which the gateway does not let cancel.
+    """
 
     id: int
     name: str
@@ -19,12 +26,16 @@ class AccountSpec:
     can_trade: bool = True
     max_minis: int | None = None
     follower: bool = False
+    simulated: bool = True
+    position_stop_usd: Decimal | None = None
+    position_target_usd: Decimal | None = None
 
 
 DEFAULT_ACCOUNTS = (
     AccountSpec(21000001, "50KTC-V2-100001-87654321", Decimal(50_000), max_minis=5),
     AccountSpec(21000002, "PRAC-V2-100001-12345678", Decimal(150_000), max_minis=15),
     AccountSpec(21000003, "50KTC-V2-DLL-100001-87654399", Decimal(50_000), auto_oco=False, max_minis=5),
+    AccountSpec(21000004, "50KTC-V2-100001-87654412", Decimal(50_000), max_minis=5, follower=True),
 )
 
 LATENCY_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -58,6 +69,16 @@ class SimConfig:
     market: ``generated`` moves by itself, ``manual`` stands still until ``set_price``.
     limit_fills: a resting limit fills when the price trades ``through`` it, or already at a ``touch``.
     when_expired: what an open hub does when its token ends (reference 2.3): nothing, close, or GatewayLogout.
+    hours: the market never closes, or keeps the ``exchange``'s sessions and Topstep's 15:10 cut (reference 6.4).
+    partial_fills: contracts one print fills of one order; None: an order fills whole.
+    resize_legs: whether Order/modify may change the size of a bracket leg; modify_suspended: whether it may give a
+    sleeping leg its price. The reference (3.7) knows neither.
+    margin_per_mini_usd: balance that each mini held needs, else ``Not enough margin.``; None: no limit.
+    rolled: product symbol such as MNQ to the number of months its front month is ahead of the calendar (reference 3.3).
+    apps: appId to verifyKey for Auth/loginApp.
+    hub_cut_chars: hub messages are cut into frames of at most so many characters; None: whole messages (reference 5.1).
+    replay_file, replay_speed: recorded bars or ticks take the place of the generated market, so many times as fast, and
+    the gateway's clock is that of the recording. The server reads the file into ``recording``.
     """
 
     host: str = "127.0.0.1"
@@ -81,11 +102,28 @@ class SimConfig:
     hub_ping_s: float = 15.0
     hub_idle_s: float = 30.0
     handshake_s: float = 15.0
-    feed_interval_s: float = 0.125
+    feed_interval_s: float = 0.05
     clock: Callable[[], datetime] = utc_now
+    hours: Literal["always", "exchange"] = "always"
+    partial_fills: int | None = None
+    resize_legs: bool = True
+    modify_suspended: bool = False
+    margin_per_mini_usd: Decimal | None = None
+    rolled: Mapping[str, int] = field(default_factory=dict)
+    apps: Mapping[str, str] = field(default_factory=lambda: {"paper": "paper"})
+
+    hub_cut_chars: int | None = None
+    replay_file: Path | str | None = None
+    replay_speed: float = 1.0
+    recording: "Recording | None" = None
+    faults_file: Path | str | None = None
 
     def __post_init__(self) -> None:
         """Name every unknown latency key at once, before a socket is opened."""
+        if self.replay_file is not None and self.state_file is not None:
+            raise ValueError("a replay keeps no state: leave one of replay and state out")
+        if not 0 < self.replay_speed <= 1000:
+            raise ValueError(f"speed {self.replay_speed:g} is not above 0 and at most 1000")
         unknown = [key for key in self.latency_ms if key not in LATENCY_KEYS and not key.startswith("/api/")]
         if unknown:
             raise ValueError(f"unknown latency keys {unknown}; known: {', '.join(LATENCY_KEYS)}, or a path /api/...")

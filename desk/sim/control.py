@@ -3,98 +3,143 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
+from desk.sim.faultfile import EXPIRIES, HOWS, FaultError, known_endpoint, limit_of, number_of, one_of, plan, whole_of
 from desk.sim.wire import BadRequest, Body, Json, account_json, order_json, position_json, trade_json
 
 if TYPE_CHECKING:
+    from desk.sim.faults import WhenExpired
     from desk.sim.server import SimServer
 
-Action = Callable[["SimServer", Body], Awaitable[Json]]
+Action = Callable[["SimServer", Body, Json], Awaitable[Json]]
+_MANY = 1_000_000
+_YEAR_S = 366 * 86_400.0
 
 
-async def _price(sim: "SimServer", body: Body) -> Json:
+async def _price(sim: "SimServer", body: Body, _: Json) -> Json:
     """``{"contractId", "price"}``: walk there."""
+    price = body.price("price")
+    if not abs(price) < _MANY * 1000:
+        raise BadRequest("price", "too far away")
     try:
-        sim.set_price(body.text("contractId"), body.price("price"))
+        sim.set_price(body.text("contractId"), price)
     except (KeyError, ValueError) as exc:
         raise BadRequest("price", str(exc)) from exc
     return {}
 
 
-async def _fault(sim: "SimServer", body: Body) -> Json:
-    """``{"endpoint", "kind", "times"?, "status"?, "code"?, "message"?, "ms"?, "retryAfter"?}``: trouble for calls."""
-    planned = sim.faults.next(body.text("endpoint"), body.maybe(body.int32, "times") or 1)
-    status, code = body.maybe(body.int32, "status") or 503, body.maybe(body.int32, "code") or 2
-    retry, message = body.maybe(body.int32, "retryAfter"), body.maybe(body.text, "message")
-    ms = float(body.maybe(body.price, "ms") or 0)
-    kinds: dict[str, Callable[[], None]] = {
-        "drop_before": planned.drops_before_execution,
-        "drop_after": planned.drops_after_execution,
-        "refuse": lambda: planned.refuses(status, retry_after_s=retry),
-        "refuse_after": lambda: planned.refuses_after_execution(status),
-        "reject": lambda: planned.rejects(code, message),
-        "hang": planned.hangs,
-        "delay": lambda: planned.delays(ms),
-    }
-    kind = body.text("kind")
-    if kind not in kinds:
-        raise BadRequest("kind", f"one of {', '.join(kinds)}")
-    kinds[kind]()
+async def _fault(sim: "SimServer", _: Body, members: Json) -> Json:
+    """One fault, as in a faults file: ``{"endpoint" | "events" | "hub", "kind", ...}``."""
+    plan(sim.faults, members)
     return {}
 
 
-async def _latency(sim: "SimServer", body: Body) -> Json:
+async def _latency(sim: "SimServer", _: Body, members: Json) -> Json:
     """``{"place": 100, ...}``: standing milliseconds."""
-    sim.faults.set_latency({name: float(body.price(name)) for name in body.names()})
+    sim.faults.set_latency({known_endpoint("latency", name): number_of(members, name) for name in members})
     return {}
 
 
-async def _drop(sim: "SimServer", body: Body) -> Json:
-    """``{"hub", "how"?}``: abort, close or logout all its connections."""
-    hub, how = _hub(body), body.maybe(body.text, "how") or "abort"
-    if how not in ("abort", "close", "logout"):
-        raise BadRequest("how", "one of abort, close, logout")
-    return {"dropped": await sim.drop_hubs(hub, how)}
+async def _drop(sim: "SimServer", body: Body, members: Json) -> Json:
+    """``{"hub", "how"?}``: abort, close or logout all its connections; hub may be both."""
+    hub = one_of(members, "hub", ("user", "market", "both"))
+    return {"dropped": await sim.drop_hubs(hub, one_of(members, "how", HOWS, "abort"))}
 
 
-async def _refuse(sim: "SimServer", body: Body) -> Json:
+async def _refuse(sim: "SimServer", body: Body, members: Json) -> Json:
     """``{"hub", "times"?, "status"?}``: the next upgrades fail."""
-    times, status = body.maybe(body.int32, "times") or 1, body.maybe(body.int32, "status") or 503
+    times, status = whole_of(members, "times", 1, 0, 10_000), whole_of(members, "status", 503, 200, 599)
     sim.faults.refuse_hub(_hub(body), times, status)
     return {}
 
 
-async def _silence(sim: "SimServer", body: Body) -> Json:
+async def _silence(sim: "SimServer", body: Body, _: Json) -> Json:
     """``{"hub", "silent"}``: pings only."""
     sim.faults.silence_hub(_hub(body), body.flag("silent"))
     return {}
 
 
-async def _events(sim: "SimServer", body: Body) -> Json:
+async def _events(sim: "SimServer", _: Body, members: Json) -> Json:
     """``{"lose"?, "duplicate"?, "delayMs"?}``: what happens to user events."""
-    sim.faults.lose_user_events(body.maybe(body.int32, "lose") or 0)
-    sim.faults.duplicate_user_events(body.maybe(body.int32, "duplicate") or 0)
-    if body.has("delayMs"):
-        sim.faults.delay_user_events(float(body.price("delayMs")))
+    lose, double = whole_of(members, "lose", 0, 0, _MANY), whole_of(members, "duplicate", 0, 0, _MANY)
+    delay = number_of(members, "delayMs") if members.get("delayMs") is not None else None
+    sim.faults.lose_user_events(lose)
+    sim.faults.duplicate_user_events(double)
+    if delay is not None:
+        sim.faults.delay_user_events(delay)
     return {}
 
 
-async def _clear(sim: "SimServer", body: Body) -> Json:
+async def _limits(sim: "SimServer", _: Body, members: Json) -> Json:
+    """``{"general"?: [200, 60], "history"?: [50, 30]}``: other rate windows, requests and seconds."""
+    sim.set_limits(limit_of(members, "general"), limit_of(members, "history"))
+    return {}
+
+
+async def _token(sim: "SimServer", _: Body, members: Json) -> Json:
+    """``{"lifetimeS"?, "whenExpired"?}``: for tokens issued from now on, and for open hubs (reference 2.3)."""
+    when = one_of(members, "whenExpired", EXPIRIES, sim.faults.when_expired)
+    if members.get("lifetimeS") is not None:
+        sim.tokens.lifetime_s = number_of(members, "lifetimeS")
+    sim.faults.when_expired = cast("WhenExpired", when)
+    return {}
+
+
+async def _skew(sim: "SimServer", _: Body, members: Json) -> Json:
+    """``{"seconds"}``: the gateway's clock is wrong by so much; 0 puts it right."""
+    sim.faults.skew(number_of(members, "seconds", low=-_YEAR_S, high=_YEAR_S))
+    return {}
+
+
+async def _fills(sim: "SimServer", _: Body, members: Json) -> Json:
+    """``{"partial"}``: so many contracts of an order per print; 0: whole orders again."""
+    sim.fill_in_parts(whole_of(members, "partial", high=_MANY) or None)
+    return {}
+
+
+async def _reject(sim: "SimServer", body: Body, _: Json) -> Json:
+    """``{"orderId"}``: turn down a working order that was accepted."""
+    return {"rejected": sim.reject_order(body.int64("orderId"))}
+
+
+async def _frames(sim: "SimServer", _: Body, members: Json) -> Json:
+    """``{"chars"}``: cut hub messages into frames of at most so many characters; 0: whole again."""
+    sim.cut_frames(whole_of(members, "chars", high=_MANY) or None)
+    return {}
+
+
+async def _burst(sim: "SimServer", body: Body, members: Json) -> Json:
+    """``{"events"?, "seconds"?, "contractId"?}``: 08:30 in Chicago, for the contracts that are followed."""
+    events = whole_of(members, "events", 20_000, 1, _MANY)
+    sim.burst(events, number_of(members, "seconds", 10.0, low=0.05, high=3600.0), body.maybe(body.text, "contractId"))
+    return {}
+
+
+async def _roll(sim: "SimServer", body: Body, _: Json) -> Json:
+    """``{"symbol"}``: the next month of a product such as MNQ becomes the active one."""
+    try:
+        sim.roll(body.text("symbol"))
+    except KeyError as exc:
+        raise BadRequest("symbol", f"no product {exc}") from exc
+    return {}
+
+
+async def _clear(sim: "SimServer", _: Body, __: Json) -> Json:
     """Forget all planned trouble."""
     sim.faults.clear()
     return {}
 
 
-async def _expire(sim: "SimServer", body: Body) -> Json:
+async def _expire(sim: "SimServer", _: Body, __: Json) -> Json:
     """Every token issued so far is dead."""
     sim.expire_tokens()
     return {}
 
 
-async def _account(sim: "SimServer", body: Body) -> Json:
+async def _account(sim: "SimServer", body: Body, _: Json) -> Json:
     """``{"accountId", "canTrade"?, "autoOco"?}``."""
     changes = {"can_trade": body.maybe(body.flag, "canTrade"), "auto_oco": body.maybe(body.flag, "autoOco")}
     try:
@@ -112,13 +157,14 @@ def _hub(body: Body) -> str:
 
 
 def state(sim: "SimServer") -> Json:
-    """Everything a test asserts on: rows as the wire shows them, the request log, the connections."""
+    """Everything a test asserts on: rows as the wire shows them, the request log, what went wrong, the connections."""
     return {
         "accounts": [account_json(row) for row in sim.accounts],
         "orders": [order_json(row) for row in sim.orders],
         "positions": [position_json(row) for row in sim.positions],
         "trades": [trade_json(row) for row in sim.trades],
         "requests": [asdict(row) for row in sim.requests],
+        "faults": list(sim.faults.happened),
         "connections": {hub: _connections(sim, hub) for hub in ("user", "market")},
     }
 
@@ -129,7 +175,7 @@ def _connections(sim: "SimServer", hub: str) -> list[Json]:
             "id": one.id,
             "opened": one.opened,
             "closed": one.closed,
-            "subscriptions": sorted([kind, key] for kind, key in one.subscriptions),
+            "subscriptions": sorted(([kind, key] for kind, key in one.subscriptions), key=str),
         }
         for one in sim.hub_history(hub)
     ]
@@ -143,6 +189,14 @@ ACTIONS: dict[str, Action] = {
     "refuse": _refuse,
     "silence": _silence,
     "events": _events,
+    "limits": _limits,
+    "token": _token,
+    "skew": _skew,
+    "fills": _fills,
+    "reject": _reject,
+    "frames": _frames,
+    "burst": _burst,
+    "roll": _roll,
     "clear": _clear,
     "expire": _expire,
     "account": _account,
@@ -159,10 +213,20 @@ async def handle(sim: "SimServer", request: web.Request) -> web.Response:
         return _refusal(404, f"no control named {name}; there are state, {', '.join(ACTIONS)}")
     if request.method != "POST":
         return _refusal(405, "post to it")
+    raw = await request.read()
     try:
-        return web.json_response({"ok": True, **await action(sim, Body.parse(await request.read()))})
-    except BadRequest as exc:
+        body, members = _read(raw)
+        return web.json_response({"ok": True, **await action(sim, body, members)})
+    except (BadRequest, FaultError) as exc:
         return _refusal(400, str(exc))
+
+
+def _read(raw: bytes) -> tuple[Body, Json]:
+    """The body twice: with the gateway's exact reader, and plain for what a faults file shares."""
+    try:
+        return Body.parse(raw), json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest("$", f"no JSON that can be used: {exc}") from exc
 
 
 def _refusal(status: int, why: str) -> web.Response:

@@ -11,7 +11,7 @@ from aiohttp import web
 from desk.sim.config import SimConfig, paths_of
 from desk.sim.counters import RateWindow, RequestRow
 from desk.sim.faults import Fault, Faults
-from desk.sim.operations import OPERATIONS, Call, envelope, login_key
+from desk.sim.operations import LOGINS, OPERATIONS, Call, envelope
 from desk.sim.tokens import Token, Tokens
 from desk.sim.wire import BadRequest, Body, Json
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("desk.sim")
 
-LOGIN = "/api/Auth/loginKey"
 PING = "/api/Status/ping"
 HISTORY = "/api/History/retrieveBars"
+_PATHS = {path.lower(): path for path in (*OPERATIONS, *LOGINS, PING)}
+"""The gateway's routes have no case."""
 _KEPT_REQUESTS = 50_000
 """A simulator that runs for weeks forgets the oldest rows of its request log."""
 
@@ -41,6 +42,12 @@ class Door:
         self._closing = asyncio.Event()
         for key, value in config.latency_ms.items():
             faults.latency_ms.update(dict.fromkeys(paths_of(key), value))
+
+    def set_limits(self, general: tuple[int, float] | None, history: tuple[int, float] | None) -> None:
+        """Other rate windows from now on: requests, seconds (reference 6.1)."""
+        for window, to in ((self._general, general), (self._history, history)):
+            if to is not None:
+                window.size, window.seconds = to
 
     def close(self) -> None:
         """Let hanging and delayed requests go."""
@@ -67,18 +74,21 @@ class Door:
 
     async def _answer(self, request: web.Request, raw: bytes) -> web.Response | None:
         """The reply, or None when the line is to be cut."""
-        path = request.path
-        if path not in OPERATIONS and path not in (LOGIN, PING):
+        path = _PATHS.get(request.path.lower().rstrip("/"))
+        if path is None:
             return web.Response(status=404)
-        if request.method != ("GET" if path == PING else "POST"):
-            return web.Response(status=405)
-        fault = self._faults.take(path)
-        if not await self._waited(self._faults.latency_ms.get(path, 0.0) + (fault.ms if fault else 0.0)):
+        method = "GET" if path == PING else "POST"
+        if request.method != method:
+            return web.Response(status=405, headers={"Allow": method})
+        fault = self._faults.take(path, raw)
+        if not await self._waited(self._faults.latency_ms.get(path, 0.0) + (fault.before_ms if fault else 0.0)):
             return None
         if fault is not None and fault.kind in ("drop_before", "refuse", "reject", "hang"):
             return await self._instead(fault)
         response = await self._execute(request, path, raw)
         if fault is not None and fault.kind == "drop_after":
+            return None
+        if fault is not None and not await self._waited(fault.after_ms):
             return None
         if fault is not None and fault.kind == "refuse_after":
             return web.Response(status=fault.status)
@@ -99,10 +109,10 @@ class Door:
         if path == PING:
             return web.Response(text="pong")
         try:
-            if path == LOGIN:
+            if path in LOGINS:
                 body = Body.parse(raw)
                 refusal = self._over_limit(path, body.text("userName").lower())
-                return refusal or _json(await login_key(self._venue, self._tokens, body))
+                return refusal or _json(await LOGINS[path](self._venue, self._tokens, body))
             token = self.token_of(request)
             if token is None:
                 return _unauthorized()

@@ -1,76 +1,57 @@
 """The exchange itself: pure, time and prices are handed in, every mutation returns the user events it caused."""
 
-import heapq
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
-from itertools import count
-from typing import Literal
 
+from desk.sim.admission import FillRules, place_refusal, size_refusal
+from desk.sim.amending import Change, amended
 from desk.sim.books import Books
-from desk.sim.brackets import activated, bracket_refusal, children_of
-from desk.sim.matching import (
-    followed,
-    is_marketable,
-    limit_trades,
-    stop_fill_price,
-    stop_trades,
-    trailing,
-)
+from desk.sim.brackets import children_of
+from desk.sim.floor import FindContract, Floor
+from desk.sim.matching import trailing
 from desk.sim.model import Account, Contract, Order, PlaceRequest, Quote, Reply, Row, UserEvent
-from desk.sim.rules import (
-    limit_refusal,
-    price_refusal,
-    shape_refusal,
-    stop_refusal,
-    trail_refusal,
-    trail_ticks,
-)
+from desk.sim.rules import trail_ticks
+from desk.sim.sessions import FIRM_LEAD, listing_day, next_cut
 from desk.sim.words import (
     FOLLOWER,
-    MAX_POSITION,
+    LIVE,
     NOT_TRADING,
     TAG_IN_USE,
     Amend,
     Close,
     OrderType,
+    PartialClose,
     Place,
     Side,
     Status,
 )
 
-FindContract = Callable[[str, date], Contract | None]
+__all__ = ["Answer", "Exchange", "FillRules", "FindContract"]
+
 Answer = tuple[Reply, list[UserEvent]]
 _JOINS = {OrderType.JOIN_BID, OrderType.JOIN_ASK}
-
-
-@dataclass(frozen=True)
-class FillRules:
-    """How long things take and how generous the market is."""
-
-    fill_delay: timedelta = timedelta(0)
-    children_delay: timedelta = timedelta(0)
-    slip_ticks: int = 0
-    limit_fills: Literal["through", "touch"] = "through"
 
 
 class Exchange:
     """Accounts, orders and positions of the simulated venue.
 
     Life of an entry (reference 3.7): Pending (market) or Open (limit, stop, trailing) with Suspended children
-    -> Filled -> children Open -> one leg Filled, the other Cancelled. A plain order knows no sibling.
-    ``advance(now)`` does what is due, ``on_print`` lets a price trade; both may be called at any rate.
+    -> Filled, perhaps in parts -> children Open -> one leg Filled, the other Cancelled. A plain order knows no sibling.
+    ``advance(now)`` does what is due, ``on_print`` lets a price trade; both may be called at any rate. With
+    ``rules.hours`` "exchange" the firm's cut is among the things that are due (reference 6.4).
     """
 
     def __init__(self, accounts: Iterable[Account], find_contract: FindContract, rules: FillRules) -> None:
         self.books = Books()
         self.books.load(accounts)
         self.rules = rules
-        self.quotes: dict[str, Quote] = {}
+        self.floor = Floor(self.books, find_contract, rules)
+        self.quotes = self.floor.quotes
         self._find = find_contract
-        self._due: list[tuple[datetime, int, int]] = []
-        self._turn = count()
+        self._agenda = self.floor.agenda
+        self._cuts: set[str] = set()
 
     # -- what the shell hands in ------------------------------------------------------------------------------
 
@@ -80,23 +61,25 @@ class Exchange:
 
     def on_print(self, contract_id: str, quote: Quote, now: datetime) -> list[UserEvent]:
         """``quote.last`` traded: trigger stops and limits of that contract, oldest order first."""
+        self._do_due_before(now)
         self.quotes[contract_id] = quote
-        for order_id in list(self.books.working.get(contract_id, ())):
-            order = self.books.orders[order_id]
-            if order.status is Status.OPEN:
-                self._touch(order, quote, now)
+        working = self.books.working.get(contract_id)
+        if working and self._is_trading(contract_id, now):
+            for order_id in list(working):
+                order = self.books.orders[order_id]
+                if order.status is Status.OPEN:
+                    self.floor.touch(order, quote, now)
         return self.advance(now)
 
     def advance(self, now: datetime) -> list[UserEvent]:
-        """Do everything that is due by ``now``: market orders fill, marketable limits fill, children wake up."""
-        while self._due and self._due[0][0] <= now:
-            due, _, order_id = heapq.heappop(self._due)
-            self._do_due(self.books.orders[order_id], max(due, self.books.orders[order_id].created))
+        """Do all that is due by ``now``: market orders and marketable limits fill, children wake up, the day is cut."""
+        while (item := self._agenda.take(now)) is not None:
+            self._do(*item)
         return self.books.take_events()
 
     def next_due(self) -> datetime | None:
         """When ``advance`` has something to do next."""
-        return self._due[0][0] if self._due else None
+        return self._agenda.next()
 
     def watched(self) -> set[str]:
         """Contracts whose prices matter: working orders or an open position."""
@@ -108,7 +91,11 @@ class Exchange:
         self.books.load(rows)
         for order in self.books.orders.values():
             if order.status in (Status.PENDING, Status.SUSPENDED) or order.status is Status.OPEN:
-                self._schedule(order.id, now)
+                self._agenda.add(now, order.id)
+        for contract_id in self.watched():
+            contract = self._find(contract_id, listing_day(now))
+            if contract is not None:
+                self._plan_cut(contract.group, now)
 
     # -- operations -------------------------------------------------------------------------------------------
 
@@ -117,36 +104,38 @@ class Exchange:
         account = self.books.accounts.get(request.account_id)
         if account is None:
             return Reply(Place.ACCOUNT_NOT_FOUND), []
-        contract = self._find(request.contract_id, now.date())
+        contract = self._find(request.contract_id, listing_day(now))
         if contract is None:
             return Reply(Place.CONTRACT_NOT_FOUND), []
         entry = self._new_order(request, contract, now)
-        code, text = self._refusal(request, account, contract)
+        quote = self.quotes.get(contract.id)
+        code, text = place_refusal(request, account, contract, quote, self.books, self.rules, now)
         if code is not Place.SUCCESS:
             tag = None if text == TAG_IN_USE else entry.custom_tag
             self.books.put_order(replace(entry, status=Status.REJECTED, custom_tag=tag))
             return Reply(code, text, entry.id), self.books.take_events()
         stop, target = children_of(entry, request, contract)
         if stop is not None:
-            assert self.books.new_order_id() == stop.id
+            assert self.books.new_order_id() == stop.id, "the stop's id follows the entry's"
             self.books.put_order(stop)
         self.books.put_order(entry)
         if target is not None:
-            assert self.books.new_order_id() == target.id
+            assert self.books.new_order_id() == target.id, "the target's id follows the stop's"
             self.books.put_order(target)
-        self._schedule(entry.id, now + self.rules.fill_delay)
+        self._agenda.add(now + self.rules.fill_delay, entry.id)
+        self._plan_cut(contract.group, now)
         return Reply(Place.SUCCESS, None, entry.id), self.advance(now)
 
     def cancel(self, account_id: int, order_id: int, now: datetime) -> Answer:
-        """Order/cancel. A finished order answers 5 as bot logs of 2025 show (reference 3.8)."""
+        """Order/cancel. A finished order answers 5 as bot logs of 2025 show; live accounts cannot (reference 3.8)."""
         code, order = self._own_order(account_id, order_id)
+        if code is Amend.ACCOUNT_REJECTED:
+            return Reply(code, FOLLOWER if self.books.accounts[account_id].follower else LIVE), []
         if order is None:
             return Reply(code), []
-        if self.books.accounts[account_id].follower:
-            return Reply(Amend.ACCOUNT_REJECTED, FOLLOWER), []
         if order.status is Status.PENDING:
             return Reply(Amend.PENDING), []
-        self._cancel(order, now)
+        self.floor.cancel(order, Status.CANCELLED, now)
         return Reply(Amend.SUCCESS), self.books.take_events()
 
     def modify(
@@ -164,32 +153,56 @@ class Exchange:
         code, order = self._own_order(account_id, order_id)
         if order is None:
             return Reply(code), []
-        if order.status is not Status.OPEN:
-            return Reply(Amend.PENDING if order.status is Status.PENDING else Amend.REJECTED), []
-        changed, text = self._modified(order, size, limit_price, stop_price, trail_price)
-        if text is not None:
-            return Reply(Amend.REJECTED, text), []
-        self.books.put_order(replace(changed, updated=now))
-        self._schedule(order_id, now + self.rules.fill_delay)
+        if order.status is Status.PENDING:
+            return Reply(Amend.PENDING), []
+        contract = self.floor.contract(order)
+        if not self.rules.is_trading(contract, now):
+            return Reply(Amend.REJECTED, NOT_TRADING), []
+        change = Change(size, limit_price, stop_price, trail_price)
+        result = amended(order, change, contract, self.quotes.get(contract.id), self.rules)
+        if result.refused:
+            return Reply(Amend.REJECTED, result.text), []
+        if result.order.size > order.size and order.parent_id is None:
+            account, more = self.books.accounts[account_id], result.order.left
+            _, text = size_refusal(account, contract, order.side, more, self.books, self.rules)
+            if text is not None:
+                return Reply(Amend.REJECTED, text), []
+        self._keep_amended(order, replace(result.order, updated=now), now)
         return Reply(Amend.SUCCESS), self.advance(now)
 
     def close(self, account_id: int, contract_id: str, now: datetime, size: int | None = None) -> Answer:
-        """closeContract, or partialCloseContract with a size: a market order that leaves every other order alone."""
-        if account_id not in self.books.accounts:
-            return Reply(Close.ACCOUNT_NOT_FOUND), []
-        contract = self._find(contract_id, now.date())
+        """closeContract, or partialCloseContract with a size: a market order that leaves every other order alone.
+
+        A contract that is not listed any more can be closed until it has expired.
+        """
+        codes = Close if size is None else PartialClose
+        account = self.books.accounts.get(account_id)
+        if account is None:
+            return Reply(codes.ACCOUNT_NOT_FOUND), []
+        if account.follower or (size is not None and not account.simulated):
+            return Reply(codes.ACCOUNT_REJECTED), []
+        contract = self._find(contract_id, listing_day(now))
         if contract is None:
-            return Reply(Close.CONTRACT_NOT_FOUND), []
+            return Reply(codes.CONTRACT_NOT_FOUND), []
         net = self.books.net(account_id, contract_id)
         if net == 0:
-            return Reply(Close.POSITION_NOT_FOUND), []
+            return Reply(codes.POSITION_NOT_FOUND), []
+        if contract.ends is not None and now.date() >= contract.ends:
+            return Reply(codes.CONTRACT_NOT_ACTIVE), []
         if size is not None and not 0 < size <= abs(net):
-            return Reply(Close.INVALID_CLOSE_SIZE), []
-        side = Side.SELL if net > 0 else Side.BUY
-        request = PlaceRequest(account_id, contract_id, OrderType.MARKET, side, size or abs(net))
-        order = self.books.put_order(self._new_order(request, contract, now))
-        self._schedule(order.id, now + self.rules.fill_delay)
-        return Reply(Close.SUCCESS), self.advance(now)
+            return Reply(PartialClose.INVALID_CLOSE_SIZE), []
+        if not self.rules.is_trading(contract, now) or contract_id not in self.quotes:
+            return Reply(codes.ORDER_REJECTED), []
+        order = self._closing_order(account_id, contract, size or abs(net), net, now)
+        self._agenda.add(now + self.rules.fill_delay, order.id)
+        return Reply(codes.SUCCESS), self.advance(now)
+
+    def reject(self, order_id: int, now: datetime) -> list[UserEvent]:
+        """Turn an accepted order down after all, as the venue may a moment after its reply (reference 3.6): status 5."""
+        order = self.books.orders.get(order_id)
+        if order is not None and order.is_working:
+            self.floor.cancel(order, Status.REJECTED, now)
+        return self.books.take_events()
 
     def set_account(self, account: Account) -> list[UserEvent]:
         """Change an account from outside: a lock-out, another bracket mode, a new balance."""
@@ -197,31 +210,6 @@ class Exchange:
         return self.books.take_events()
 
     # -- inside -----------------------------------------------------------------------------------------------
-
-    def _refusal(self, request: PlaceRequest, account: Account, contract: Contract) -> tuple[Place, str | None]:
-        if not contract.active:
-            return Place.CONTRACT_NOT_ACTIVE, None
-        if not account.can_trade:
-            return Place.ACCOUNT_VIOLATION, None
-        if (request.account_id, request.custom_tag) in self.books.tags:
-            return Place.REJECTED, TAG_IN_USE
-        quote = self.quotes.get(contract.id)
-        if quote is None:
-            return Place.REJECTED, NOT_TRADING
-        text = (
-            shape_refusal(request)
-            or price_refusal(request, contract, quote)
-            or bracket_refusal(request, auto_oco=account.auto_oco)
-            or self._size_refusal(request, account, contract)
-        )
-        return (Place.REJECTED, text) if text else (Place.SUCCESS, None)
-
-    def _size_refusal(self, request: PlaceRequest, account: Account, contract: Contract) -> str | None:
-        """The account's contract limit, counted on the position this order alone would lead to."""
-        if account.max_minis is None:
-            return None
-        after = self.books.net(account.id, contract.id) + Side(request.side).sign * request.size
-        return MAX_POSITION if abs(after) * contract.minis > account.max_minis else None
 
     def _new_order(self, request: PlaceRequest, contract: Contract, now: datetime) -> Order:
         """The order a request describes; Join becomes a limit at the best price of its side (reference 3.6)."""
@@ -251,9 +239,18 @@ class Exchange:
             return trailing(order, trail_ticks(request.trail_price, contract, quote), contract, quote)
         return order
 
+    def _closing_order(self, account_id: int, contract: Contract, size: int, net: int, now: datetime) -> Order:
+        """A market order of nobody's tag against a position."""
+        side = Side.SELL if net > 0 else Side.BUY
+        request = PlaceRequest(account_id, contract.id, OrderType.MARKET, side, size)
+        return self.books.put_order(self._new_order(request, contract, now))
+
     def _own_order(self, account_id: int, order_id: int) -> tuple[Amend, Order | None]:
-        if account_id not in self.books.accounts:
+        account = self.books.accounts.get(account_id)
+        if account is None:
             return Amend.ACCOUNT_NOT_FOUND, None
+        if account.follower or not account.simulated:
+            return Amend.ACCOUNT_REJECTED, None
         order = self.books.orders.get(order_id)
         if order is None or order.account_id != account_id:
             return Amend.ORDER_NOT_FOUND, None
@@ -261,77 +258,60 @@ class Exchange:
             return Amend.UNKNOWN_ERROR, None
         return Amend.SUCCESS, order
 
-    def _modified(
-        self, order: Order, size: int | None, limit: Decimal | None, stop: Decimal | None, trail: Decimal | None
-    ) -> tuple[Order, str | None]:
-        contract, quote = self._contract(order), self.quotes[order.contract_id]
-        text = None
-        if size is not None:
-            text = None if size > 0 else f"Invalid order size ({size})."
-            order = replace(order, size=size)
-        if limit is not None and order.limit_price is not None:
-            text = text or limit_refusal(limit, contract)
-            order = replace(order, limit_price=limit)
-        if stop is not None and order.type is OrderType.STOP:
-            text = text or stop_refusal(stop, order.side, contract, quote)
-            order = replace(order, stop_price=stop)
-        if trail is not None and order.type is OrderType.TRAILING_STOP:
-            text = text or trail_refusal(trail, contract, quote, limited=False)
-            order = trailing(order, trail_ticks(trail, contract, quote), contract, quote)
-        return order, text
+    def _keep_amended(self, before: Order, after: Order, now: datetime) -> None:
+        """The new version, and with another size the same for legs that still sleep."""
+        self.books.put_order(after)
+        if after.size != before.size:
+            for leg in self.floor.legs(after.id):
+                if leg.status is Status.SUSPENDED:
+                    self.books.put_order(replace(leg, size=after.size, updated=now))
+        if after.status is Status.OPEN:
+            self._agenda.add(now + self.rules.fill_delay, after.id)
 
-    def _touch(self, order: Order, quote: Quote, now: datetime) -> None:
-        """Let one print at ``quote.last`` act on one open order."""
-        if order.limit_price is not None:
-            if limit_trades(order, quote.last, self.rules.limit_fills):
-                self._fill(order, order.limit_price, now)
-        elif order.stop_price is not None:
-            if stop_trades(order, quote.last):
-                slip = self.rules.slip_ticks * self._contract(order).tick_size
-                self._fill(order, stop_fill_price(order, quote, slip), now)
-            elif (moved := followed(order, quote.last)) is not None:
-                self.books.put_order(moved, quiet=True)
+    def _is_trading(self, contract_id: str, now: datetime) -> bool:
+        if self.rules.hours == "always":
+            return True
+        contract = self._find(contract_id, listing_day(now))
+        return contract is not None and self.rules.is_trading(contract, now)
 
-    def _do_due(self, order: Order, now: datetime) -> None:
-        quote = self.quotes.get(order.contract_id)
-        if order.status is Status.SUSPENDED:
-            self._wake(order, now)
-        elif quote is not None and (order.status is Status.PENDING or is_marketable(order, quote)):
-            self._fill(order, quote.ask if order.side is Side.BUY else quote.bid, now)
+    def _do_due_before(self, now: datetime) -> None:
+        """What was due before this instant must not see its price."""
+        while (due := self._agenda.next()) is not None and due < now:
+            item = self._agenda.take(now)
+            assert item is not None, "what is due can be taken"
+            self._do(*item)
 
-    def _wake(self, leg: Order, now: datetime) -> None:
-        parent = self.books.orders[leg.parent_id] if leg.parent_id is not None else None
-        if parent is None or parent.filled_price is None:
+    def _do(self, due: datetime, item: int | str) -> None:
+        if isinstance(item, str):
+            self._cut(item, due)
             return
-        leg = replace(leg, size=parent.fill_volume)
-        self.books.put_order(activated(leg, parent.filled_price, self._contract(leg), now))
-        self._schedule(leg.id, now)
+        order = self.books.orders[item]
+        self.floor.do_due(order, max(due, order.created))
 
-    def _fill(self, order: Order, price: Decimal, now: datetime) -> None:
-        """Fill, then what a fill means for relatives: children wake up, the sibling leg goes (reference 3.7)."""
-        self.books.fill(order, price, self._contract(order), now)
-        for relative in self._children(order.id):
-            self._schedule(relative.id, now + self.rules.children_delay)
-        if order.parent_id is not None:
-            for sibling in self._children(order.parent_id):
-                if sibling.id != order.id:
-                    self.books.finish(sibling, Status.CANCELLED, now)
+    def _plan_cut(self, group: str, now: datetime) -> None:
+        """Put the group's next cut on the agenda: the firm's own time, then the instant itself."""
+        if self.rules.hours == "always" or group in self._cuts:
+            return
+        at = next_cut(group, now)
+        self._cuts.add(group)
+        self._agenda.add(at - FIRM_LEAD if now < at - FIRM_LEAD else at, group)
 
-    def _cancel(self, order: Order, now: datetime) -> None:
-        """Cancel one order; an entry takes its sleeping children along, a leg leaves its sibling alone."""
-        self.books.finish(order, Status.CANCELLED, now)
-        for child in self._children(order.id):
-            self.books.finish(child, Status.CANCELLED, now)
-
-    def _children(self, parent_id: int) -> list[Order]:
-        """Working children, target first: in the captures the target opens a moment before the stop."""
-        rows = (self.books.orders.get(parent_id + offset) for offset in (2, 1))
-        return [row for row in rows if row is not None and row.parent_id == parent_id and row.is_working]
-
-    def _schedule(self, order_id: int, when: datetime) -> None:
-        heapq.heappush(self._due, (when, next(self._turn), order_id))
-
-    def _contract(self, order: Order) -> Contract:
-        contract = self._find(order.contract_id, order.created.date())
-        assert contract is not None, f"order {order.id} is in unknown contract {order.contract_id}"
-        return contract
+    def _cut(self, group: str, now: datetime) -> None:
+        """The firm removes working orders (status 4, SIM choice) and closes positions of a group at market."""
+        self._cuts.discard(group)
+        concerned = {contract_id: self._find(contract_id, listing_day(now)) for contract_id in sorted(self.watched())}
+        contracts = [row for row in concerned.values() if row is not None and row.group == group]
+        for contract in contracts:
+            for order_id in list(self.books.working.get(contract.id, ())):
+                order = self.books.orders[order_id]
+                if order.is_working:
+                    self.floor.cancel(order, Status.EXPIRED, now)
+            quote = self.quotes.get(contract.id)
+            for (account_id, contract_id), position in list(self.books.positions.items()):
+                if contract_id == contract.id and quote is not None:
+                    order = self._closing_order(account_id, contract, position.size, position.net, now)
+                    price = quote.ask if order.side is Side.BUY else quote.bid
+                    while order.is_working:
+                        order = self.floor.fill(order, price, now)
+        if self.watched() & {contract.id for contract in contracts}:
+            self._plan_cut(group, now)

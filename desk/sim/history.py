@@ -1,20 +1,21 @@
 """History as the gateway serves it: windows, the forming bar, contracts that were frozen on the way, and the JSON."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 
-from desk.sim.bars import Bars, aggregate, bar_starts, prints_of, to_ticks
+from desk.sim.bars import COLUMNS, UNIT_SECONDS, Bars, aggregate, bar_starts, joined, of_prints, prints_of
 from desk.sim.catalogue import listed_between
 from desk.sim.model import Contract
-from desk.sim.noise import PRINTS, PRINTS_PER_SECOND, Path
+from desk.sim.noise import PRINTS, PRINTS_PER_SECOND
+from desk.sim.stream import Stream
 
+_MAX_CHUNK = 40_000
 HAND_VOLUME = 3
 """Contracts in each print of a market moved by hand."""
-_COLUMNS = ("start", "open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True)
@@ -42,51 +43,77 @@ def index_of(at: datetime) -> int:
     return int(at.timestamp() * PRINTS_PER_SECOND)
 
 
-def bars_of(path: Path, contract: Contract, query: BarQuery, now: datetime, by_hand: ByHand | None) -> Bars:
-    """Bars with ``first <= t < last`` that the contract was listed for, oldest first, the newest ``limit``."""
+def bars_of(stream: Stream, contract: Contract, query: BarQuery, now: datetime, by_hand: ByHand | None) -> Bars:
+    """Bars with ``first <= t < last`` that the contract was listed for, oldest first, the newest ``limit``.
+
+    Where nothing traded there is no bar, so the newest ``limit`` may reach back over a night, a weekend or more.
+    """
     listed, expires = listed_between(contract.id)
     begin = max(_up(query.first), int(listed.timestamp()))
     end = min(_up(query.last), int(expires.timestamp()), int(now.timestamp()) + 1)
-    edges = bar_starts(query.unit, query.number, begin, end, query.limit + 1)
-    if len(edges) < 2:
-        return _joined([])
     end_index = index_of(now) + 1
-    if edges[-1] * PRINTS_PER_SECOND > end_index and not query.forming:
-        edges = edges[:-1]
-    if by_hand is not None and by_hand.since < end_index:
-        parts = _partly_by_hand(path, contract, edges, end_index, by_hand)
-    else:
-        parts = _generated(path, contract, edges, end_index)
-    whole = _joined(parts)
+    if by_hand is not None and by_hand.since >= end_index:
+        by_hand = None
+    parts: list[Bars] = []
+    missing = chunk = query.limit
+    while missing > 0:
+        edges = bar_starts(query.unit, query.number, begin, end, chunk + 1)
+        if len(edges) < 2:
+            break
+        reached = edges[0]
+        if edges[-1] * PRINTS_PER_SECOND > end_index and not query.forming:
+            edges = edges[:-1]
+        if by_hand is not None:
+            part = joined(_partly_by_hand(stream, contract, edges, end_index, by_hand))
+        else:
+            part = joined(_generated(stream, contract, edges, end_index))
+        parts.insert(0, part)
+        missing -= len(part.start)
+        before = _traded_before(stream, by_hand, reached)
+        if before is None:
+            break
+        end, chunk = min(reached, before), min(chunk * 2, _MAX_CHUNK)
+    whole = joined(parts)
     keep = slice(max(0, len(whole.start) - query.limit), None)
-    return Bars(*(getattr(whole, name)[keep] for name in _COLUMNS))
+    return Bars(*(getattr(whole, name)[keep] for name in COLUMNS))
+
+
+def _traded_before(stream: Stream, by_hand: ByHand | None, second: int) -> int | None:
+    """The end of the newest stretch before an instant in which anything traded, epoch seconds; None: nothing did."""
+    if by_hand is not None and second * PRINTS_PER_SECOND > by_hand.since:
+        walked = [int(at) for at, _ in by_hand.prints if at < second]
+        return max([by_hand.since // PRINTS_PER_SECOND, *walked[-1:]]) + 1
+    minute = stream.active_before(-(-second // 60))
+    return None if minute is None else (minute + 1) * 60
 
 
 def _up(at: datetime) -> int:
     return int(-(-at.timestamp() // 1))
 
 
-def _generated(path: Path, contract: Contract, edges: list[int], end_index: int) -> list[Bars]:
+def _generated(stream: Stream, contract: Contract, edges: list[int], end_index: int) -> list[Bars]:
     """Closed bars, and one from the last whole edge to ``end_index`` when that is cut short."""
     closed = [edge for edge in edges if edge * PRINTS_PER_SECOND <= end_index]
     parts: list[Bars] = []
     if len(closed) > 1:
-        parts.append(aggregate(path, contract.symbol_id, float(contract.tick_size), closed))
+        parts.append(aggregate(stream, float(contract.tick_size), closed))
     if len(closed) < len(edges):
-        parts.append(_span(path, contract, closed[-1], end_index))
+        parts.append(_span(stream, contract, closed[-1], end_index))
     return parts
 
 
-def _partly_by_hand(path: Path, contract: Contract, edges: list[int], end_index: int, by_hand: ByHand) -> list[Bars]:
+def _partly_by_hand(
+    stream: Stream, contract: Contract, edges: list[int], end_index: int, by_hand: ByHand
+) -> list[Bars]:
     """Generated up to the freeze, from hand prints after it, merged in the bar between; no prints, no bar."""
     before = [edge for edge in edges if edge * PRINTS_PER_SECOND <= by_hand.since]
     parts: list[Bars] = []
     if len(before) > 1:
-        parts.append(aggregate(path, contract.symbol_id, float(contract.tick_size), before))
+        parts.append(aggregate(stream, float(contract.tick_size), before))
     for start, stop in pairwise(edges[max(len(before) - 1, 0) :]):
         made: list[Bars] = []
         if start * PRINTS_PER_SECOND < by_hand.since:
-            made.append(_span(path, contract, start, min(by_hand.since, end_index)))
+            made.append(_span(stream, contract, start, min(by_hand.since, end_index)))
         ticks = [ticks for at, ticks in by_hand.prints if start <= at < stop]
         if ticks:
             made.append(_single(start, ticks, HAND_VOLUME * len(ticks)))
@@ -95,26 +122,21 @@ def _partly_by_hand(path: Path, contract: Contract, edges: list[int], end_index:
     return parts
 
 
-def _span(path: Path, contract: Contract, start: int, end_index: int) -> Bars:
-    """One bar from an instant (epoch seconds) to before a print index."""
+def _span(stream: Stream, contract: Contract, start: int, end_index: int) -> Bars:
+    """One bar from an instant (epoch seconds) to before a print index; none when nothing traded."""
     minute, tail = divmod(end_index, PRINTS)
     made: list[Bars] = []
     tick, opened = float(contract.tick_size), start
     if start % 60 == 0 and minute > start // 60:
-        made.append(aggregate(path, contract.symbol_id, tick, [start, minute * 60]))
+        made.append(aggregate(stream, tick, [start, minute * 60]))
         start = minute * 60
     if start * PRINTS_PER_SECOND < end_index:
         first = start // 60
-        prints, volumes = prints_of(path, contract.symbol_id, np.arange(first, minute + 1))
+        prints, volumes = prints_of(stream, np.arange(first, minute + 1))
         here = slice((start - first * 60) * PRINTS_PER_SECOND, (minute - first) * PRINTS + tail)
-        made.append(_single(opened, to_ticks(prints[here], tick).tolist(), int(volumes[here].sum())))
+        count = here.stop - here.start
+        made.append(of_prints(prints[here], volumes[here], tick, np.array([0, count]), np.array([opened, opened])))
     return _merged(made)
-
-
-def _joined(parts: list[Bars]) -> Bars:
-    empty = np.array([], dtype=np.int64)
-    columns = ([getattr(part, name) for part in parts] or [empty] for name in _COLUMNS)
-    return Bars(*(np.concatenate(column) for column in columns))
 
 
 def _row(*values: int) -> Bars:
@@ -126,11 +148,25 @@ def _single(start: int, ticks: list[int], volume: int) -> Bars:
 
 
 def _merged(parts: list[Bars]) -> Bars:
-    """Several pieces of one bar, in time order, as that bar."""
-    if len(parts) == 1:
-        return parts[0]
-    all_ = _joined(parts)
+    """Several pieces of one bar, in time order, as that bar; nothing when there is nothing."""
+    all_ = joined(parts)
+    if len(all_.start) < 2:
+        return all_
     return _row(all_.start[0], all_.open[0], all_.high.max(), all_.low.min(), all_.close[-1], all_.volume.sum())
+
+
+def with_more(bars: Bars, query: BarQuery, more: list[tuple[float, int]]) -> Bars:
+    """Bars with the contracts of a burst added: (epoch seconds, contracts), where the bar exists."""
+    if not len(bars.start):
+        return bars
+    step = UNIT_SECONDS.get(query.unit)
+    ends = bars.start + step * query.number if step else np.append(bars.start[1:], np.iinfo(np.int64).max)
+    volume = bars.volume.copy()
+    for at, contracts in more:
+        place = int(np.searchsorted(bars.start, at, side="right")) - 1
+        if place >= 0 and at < ends[place]:
+            volume[place] += contracts
+    return replace(bars, volume=volume)
 
 
 def render(bars: Bars, contract: Contract) -> bytes:
@@ -141,7 +177,7 @@ def render(bars: Bars, contract: Contract) -> bytes:
             if ticks not in texts:
                 price = ticks * contract.tick_size
                 texts[ticks] = json.dumps(int(price) if price == int(price) else float(price))
-    columns = (getattr(bars, name)[::-1].tolist() for name in _COLUMNS)
+    columns = (getattr(bars, name)[::-1].tolist() for name in COLUMNS)
     rows = [
         f'{{"t":"{datetime.fromtimestamp(start, UTC).isoformat()}","o":{texts[opened]},"h":{texts[high]},'
         f'"l":{texts[low]},"c":{texts[close]},"v":{volume}}}'

@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from aiohttp import WSMsgType, web
 
 from desk.sim.config import SimConfig
 from desk.sim.connection import END, HubConnection, Subscription, invocation
-from desk.sim.faults import Faults
+from desk.sim.faults import Faults, How
 from desk.sim.tokens import Token, Tokens
 
 if TYPE_CHECKING:
@@ -23,12 +24,24 @@ log = logging.getLogger("desk.sim")
 
 HUBS = ("user", "market")
 _MAX_CLIENT_MESSAGE = 32 * 1024
-_USER_METHODS = {"Accounts": "account", "Orders": "order", "Positions": "position", "Trades": "trade"}
-_MARKET_METHODS = {"ContractQuotes": "quote", "ContractTrades": "trade", "ContractMarketDepth": "depth"}
+_KINDS = {
+    "user": {"Accounts": "account", "Orders": "order", "Positions": "position", "Trades": "trade"},
+    "market": {"ContractQuotes": "quote", "ContractTrades": "trade", "ContractMarketDepth": "depth"},
+}
+_METHODS = {
+    hub: {f"{verb}{name}".lower(): (kind, verb == "Subscribe") for name, kind in kinds.items()
+          for verb in ("Subscribe", "Unsubscribe")}
+    for hub, kinds in _KINDS.items()
+}  # fmt: skip
+"""Hub, then method in lower case (SignalR's names have none) to kind, and whether it subscribes (reference 5.2)."""
 
 
 class HubError(Exception):
     """An invocation that fails; its text goes into the completion."""
+
+
+def _no_method(target: object) -> str:
+    return f"Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist."
 
 
 class Hubs:
@@ -41,6 +54,12 @@ class Hubs:
         self._faults = faults
         self._live: dict[str, dict[str, HubConnection]] = {hub: {} for hub in HUBS}
         self._all: dict[str, list[HubConnection]] = {hub: [] for hub in HUBS}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._takers: dict[tuple[str, Subscription], list[HubConnection]] = {}
+        self._followed: set[str] = set()
+        self._dice = random.Random(config.seed)
+        self.token_clock = config.clock
+        self.cut_chars = config.hub_cut_chars
         self.on_market_subscribe: Callable[[HubConnection, Subscription], None] | None = None
 
     # -- what tests and feeds ask -----------------------------------------------------------------------------
@@ -55,29 +74,81 @@ class Hubs:
 
     def followed(self) -> set[str]:
         """Contracts somebody subscribed to."""
-        return {str(key) for one in self._live["market"].values() for _, key in one.subscriptions}
+        return self._followed
+
+    def has_takers(self, subscription: Subscription) -> bool:
+        """True when somebody subscribed to this on the market hub."""
+        return ("market", subscription) in self._takers
 
     def push(self, hub: str, subscription: Subscription, target: str, arguments: list[Any]) -> None:
         """Send one event to everybody who subscribed to it."""
-        if hub in self._faults.silent_hubs:
-            return
-        takers = [one for one in self._live[hub].values() if subscription in one.subscriptions]
-        if takers:
-            text = invocation(target, arguments)
-            for one in takers:
+        if (hub, subscription) in self._takers:
+            self.push_text(hub, subscription, invocation(target, arguments))
+
+    def push_text(self, hub: str, subscription: Subscription, text: str) -> None:
+        """The same with messages that are encoded already, one or several."""
+        if hub not in self._faults.silent_hubs:
+            for one in self._takers.get((hub, subscription), ()):
                 one.send_text(text)
 
-    async def drop(self, hub: str, how: Literal["abort", "close", "logout"] = "abort") -> int:
+    async def drop(self, hub: str, how: How = "abort") -> int:
         """End all connections of a hub: cut, closed with type 7, or told GatewayLogout first."""
-        ended = list(self._live[hub].values())
-        log.warning("fault hub.dropped hub=%s how=%s connections=%d", hub, how, len(ended))
-        for one in ended:
-            self._end(one, how)
+        ended = self._drop_now(hub, how)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(one.gone.wait() for one in ended)), 1.0)
         return len(ended)
 
-    def _end(self, one: HubConnection, how: Literal["abort", "close", "logout"]) -> None:
+    def _drop_now(self, hub: str, how: How) -> list[HubConnection]:
+        ended = list(self._live[hub].values())
+        self._faults.say(f"hub.dropped hub={hub} how={how} connections={len(ended)}")
+        for one in ended:
+            self._end(one, how)
+        return ended
+
+    def faulty_beat(self, seconds: float) -> None:
+        """Let the hub faults begin that the dice say begin in these seconds."""
+        for fault in self._faults.due_hub_faults(seconds):
+            if fault.kind == "drop":
+                self._drop_now(fault.hub, fault.how)
+            elif fault.hub not in self._faults.silent_hubs:
+                self._faults.silence_hub(fault.hub)
+                timer = asyncio.get_running_loop().call_later(fault.for_s, self._speak, fault.hub)
+                self._timers[fault.hub] = timer
+
+    def _speak(self, hub: str) -> None:
+        self._timers.pop(hub, None)
+        self._faults.silence_hub(hub, silent=False)
+
+    def close(self) -> None:
+        """Tell every client with type 7, and forget what was to come."""
+        for timer in self._timers.values():
+            timer.cancel()
+        for hub in HUBS:
+            for one in self.live(hub):
+                one.finish()
+
+    def expire(self) -> None:
+        """All tokens are dead: open hubs end as ``when_expired`` says (reference 2.3)."""
+        if self._faults.when_expired != "ignore":
+            for hub in HUBS:
+                for one in list(self._live[hub].values()):
+                    self._expire_one(one)
+
+    def _expire_one(self, one: HubConnection) -> None:
+        how = self._faults.when_expired
+        self._faults.say(f"hub.token_expired hub={one.hub} how={how}")
+        self._end(one, "logout" if how == "logout" else "abort")
+
+    def _recount(self) -> None:
+        """Who takes what; after every change of a subscription."""
+        self._takers = {}
+        for hub in HUBS:
+            for one in self._live[hub].values():
+                for subscription in one.subscriptions:
+                    self._takers.setdefault((hub, subscription), []).append(one)
+        self._followed = {str(key) for hub, (_, key) in self._takers if hub == "market"}
+
+    def _end(self, one: HubConnection, how: How) -> None:
         if how == "abort":
             one.abort()
             return
@@ -115,7 +186,7 @@ class Hubs:
         token = self._token_of(request)
         if token is None:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
-        ws = web.WebSocketResponse(max_msg_size=_MAX_CLIENT_MESSAGE, timeout=0.2)
+        ws = web.WebSocketResponse(max_msg_size=_MAX_CLIENT_MESSAGE, timeout=0.2, compress=False)
         if not ws.can_prepare(request).ok:
             return web.Response(status=400)
         await ws.prepare(request)
@@ -128,8 +199,10 @@ class Hubs:
             await self._serve(ws, one)
         finally:
             one.closed = time.monotonic()
+            one.queue = asyncio.Queue(1)  # what was never sent need not be kept as long as the history
             one.gone.set()
             del self._live[hub][one.id]
+            self._recount()
             log.info("hub.closed hub=%s connection=%s", hub, one.id)
         return ws
 
@@ -137,7 +210,7 @@ class Hubs:
         text = request.query.get("access_token", "")
         if not text:
             text = request.headers.get("Authorization", "").partition(" ")[2]
-        return self._tokens.read(text, self._config.clock())
+        return self._tokens.read(text, self.token_clock())
 
     async def _serve(self, ws: web.WebSocketResponse, one: HubConnection) -> None:
         """Reader, writer and keeper of one connection; ends with the first of them that ends."""
@@ -166,10 +239,21 @@ class Hubs:
                 if one.queue.empty() or len(parts) == 64:
                     break
                 text = one.queue.get_nowait()
-            if parts:
-                await ws.send_str("".join(parts))
+            for frame in self._frames("".join(parts)):
+                await ws.send_str(frame)
             if text is None:
                 return
+
+    def _frames(self, text: str) -> list[str]:
+        """One frame, or with ``cut_chars`` several of random length that end in the middle of messages."""
+        if self.cut_chars is None:
+            return [text] if text else []
+        frames: list[str] = []
+        while text:
+            size = self._dice.randint(1, self.cut_chars)
+            frames.append(text[:size])
+            text = text[size:]
+        return frames
 
     async def _keep(self, one: HubConnection) -> None:
         """Pings, the handshake's deadline, the idle limit and the token's end; cancelled with the connection."""
@@ -190,9 +274,8 @@ class Hubs:
                 log.warning("hub.idle hub=%s connection=%s", one.hub, one.id)
                 one.finish("Connection closed with an error.")
                 return
-            if self._config.when_expired != "ignore" and one.token.expires <= self._config.clock().timestamp():
-                log.warning("fault hub.token_expired hub=%s how=%s", one.hub, self._config.when_expired)
-                self._end(one, "logout" if self._config.when_expired == "logout" else "abort")
+            if self._faults.when_expired != "ignore" and one.token.expires <= self.token_clock().timestamp():
+                self._expire_one(one)
                 return
 
     async def _read(self, ws: web.WebSocketResponse, one: HubConnection) -> None:
@@ -212,7 +295,7 @@ class Hubs:
     def _take(self, one: HubConnection, text: str) -> None:
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             one.finish("Connection closed with an error.", announce=one.is_ready)
@@ -220,6 +303,8 @@ class Hubs:
             self._shake_hands(one, message)
         elif message.get("type") == 1:
             self._invoke(one, message)
+        elif message.get("type") == 4:
+            self._complete(one, message, _no_method(message.get("target")))
         elif message.get("type") == 7:
             one.finish(announce=False)
 
@@ -236,29 +321,32 @@ class Hubs:
             one.send({})
 
     def _invoke(self, one: HubConnection, message: dict[str, Any]) -> None:
-        identity, error = message.get("invocationId"), None
+        arguments, error = message.get("arguments"), None
         try:
-            self._subscribe(one, str(message.get("target")), message.get("arguments") or [])
+            self._subscribe(one, message.get("target"), arguments if isinstance(arguments, list) else [])
         except HubError as exc:
             error = str(exc)
-        if identity is None:
-            return
-        outcome: dict[str, Any] = {"result": 0} if error is None else {"error": error}
-        one.send({"type": 3, "invocationId": identity} | outcome)
+        self._complete(one, message, error)
 
-    def _subscribe(self, one: HubConnection, target: str, arguments: list[Any]) -> None:
-        wanted = not target.startswith("Un")
-        name = target.removeprefix("Subscribe").removeprefix("Unsubscribe")
-        kind = (_USER_METHODS if one.hub == "user" else _MARKET_METHODS).get(name)
-        if kind is None or name == target:
-            raise HubError(f"Failed to invoke '{target}' due to an error on the server. "
-                           "HubException: Method does not exist.")  # fmt: skip
-        subscription = kind, self._key(one.hub, kind, target, arguments)
-        if not wanted:
+    def _complete(self, one: HubConnection, message: dict[str, Any], error: str | None) -> None:
+        """Type 3, when the client gave the call an id; ids are strings."""
+        identity = message.get("invocationId")
+        if isinstance(identity, str):
+            outcome: dict[str, Any] = {"result": 0} if error is None else {"error": error}
+            one.send({"type": 3, "invocationId": identity} | outcome)
+
+    def _subscribe(self, one: HubConnection, target: object, arguments: list[Any]) -> None:
+        method = _METHODS[one.hub].get(target.lower()) if isinstance(target, str) else None
+        if method is None:
+            raise HubError(_no_method(target))
+        kind, wanted = method
+        subscription = kind, self._key(one.hub, kind, str(target), arguments)
+        if wanted:
+            one.subscriptions.add(subscription)
+        else:
             one.subscriptions.discard(subscription)
-            return
-        one.subscriptions.add(subscription)
-        if one.hub == "market" and self.on_market_subscribe is not None:
+        self._recount()
+        if wanted and one.hub == "market" and self.on_market_subscribe is not None:
             self.on_market_subscribe(one, subscription)
 
     def _key(self, hub: str, kind: str, target: str, arguments: list[Any]) -> int | str | None:

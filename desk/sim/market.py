@@ -5,17 +5,23 @@ manual market); from then on it prints only where ``walk`` takes it, and its bar
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 
 from desk.sim.bars import Bars, prints_of, to_ticks
 from desk.sim.catalogue import Product, product_of
-from desk.sim.history import HAND_VOLUME, BarQuery, ByHand, bars_of, index_of, render
+from desk.sim.history import HAND_VOLUME, BarQuery, ByHand, bars_of, index_of, render, with_more
+from desk.sim.hours import OpenMask
 from desk.sim.model import Contract, Quote
 from desk.sim.noise import PRINTS, PRINTS_PER_SECOND, Ints, Path, buyer_started
+from desk.sim.steps import Steps, steps_of
+from desk.sim.stream import Flags, Generated, Stream
+from desk.sim.tempo import TEMPI, Tempo
 
 MAX_WALK = 2000
 """A longer walk by hand takes strides, so that one call stays short."""
@@ -40,11 +46,12 @@ class _Frozen:
 
 @dataclass(frozen=True)
 class _Minute:
-    """Live prints of one minute: price in ticks, contracts, aggressor."""
+    """The prints of one minute: price in ticks, contracts, aggressor; ``steps`` once somebody looks inside."""
 
     ticks: list[int]
     volumes: list[int]
     buys: list[bool]
+    columns: tuple[Ints, Ints, Flags]
 
 
 def instant(index: int) -> datetime:
@@ -56,11 +63,23 @@ __all__ = ["BarQuery", "Market", "Print", "index_of", "instant"]
 
 
 class Market:
-    """Prices for the shell. Only ``walk`` and ``freeze`` change anything; bars may be asked for in a thread."""
+    """Prices for the shell. Only ``walk``, ``freeze`` and ``add_volume`` change anything; bars may be asked in a thread.
 
-    def __init__(self, seed: int, *, manual: bool, started: datetime, spread_ticks: int = 1) -> None:
+    hours: ``exchange`` prints nothing while the product's session is shut. replayed: contract or symbol id to recorded
+    prints that take the place of the generated ones.
+    """
+
+    def __init__(
+        self, seed: int, *, manual: bool, started: datetime, spread_ticks: int = 1,
+        hours: Literal["always", "exchange"] = "always", replayed: Mapping[str, Stream] | None = None,
+    ) -> None:  # fmt: skip
         self.seed = seed
         self.manual = manual
+        self.hours = hours
+        self._replayed = dict(replayed or {})
+        self._streams: dict[str, Stream] = {}
+        self._steps: OrderedDict[tuple[str, int], Steps] = OrderedDict()
+        self._more: dict[str, list[tuple[float, int]]] = {}
         self._started = index_of(started)
         self._spread = spread_ticks
         self._frozen: dict[str, _Frozen] = {}
@@ -82,9 +101,37 @@ class Market:
         result: list[Print] = []
         for index in range(after + 1, upto + 1):
             minute, place = self._minute(contract, index // PRINTS), index % PRINTS
-            quote = self._generated(contract, index)
-            result.append(Print(instant(index), quote, minute.volumes[place], minute.buys[place]))
+            if minute.volumes[place]:
+                quote = self._generated(contract, index)
+                result.append(Print(instant(index), quote, minute.volumes[place], minute.buys[place]))
         return result
+
+    def steps(self, contract: Contract, minute: int) -> Steps:
+        """All that happens inside the prints of one minute; not for a frozen contract."""
+        key = contract.id, minute
+        found = self._steps.get(key)
+        if found is None:
+            columns = self._minute(contract, minute).columns
+            made = steps_of((self.seed, contract.symbol_id), minute, *columns, self.tempo(contract), self._spread)
+            found = self._steps[key] = made
+            if len(self._steps) > 128:
+                self._steps.popitem(last=False)
+        return found
+
+    def make_steps(self, contract: Contract, minute: int) -> bool:
+        """Have them ready; False when they were."""
+        if (contract.id, minute) in self._steps:
+            return False
+        self.steps(contract, minute)
+        return True
+
+    def tempo(self, contract: Contract) -> Tempo:
+        """How busy the contract is."""
+        return TEMPI[_product(contract).symbol]
+
+    def add_volume(self, contract: Contract, at: datetime, volume: int) -> None:
+        """Contracts that traded on top of the generated ones, so that bars know them, too."""
+        self._more.setdefault(contract.symbol_id, []).append((at.timestamp(), volume))
 
     def freeze(self, contract: Contract, price: Decimal, now: datetime) -> None:
         """Hold a contract where it is told from now on, without a print."""
@@ -126,18 +173,19 @@ class Market:
         """
         if self._held(contract) is not None or (up is None and down is None):
             return None
-        path, tick = self._path(contract), float(contract.tick_size)
+        stream, tick = self._stream(contract), float(contract.tick_size)
         top = np.inf if up is None else float(up / contract.tick_size)
         bottom = -np.inf if down is None else float(down / contract.tick_size)
         hour = 60
         for start in range((after + 1) // PRINTS, upto // PRINTS + 1, hour):
             minutes = np.arange(start, min(start + hour, upto // PRINTS + 1))
-            knots = path.knots(np.append(minutes, minutes[-1] + 1))
-            reach = path.reach + tick
+            knots = stream.knots(np.append(minutes, minutes[-1] + 1))
+            reach = stream.reach + tick
             if knots.max() + reach < top * tick and knots.min() - reach > bottom * tick:
                 continue
-            ticks = to_ticks(path.rows(minutes).reshape(-1), tick)
-            hits = np.flatnonzero((ticks >= top) | (ticks <= bottom)) + start * PRINTS
+            prints, volumes = prints_of(stream, minutes)
+            ticks = to_ticks(prints, tick)
+            hits = np.flatnonzero(((ticks >= top) | (ticks <= bottom)) & (volumes > 0)) + start * PRINTS
             hits = hits[(hits > after) & (hits <= upto)]
             if len(hits):
                 return int(hits[0])
@@ -151,7 +199,9 @@ class Market:
         """Bars that open inside the window: closed ones and, when asked for, the one still forming."""
         held = self._held(contract)
         by_hand = ByHand(held.since, list(held.prints)) if held is not None else None
-        return bars_of(self._path(contract), contract, query, now, by_hand)
+        made = bars_of(self._stream(contract), contract, query, now, by_hand)
+        more = self._more.get(contract.symbol_id)
+        return made if not more else with_more(made, query, list(more))
 
     # -- inside -----------------------------------------------------------------------------------------------
 
@@ -175,20 +225,43 @@ class Market:
         return Quote(last - gap, last, last) if minute.buys[place] else Quote(last, last + gap, last)
 
     def _minute(self, contract: Contract, minute: int) -> _Minute:
-        key = contract.symbol_id, minute
+        key = contract.id, minute
         found = self._minutes.get(key)
         if found is None:
-            wanted = np.array([minute])
-            prints, volumes = prints_of(self._path(contract), contract.symbol_id, wanted)
+            stream, tick = self._stream(contract), float(contract.tick_size)
+            prints, volumes = prints_of(stream, np.array([minute]))
+            ticks = self._standing(stream, minute, to_ticks(prints, tick), volumes, tick)
             indexes: Ints = np.arange(minute * PRINTS, (minute + 1) * PRINTS)
             buys = buyer_started(self.seed, contract.symbol_id, indexes)
-            found = _Minute(to_ticks(prints, float(contract.tick_size)).tolist(), volumes.tolist(), buys.tolist())
+            found = _Minute(ticks.tolist(), volumes.tolist(), buys.tolist(), (ticks, volumes, buys))
             self._minutes[key] = found
             if len(self._minutes) > 256:
                 self._minutes.popitem(last=False)
         return found
 
-    def _path(self, contract: Contract) -> Path:
-        product = product_of(contract.id)
-        assert isinstance(product, Product), f"{contract.id} is not in the catalogue"
-        return Path(self.seed, product.walk, product.price, product.daily_pct)
+    def _standing(self, stream: Stream, minute: int, ticks: Ints, volumes: Ints, tick: float) -> Ints:
+        """Where nothing traded, the market stands at the last trade before, hours ago perhaps."""
+        if volumes.all():
+            return ticks
+        newest = np.maximum.accumulate(np.where(volumes > 0, np.arange(PRINTS), -1))
+        before = stream.active_before(minute) if newest[0] < 0 else None
+        start = ticks[:1] if before is None else to_ticks(stream.closes(np.array([before])), tick)
+        return np.where(newest < 0, start[0], ticks[newest])
+
+    def _stream(self, contract: Contract) -> Stream:
+        found = self._streams.get(contract.id)
+        if found is None:
+            product = _product(contract)
+            found = self._replayed.get(contract.id) or self._replayed.get(contract.symbol_id)
+            if found is None:
+                path = Path(self.seed, product.walk, product.price, product.daily_pct)
+                mask = OpenMask(contract.group) if self.hours == "exchange" else None
+                found = Generated(path, contract.symbol_id, TEMPI[product.symbol], mask)
+            self._streams[contract.id] = found
+        return found
+
+
+def _product(contract: Contract) -> Product:
+    product = product_of(contract.id)
+    assert isinstance(product, Product), f"{contract.id} is not in the catalogue"
+    return product

@@ -22,6 +22,11 @@ def is_marketable(order: Order, quote: Quote) -> bool:
     return quote.ask <= order.limit_price if order.side is Side.BUY else quote.bid >= order.limit_price
 
 
+def is_triggered(order: Order) -> bool:
+    """A market order or a stop that has traded in part: the rest follows at the market."""
+    return order.status is Status.OPEN and order.fill_volume > 0 and order.limit_price is None
+
+
 def limit_trades(order: Order, last: Decimal, rule: Literal["through", "touch"]) -> bool:
     """Whether a print fills a resting limit: beyond it, or with ``touch`` already at it."""
     assert order.limit_price is not None

@@ -1,7 +1,7 @@
 """What the exchange keeps: frozen rows, so that an event or a view is a snapshot for free."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -21,11 +21,16 @@ class Account:
     auto_oco: bool = True
     max_minis: int | None = None
     follower: bool = False
+    position_stop_usd: Decimal | None = None
+    position_target_usd: Decimal | None = None
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A listed contract with the economics the gateway shows, and the fees it charges per side and contract."""
+    """A listed contract with the economics the gateway shows, and the fees it charges per side and contract.
+
+    ``minis`` is what one counts against a position limit, ``group`` names its hours, from ``ends`` on it is expired.
+    """
 
     id: str
     name: str
@@ -38,6 +43,8 @@ class Contract:
     fees: Decimal
     commissions: Decimal
     minis: Decimal
+    group: str = "index"
+    ends: date | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Order:
-    """One order (reference 3.5). ``trail_ticks`` is the signed or trailing distance, shown as trailDistance."""
+    """One order (reference 3.5). ``trail_ticks`` is the signed or trailing distance, shown as trailDistance.
+
+    ``of_position``: attached by the platform to a position in Position-Brackets mode, which no client can see.
+    """
 
     id: int
     account_id: int
@@ -97,16 +107,25 @@ class Order:
     custom_tag: str | None = None
     parent_id: int | None = None
     linked_id: int | None = None
+    of_position: bool = False
 
     @property
     def is_working(self) -> bool:
         """True while something can still happen to it: 1, 6, 7 or 8."""
         return not self.status.is_terminal
 
+    @property
+    def left(self) -> int:
+        """Contracts still to be filled."""
+        return self.size - self.fill_volume
+
 
 @dataclass(frozen=True)
 class Position:
-    """A net position; ``net`` is signed and 0 once closed, ``average_price`` is weighted by size (reference 3.9)."""
+    """A net position; ``net`` is signed and 0 once closed, ``average_price`` is weighted by size (reference 3.9).
+
+    ``minis``: what each contract counts against the account's limit.
+    """
 
     id: int
     account_id: int
@@ -115,6 +134,7 @@ class Position:
     created: datetime
     net: int
     average_price: Decimal
+    minis: Decimal = Decimal(1)
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ the same bits. Minutes are whole minutes since 1970-01-01 UTC; there are 240 pri
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
+@lru_cache(maxsize=8192)
 def key_of(*parts: object) -> np.uint64:
     """A 64-bit key from anything printable, the same on every machine."""
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
@@ -84,8 +86,8 @@ class Path:
             cell, inside = np.divmod(minutes, period)
             share = inside / period
             share = share * share * (3.0 - 2.0 * share)
-            low = uniform(key, cell)
-            total += self._amplitude(period * 60.0) * (low + (uniform(key, cell + 1) - low) * share)
+            low, high = uniform(key, np.concatenate((cell, cell + 1))).reshape(2, -1)
+            total += self._amplitude(period * 60.0) * (low + (high - low) * share)
         return total
 
     def opens(self, minutes: Ints) -> Floats:
@@ -104,18 +106,22 @@ class Path:
             result[start : start + len(part)] = self._rows(part)
         return result
 
-    def extremes(self, minutes: Ints) -> tuple[Floats, Floats]:
-        """Highest and lowest print of each minute, float64 (n,), without keeping the prints."""
+    def extremes(self, minutes: Ints, every: int = 1) -> tuple[Floats, Floats]:
+        """Highest and lowest of each minute over each ``every``-th print, float64 (n,), without keeping the prints."""
         high, low = np.empty(len(minutes)), np.empty(len(minutes))
         for start in range(0, len(minutes), _CHUNK):
-            rows = self._rows(minutes[start : start + _CHUNK])
+            rows = self._rows(minutes[start : start + _CHUNK])[:, ::every]
             high[start : start + len(rows)] = rows.max(axis=1)
             low[start : start + len(rows)] = rows.min(axis=1)
         return high, low
 
     def _rows(self, minutes: Ints) -> Floats:
         count = len(minutes)
-        low, high = self.knots(minutes), self.knots(minutes + 1)
+        if count == 1 or (np.diff(minutes) == 1).all():
+            knots = self.knots(np.append(minutes, minutes[-1] + 1))
+            low, high = knots[:-1], knots[1:]
+        else:
+            low, high = self.knots(minutes), self.knots(minutes + 1)
         total: Floats = low[:, None] + (high - low)[:, None] * (np.arange(PRINTS) / PRINTS)
         for period in reversed(FAST_PRINTS):
             cells = PRINTS // period
@@ -128,14 +134,6 @@ class Path:
             left, right = values[:, :-1, None], values[:, 1:, None]
             total += (left + (right - left) * (np.arange(period) / period)).reshape(count, PRINTS)
         return total
-
-
-def minute_volumes(seed: int, symbol: str, minutes: Ints) -> Ints:
-    """Contracts traded in each minute, int64 (n,): busier in US hours, never zero."""
-    hour = (minutes // 60) % 24
-    busy = np.where((hour >= 13) & (hour < 21), 1.0, 0.25)
-    dice = uniform(key_of(seed, symbol, "volume"), minutes)
-    return (300.0 + 1200.0 * busy * (1.0 + 0.8 * dice)).astype(np.int64)
 
 
 def buyer_started(seed: int, symbol: str, indexes: Ints) -> npt.NDArray[np.bool_]:

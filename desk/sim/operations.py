@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from desk.sim.model import Order, Reply
+from desk.sim.sessions import listing_day
 from desk.sim.tokens import Token, Tokens
 from desk.sim.wire import (
     BadRequest,
@@ -18,7 +19,7 @@ from desk.sim.wire import (
     position_json,
     trade_json,
 )
-from desk.sim.words import Status
+from desk.sim.words import Login, Status
 
 if TYPE_CHECKING:
     from desk.sim.venue import Venue
@@ -53,7 +54,28 @@ async def login_key(venue: "Venue", tokens: Tokens, body: Body) -> Json:
     user, key = body.text("userName"), body.text("apiKey")
     known = {name.lower(): secret for name, secret in venue.config.users.items()}
     if known.get(user.lower()) != key:
-        return envelope(3, token=None)
+        return envelope(Login.INVALID_CREDENTIALS, token=None)
+    return envelope(token=tokens.issue(user.lower(), venue.config.clock()))
+
+
+async def login_app(venue: "Venue", tokens: Tokens, body: Body) -> Json:
+    """Auth/loginApp, for registered applications: user, password, device, application, in this order (reference 2.2)."""
+    user, password, device = body.text("userName"), body.text("password"), body.text("deviceId")
+    app, key = body.text("appId"), body.text("verifyKey")
+    known = {name.lower(): secret for name, secret in venue.config.users.items()}
+    code = Login.SUCCESS
+    if user.lower() not in known:
+        code = Login.USER_NOT_FOUND
+    elif known[user.lower()] != password:
+        code = Login.PASSWORD_VERIFICATION_FAILED
+    elif not device.strip():
+        code = Login.INVALID_DEVICE
+    elif app not in venue.config.apps:
+        code = Login.APP_NOT_FOUND
+    elif venue.config.apps[app] != key:
+        code = Login.APP_VERIFICATION_FAILED
+    if code is not Login.SUCCESS:
+        return envelope(code, token=None)
     return envelope(token=tokens.issue(user.lower(), venue.config.clock()))
 
 
@@ -78,15 +100,14 @@ async def search_accounts(call: Call) -> Json:
 async def available_contracts(call: Call) -> Json:
     """Contract/available; without a live data subscription ``live:true`` has no rows."""
     live = call.body.flag("live")
-    today = call.venue.config.clock().date()
-    rows = [] if live else call.venue.catalogue.available(today)
+    rows = [] if live else call.venue.available()
     return envelope(contracts=[contract_json(row) for row in rows])
 
 
 async def search_contracts(call: Call) -> Json:
     """Contract/search: at most 20."""
     text, live = call.body.text("searchText"), call.body.flag("live")
-    rows = [] if live else call.venue.catalogue.search(text, call.venue.config.clock().date())
+    rows = [] if live else call.venue.catalogue.search(text, listing_day(call.venue.config.clock()))
     return envelope(contracts=[contract_json(row) for row in rows])
 
 
@@ -203,6 +224,12 @@ async def query_orders(call: Call) -> Json:
         raise BadRequest("pageSize", "The field pageSize must be greater than 0.")
     if offset < 0:
         raise BadRequest("pageOffset", "The field pageOffset must not be negative.")
+    if sort_by not in (0, 1):
+        raise BadRequest("sortBy", f"The value '{sort_by}' is invalid.")
+    if direction not in (0, 1):
+        raise BadRequest("sortDirection", f"The value '{direction}' is invalid.")
+    if unknown := [one for one in statuses or () if one not in set(Status)]:
+        raise BadRequest("filter.statuses", f"The value '{unknown[0]}' is invalid.")
     if rows is None:
         return envelope(1, orders=None)
     kept = [
@@ -257,6 +284,12 @@ async def search_trades(call: Call) -> Json:
 def _inside(at: datetime, first: datetime | None, last: datetime | None) -> bool:
     return (first is None or at >= first) and (last is None or at <= last)
 
+
+LOGINS: dict[str, Callable[["Venue", Tokens, Body], Awaitable[Json]]] = {
+    "/api/Auth/loginKey": login_key,
+    "/api/Auth/loginApp": login_app,
+}
+"""The two operations that need no token; with ``Status/ping`` and those below the 21 of reference 3.12."""
 
 OPERATIONS: dict[str, Operation] = {
     "/api/Auth/validate": validate,

@@ -1,6 +1,6 @@
 """Why a place or a modify is refused, with the gateway's own words (reference 3.6, 3.8, 3.14)."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from desk.sim.model import Contract, PlaceRequest, Quote
 from desk.sim.words import (
@@ -25,7 +25,10 @@ _PLACEABLE = (
 
 def is_aligned(price: Decimal, tick_size: Decimal) -> bool:
     """True on the tick grid; float noise such as 4134.900000000001 is off it."""
-    return price % tick_size == 0
+    try:
+        return price % tick_size == 0
+    except InvalidOperation:  # more digits than any price has
+        return False
 
 
 def shape_refusal(request: PlaceRequest) -> str | None:

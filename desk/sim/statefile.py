@@ -28,7 +28,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         (
             "balance", "limit_price", "stop_price", "trail_price", "filled_price", "average_price", "price",
-            "profit", "fees", "commissions",
+            "profit", "fees", "commissions", "minis", "position_stop_usd", "position_target_usd",
         ),
         Decimal,
     ),

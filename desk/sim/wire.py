@@ -153,7 +153,7 @@ class Body:
             return cls({})
         try:
             parsed = json.loads(raw, parse_float=Decimal)
-        except (UnicodeDecodeError, json.JSONDecodeError) as exc:
+        except (ValueError, ArithmeticError, RecursionError) as exc:
             raise BadRequest("$", f"The JSON value could not be converted: {exc}") from exc
         if not isinstance(parsed, dict):
             raise BadRequest("$", "The JSON value could not be converted to an object.")
@@ -246,7 +246,7 @@ def place_request(body: Body) -> PlaceRequest:
         limit_price=body.maybe(body.price, "limitPrice"),
         stop_price=body.maybe(body.price, "stopPrice"),
         trail_price=body.maybe(body.price, "trailPrice"),
-        custom_tag=body.maybe(body.text, "customTag"),
+        custom_tag=body.maybe(body.text, "customTag") or None,
         stop_loss=_bracket(body, "stopLossBracket"),
         take_profit=_bracket(body, "takeProfitBracket"),
     )

@@ -49,7 +49,7 @@ class Status(IntEnum):
     @property
     def is_terminal(self) -> bool:
         """True when nothing can happen to the order any more (reference 3.7)."""
-        return self in (Status.FILLED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
+        return Status.FILLED <= self <= Status.REJECTED
 
 
 class Place(IntEnum):
@@ -58,13 +58,18 @@ class Place(IntEnum):
     SUCCESS = 0
     ACCOUNT_NOT_FOUND = 1
     REJECTED = 2
+    INSUFFICIENT_FUNDS = 3
     ACCOUNT_VIOLATION = 4
+    OUTSIDE_TRADING_HOURS = 5
+    ORDER_PENDING = 6
+    UNKNOWN_ERROR = 7
     CONTRACT_NOT_FOUND = 8
     CONTRACT_NOT_ACTIVE = 9
+    ACCOUNT_REJECTED = 10
 
 
 class Amend(IntEnum):
-    """CancelOrderErrorCode and ModifyOrderErrorCode, which agree as far as both go."""
+    """CancelOrderErrorCode and ModifyOrderErrorCode, which agree as far as both go; 7 is modify's alone."""
 
     SUCCESS = 0
     ACCOUNT_NOT_FOUND = 1
@@ -73,10 +78,25 @@ class Amend(IntEnum):
     PENDING = 4
     UNKNOWN_ERROR = 5
     ACCOUNT_REJECTED = 6
+    CONTRACT_NOT_FOUND = 7
 
 
 class Close(IntEnum):
-    """ClosePositionErrorCode; the partial one is shifted from 5 on."""
+    """ClosePositionErrorCode."""
+
+    SUCCESS = 0
+    ACCOUNT_NOT_FOUND = 1
+    POSITION_NOT_FOUND = 2
+    CONTRACT_NOT_FOUND = 3
+    CONTRACT_NOT_ACTIVE = 4
+    ORDER_REJECTED = 5
+    ORDER_PENDING = 6
+    UNKNOWN_ERROR = 7
+    ACCOUNT_REJECTED = 8
+
+
+class PartialClose(IntEnum):
+    """PartialClosePositionErrorCode: shifted from 5 on."""
 
     SUCCESS = 0
     ACCOUNT_NOT_FOUND = 1
@@ -84,6 +104,22 @@ class Close(IntEnum):
     CONTRACT_NOT_FOUND = 3
     CONTRACT_NOT_ACTIVE = 4
     INVALID_CLOSE_SIZE = 5
+    ORDER_REJECTED = 6
+    ORDER_PENDING = 7
+    UNKNOWN_ERROR = 8
+    ACCOUNT_REJECTED = 9
+
+
+class Login(IntEnum):
+    """LoginErrorCode, as far as the simulator answers with it (reference 2.2)."""
+
+    SUCCESS = 0
+    USER_NOT_FOUND = 1
+    PASSWORD_VERIFICATION_FAILED = 2
+    INVALID_CREDENTIALS = 3
+    APP_NOT_FOUND = 4
+    APP_VERIFICATION_FAILED = 5
+    INVALID_DEVICE = 6
 
 
 POSITION_BRACKETS = "Brackets cannot be used with Position Brackets. You must enable Auto OCO Brackets."
@@ -93,6 +129,10 @@ BELOW_BEST_ASK = "Order price is outside allowed range. Please set price below b
 NOT_TRADING = "Trading is currently unavailable. The instrument is not in an active trading status."
 MAX_POSITION = "Maximum position size exceeded"
 FOLLOWER = "Follower accounts cannot cancel orders"
+LIVE = "Live accounts not supported"
+NO_MARGIN = "Not enough margin."
+NO_LAST_PRICE = "Cannot trail without a last price"
+RESIZE_LEG = "Order size cannot be changed for bracket orders."
 TRAIL_NOT_SET = "Trail Distance not set."
 TRAIL_TOO_FAR = "Trail Distance exceeds maximum (1000)"
 MAX_TRAIL_TICKS = 1000

@@ -1,4 +1,4 @@
-"""The pure exchange: bracket life, refusals in the known words, and what must hold whatever is sent to it."""
+"""The pure exchange: bracket life, fills, and refusals in the known words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from desk.sim.catalogue import Catalogue
 from desk.sim.exchange import Exchange, FillRules
@@ -250,87 +248,3 @@ def test_a_locked_account_and_too_many_contracts_are_refused() -> None:
     venue.set_account(replace(venue.books.accounts[AUTO], can_trade=True, max_minis=5))
     assert place(venue, size=51)[0].message == "Maximum position size exceeded"
     assert place(venue, size=50)[0].code == 0
-
-
-PRICES = st.integers(-60, 60).map(lambda ticks: Decimal(30000) + ticks * TICK)
-
-
-class AnyTrading(RuleBasedStateMachine):
-    """Orders, prices, cancels, modifies and closes in any order; the invariants are those of a venue."""
-
-    @initialize(delay=st.sampled_from([0, 8]), slip=st.sampled_from([0, 1]))
-    def begin(self, delay: int, slip: int) -> None:
-        wait = timedelta(milliseconds=delay)
-        self.venue = exchange(fill_delay=wait, children_delay=wait, slip_ticks=slip)
-        self.now = NOW
-        self.seen: dict[int, Order] = {}
-
-    @rule(
-        kind=st.sampled_from([1, 2, 4, 5, 6, 7]), side=st.sampled_from(list(Side)), size=st.integers(1, 4), price=PRICES,
-        stop=st.none() | st.integers(4, 40), profit=st.none() | st.integers(4, 40),
-    )  # fmt: skip
-    def send(self, kind: int, side: Side, size: int, price: Decimal, stop: int | None, profit: int | None) -> None:
-        self.venue.place(
-            request(
-                type=kind, side=side, size=size, limit_price=price, stop_price=price, trail_price=price,
-                stop_loss=Bracket(-stop * side.sign, 4) if stop else None,
-                take_profit=Bracket(profit * side.sign, 1) if profit else None,
-            ),
-            self.now,
-        )  # fmt: skip
-
-    @rule(price=PRICES, later=st.integers(0, 20))
-    def trade(self, price: Decimal, later: int) -> None:
-        self.now += timedelta(milliseconds=later)
-        self.venue.on_print(MNQ, at(price), self.now)
-
-    @rule(pick=st.integers(0, 5))
-    def cancel(self, pick: int) -> None:
-        self.venue.cancel(AUTO, self._working(pick), self.now)
-
-    @rule(pick=st.integers(0, 5), price=PRICES, size=st.none() | st.integers(1, 4))
-    def modify(self, pick: int, price: Decimal, size: int | None) -> None:
-        order = self._working(pick)
-        self.venue.modify(AUTO, order, self.now, size=size, limit_price=price, stop_price=price, trail_price=price)
-
-    @rule(size=st.none() | st.integers(1, 4))
-    def close(self, size: int | None) -> None:
-        self.venue.close(AUTO, MNQ, self.now, size)
-
-    def _working(self, pick: int) -> int:
-        ids = [order.id for order in self.venue.books.orders.values() if order.is_working]
-        return ids[pick % len(ids)] if ids else 0
-
-    @invariant()
-    def the_position_is_the_sum_of_the_fills(self) -> None:
-        fills = sum(row.side.sign * row.size for row in self.venue.books.trades)
-        assert self.venue.books.net(AUTO, MNQ) == fills
-
-    @invariant()
-    def the_balance_is_start_and_gross_less_fees(self) -> None:
-        rows = self.venue.books.trades
-        net = sum(((row.profit or Decimal(0)) - row.fees - row.commissions for row in rows), Decimal(0))
-        assert self.venue.books.accounts[AUTO].balance == START + net
-
-    @invariant()
-    def no_order_leaves_a_terminal_state(self) -> None:
-        orders = self.venue.books.orders
-        for known in self.seen.values():
-            assert not known.status.is_terminal or orders[known.id] == known
-        self.seen = dict(orders)
-
-    @invariant()
-    def an_oco_pair_never_fills_twice(self) -> None:
-        filled = [row.parent_id for row in self.venue.books.orders.values() if row.parent_id and row.fill_volume]
-        assert len(filled) == len(set(filled))
-
-    @invariant()
-    def every_order_that_filled_filled_whole_and_has_its_trades(self) -> None:
-        traded: dict[int, int] = {}
-        for row in self.venue.books.trades:
-            traded[row.order_id] = traded.get(row.order_id, 0) + row.size
-        filled = {row.id: row.size for row in self.venue.books.orders.values() if row.status is Status.FILLED}
-        assert traded == filled
-
-
-TestAnyTrading = AnyTrading.TestCase

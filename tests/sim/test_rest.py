@@ -91,7 +91,7 @@ async def test_ping_answers_pong_to_anybody(rest: Rest) -> None:
 async def test_accounts_show_six_members_and_their_kind_only_in_the_name(rest: Rest) -> None:
     """Reference 3.2."""
     reply = await rest.ok("/api/Account/search", {"onlyActiveAccounts": True})
-    first, second, _ = reply["accounts"]
+    first, second, *_ = reply["accounts"]
     assert first == {
         "id": COMBINE,
         "name": "50KTC-V2-100001-87654321",
