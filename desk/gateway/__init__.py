@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from desk.gateway.calls import RequestDone
     from desk.gateway.client import GatewayClient
     from desk.gateway.feeds import FeedWatch, Kind, MarketFeed, UserFeed
-    from desk.gateway.hub import HubStatus
     from desk.gateway.hubpool import HubPool
+    from desk.gateway.hubwords import HubStatus
     from desk.gateway.requests import BarUnit
+    from desk.gateway.silence import SilenceConfig
 
 __all__ = [
     "BarUnit",
@@ -36,6 +37,7 @@ __all__ = [
     "PoolFull",
     "ReadOnlyGateway",
     "RequestDone",
+    "SilenceConfig",
     "UserFeed",
 ]
 
@@ -44,10 +46,11 @@ _LATER = {
     "GatewayClient": "desk.gateway.client",
     "FeedWatch": "desk.gateway.feeds",
     "HubPool": "desk.gateway.hubpool",
-    "HubStatus": "desk.gateway.hub",
+    "HubStatus": "desk.gateway.hubwords",
     "Kind": "desk.gateway.feeds",
     "MarketFeed": "desk.gateway.feeds",
     "UserFeed": "desk.gateway.feeds",
+    "SilenceConfig": "desk.gateway.silence",
     "RequestDone": "desk.gateway.calls",
 }
 

@@ -47,7 +47,7 @@ def lifetime_s(token: str, now: datetime) -> float:
     try:
         payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         claims = _claims_decoder.decode(payload)
-    except (IndexError, binascii.Error, ValueError, msgspec.MsgspecError):
+    except (IndexError, binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         return _LIFETIME_S
     if claims.exp is None:
         return _LIFETIME_S
@@ -168,6 +168,8 @@ class TokenKeeper:
         self._accept(reply.token)
 
     def _accept(self, token: str) -> None:
+        if not (token.isascii() and token.isprintable() and " " not in token):  # it goes into a header and into URLs
+            raise ProtocolError("a token that is none: spaces, control or foreign characters")
         now = self._clock.now()
         self._token = Secret(token)
         self._lifetime_s = lifetime_s(token, now)

@@ -194,7 +194,7 @@ def _problem(body: bytes) -> str:
     """The words of an RFC 7807 body, if it is one."""
     try:
         problem = _problem_decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return "no details"
     return " - ".join(part for part in (problem.title, problem.detail) if part)[:300] or "no details"
 

@@ -1,4 +1,4 @@
-"""Every operation that is used, with its lane and what its error numbers mean (reference 3.12, 3.13).
+"""Every operation but ``Auth/loginApp``, with its lane and what its error numbers mean (reference 3.12, 3.13).
 
 ``errorCode`` numbers belong to the endpoint. A write's numbers outside ``codes``, and those in ``ambiguous``, do not
 say whether it was executed.
@@ -47,6 +47,7 @@ VALIDATE = Endpoint(
     Lane.EXIT,
     codes={1: "InvalidSession", 2: "SessionNotFound", 3: "ExpiredToken", 4: "UnknownError"},
 )
+LOGOUT = Endpoint("/api/Auth/logout", Lane.READ, is_write=True, codes={1: "InvalidSession"}, ambiguous=frozenset({2}))
 ACCOUNTS = Endpoint("/api/Account/search", Lane.READ)
 CONTRACTS = Endpoint("/api/Contract/available", Lane.READ)
 SEARCH_CONTRACTS = Endpoint("/api/Contract/search", Lane.READ)
@@ -130,6 +131,7 @@ PARTIAL_CLOSE = Endpoint(
 )
 POSITIONS = Endpoint("/api/Position/searchOpen", Lane.READ, codes=_ACCOUNT)
 QUERY_ORDERS = Endpoint("/api/Order/v2/query", Lane.READ, codes=_ACCOUNT)
+OPEN_ORDERS = Endpoint("/api/Order/searchOpen", Lane.READ, codes=_ACCOUNT)
 SEARCH_ORDERS = Endpoint("/api/Order/search", Lane.READ, codes=_ACCOUNT)
 ORDER = Endpoint("/api/Order/searchById", Lane.READ, codes={1: "OrderNotFound"})
 TRADES = Endpoint("/api/Trade/search", Lane.READ, codes=_ACCOUNT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ import msgspec
 from desk.core.errors import ProtocolError
 from desk.core.ids import AccountId, ContractId
 from desk.core.words import Account, Fill, Quote, VenueOrder, VenuePosition
-from desk.gateway.hub import HubConnection, HubStatus, TokenSource
+from desk.gateway.hub import HubConnection
 from desk.gateway.hubpool import HubPool
 from desk.gateway.hubwire import (
     parse_contract_id,
@@ -23,6 +24,8 @@ from desk.gateway.hubwire import (
     parse_user_event,
     user_decoder,
 )
+from desk.gateway.hubwords import HubStatus, TokenSource
+from desk.gateway.silence import Silence, SilenceConfig
 from desk.gateway.subscriptions import Subscription
 from desk.gateway.wire import WireAccount, WireOrder, WirePosition, WireTrade
 from desk.market import DepthRow, MarketTrade, QuoteBook
@@ -50,7 +53,7 @@ def _nothing(*_: object) -> None:
 
 @dataclass(frozen=True)
 class FeedWatch:
-    """Callbacks about the connection itself, called in its tasks; see ``hub.HubListener``.
+    """Callbacks about the connection itself, called in its tasks; see ``hubwords.HubListener``.
 
     A bad event of the user hub may have been news of an order: treat it like a gap and read the state again.
     """
@@ -59,6 +62,7 @@ class FeedWatch:
     on_lost: Callable[[str], None] = _nothing
     on_waiting: Callable[[str, float], None] = _nothing
     on_bad_event: Callable[[ProtocolError], None] = _nothing
+    on_contested: Callable[[bool], None] = _nothing
 
 
 class MarketFeed:
@@ -78,6 +82,7 @@ class MarketFeed:
         on_trade: Callable[[MarketTrade], None] = _nothing,
         on_depth: Callable[[DepthRow], None] = _nothing,
         watch: FeedWatch | None = None,
+        silence: SilenceConfig | None = None,
     ) -> None:
         """Opens the connection, or reuses it. Raises PoolFull."""
         self._on_quote = on_quote
@@ -85,9 +90,13 @@ class MarketFeed:
         self._on_depth = on_depth
         self._watch = watch or FeedWatch()
         self._book = QuoteBook()
+        self._quoted: Counter[ContractId] = Counter()  # subscribers of quotes
+        self._silence_config = silence or SilenceConfig()
+        self._silence = Silence(self._silence_config)
         self.last_data_at: datetime | None = None  # any market event, on our clock; staleness is measured on data (5.5)
         self.connection: HubConnection = pool.connection(url, tokens)
         self.connection.listen(self)
+        self.connection.probe(self._is_silent)
 
     async def subscribe(self, contract_id: ContractId, kinds: Iterable[Kind] = (Kind.QUOTES, Kind.TRADES)) -> None:
         """Count one more subscriber per kind. Returns at once, connected or not.
@@ -96,11 +105,18 @@ class MarketFeed:
         """
         for kind in kinds:
             self.connection.want(Subscription(_METHODS[kind], contract_id))
+            if kind is Kind.QUOTES:
+                self._quoted[contract_id] += 1
 
     async def unsubscribe(self, contract_id: ContractId, kinds: Iterable[Kind] = (Kind.QUOTES, Kind.TRADES)) -> None:
         """Count one subscriber less per kind; the last one's leaving is told to the server."""
         for kind in kinds:
-            if self.connection.unwant(Subscription(_METHODS[kind], contract_id)) and kind is Kind.QUOTES:
+            self.connection.unwant(Subscription(_METHODS[kind], contract_id))
+            if kind is not Kind.QUOTES or contract_id not in self._quoted:
+                continue
+            self._quoted[contract_id] -= 1
+            if not self._quoted[contract_id]:
+                del self._quoted[contract_id]
                 self._book.forget(contract_id)
 
     async def settled(self, timeout_s: float = 30.0) -> None:
@@ -130,16 +146,25 @@ class MarketFeed:
         return self._book.get(contract_id)
 
     def restart(self, reason: str) -> None:
-        """Rebuild the connection: it lives, but its data went silent (5.5)."""
+        """Rebuild the connection, whatever it says of itself."""
         self.connection.restart(reason)
+
+    def _is_silent(self, now_s: float, now: datetime) -> str | None:
+        """The watchdog on data (5.5): asked by the connection once a second."""
+        is_expected = self.connection.is_up and any(
+            one.what == _METHODS[Kind.QUOTES] and self._silence_config.is_liquid(ContractId(str(one.argument)))
+            for one in self.connection.active
+        )
+        return self._silence.check(now_s, now, is_expected=is_expected)
 
     # -- hub.HubListener -----------------------------------------------------------------------------------------------
 
     def on_event(self, target: str, arguments: list[msgspec.Raw], ts_recv: datetime) -> None:
         if target == "GatewayQuote":
             contract_id, payload = parse_contract_id(arguments)
-            if self.connection.wants(Subscription("ContractQuotes", contract_id)):  # else: late, after unsubscribing
+            if contract_id in self._quoted:  # else: late, after unsubscribing
                 self._on_quote(self._book.apply(parse_quote(contract_id, payload, ts_recv)))
+                self._silence.heard = True
         elif target == "GatewayTrade":
             contract_id, payload = parse_contract_id(arguments)
             for trade in parse_trades(contract_id, payload, ts_recv):
@@ -153,6 +178,7 @@ class MarketFeed:
         self.last_data_at = ts_recv
 
     def on_up(self) -> None:
+        self._silence.begin()
         self._watch.on_up()
 
     def on_lost(self, reason: str) -> None:
@@ -164,6 +190,9 @@ class MarketFeed:
 
     def on_bad_event(self, error: ProtocolError) -> None:
         self._watch.on_bad_event(error)
+
+    def on_contested(self, is_contested: bool) -> None:
+        self._watch.on_contested(is_contested)
 
 
 def _contracts(subscriptions: frozenset[Subscription]) -> frozenset[ContractId]:
@@ -257,3 +286,6 @@ class UserFeed:
 
     def on_bad_event(self, error: ProtocolError) -> None:
         self._watch.on_bad_event(error)
+
+    def on_contested(self, is_contested: bool) -> None:
+        self._watch.on_contested(is_contested)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from datetime import datetime
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NoReturn
 from urllib.parse import quote
 
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
@@ -22,73 +22,18 @@ from desk.core.clock import Clock
 from desk.core.errors import DeskError, GatewayError, ProtocolError
 from desk.core.secret import Secret
 from desk.gateway.hubhealth import HubHealth, HubTimings
+from desk.gateway.hubwords import HubListener, HubStatus, Probe, TokenSource
 from desk.gateway.signalr import Closed, Completion, Handshake, HubMessage, HubProtocol, Invocation
 from desk.gateway.subscriptions import Call, Subscription, Subscriptions
 
-__all__ = ["HubConnection", "HubListener", "HubStatus", "TokenSource"]
-
-
-class TokenSource(Protocol):
-    """Where tokens come from; ``auth.TokenKeeper`` is one."""
-
-    @property
-    def name(self) -> str:
-        """The login, part of the pool's key."""
-        ...
-
-    async def current(self) -> Secret: ...
-
-    async def replace(self, rejected: Secret) -> Secret: ...
-
-
-class HubListener(Protocol):
-    """What a subscriber of a connection hears, in the reader's task: be quick.
-
-    ``on_event`` may raise ProtocolError, which comes back in ``on_bad_event``; anything else ends the program.
-    """
-
-    def on_event(self, target: str, arguments: list[msgspec.Raw], ts_recv: datetime) -> None: ...
-
-    def on_up(self) -> None:
-        """Connected, every subscription answered. Nothing is replayed: read the state again over REST."""
-        ...
-
-    def on_lost(self, reason: str) -> None:
-        """It was up and is not any more: what it said is stale (a gap)."""
-        ...
-
-    def on_waiting(self, reason: str, wait_s: float) -> None:
-        """An attempt failed; the next one comes in ``wait_s`` seconds."""
-        ...
-
-    def on_bad_event(self, error: ProtocolError) -> None:
-        """An event that cannot be understood; the connection stays."""
-        ...
-
-
-class HubStatus(NamedTuple):
-    """For ``/health``. ``logouts``: GatewayLogout events of the last two minutes; ``is_contested``.
-
-    Too many of them.
-    """
-
-    is_up: bool
-    since: datetime | None  # of the present state; None: never up yet
-    wanted: int
-    active: int
-    refused: dict[Subscription, str]
-    opened: int  # connections opened so far
-    failures: int  # in a row
-    last_error: str | None
-    logouts: int
-    is_contested: bool
-    bad_events: int
+__all__ = ["HubConnection"]
 
 
 class _Ended(DeskError):
     """This connection is over; the text says why."""
 
 
+_READING_S = 0.005  # so long in a burst, then it is the others' turn
 _CALLS_PER_FRAME = 100  # a client's message may have 32 KB (5.1)
 _EXPECTED = (OSError, WebSocketException, GatewayError, ProtocolError)
 _QUIET = logging.Logger("desk.gateway.websockets", level=logging.CRITICAL + 1)  # the library logs URLs with tokens
@@ -104,6 +49,7 @@ class HubConnection:
         self._timings = timings
         self._health = HubHealth(timings)
         self._listeners: list[HubListener] = []
+        self._probes: list[Probe] = []
         self._subscriptions = Subscriptions()
         self._changed = asyncio.Event()  # there may be a call to make
         self._settled = asyncio.Condition()
@@ -113,6 +59,7 @@ class HubConnection:
         self._is_up = False
         self._since: datetime | None = None
         self._bad_events = 0
+        self._was_contested = False
         self._last_heard = self._last_sent = 0.0
 
     # -- for subscribers -----------------------------------------------------------------------------------------------
@@ -122,6 +69,10 @@ class HubConnection:
         self._listeners.append(listener)
         if self._is_up:
             listener.on_up()
+
+    def probe(self, probe: Probe) -> None:
+        """Ask this from time to time while there is a connection; what it answers ends the connection."""
+        self._probes.append(probe)
 
     def want(self, one: Subscription) -> None:
         """Count one more subscriber. Never waits: the server is asked as soon as there is a connection."""
@@ -141,6 +92,11 @@ class HubConnection:
     @property
     def wanted(self) -> frozenset[Subscription]:
         return self._subscriptions.wanted
+
+    @property
+    def active(self) -> frozenset[Subscription]:
+        """Confirmed by the server on the present connection."""
+        return self._subscriptions.active
 
     @property
     def pending(self) -> frozenset[Subscription]:
@@ -227,17 +183,23 @@ class HubConnection:
             return f"no connection within {self._timings.connect_s:g} s"
         self._health.opened += 1
         async with socket:
-            reason = await self._use(socket, token)
+            reason = await self._use(socket, token, self._rotate_after_s())
             self._tell_lost(reason)  # before the closing handshake, which may take its time
             return reason
 
-    async def _use(self, socket: ClientConnection, token: Secret) -> str:
+    def _rotate_after_s(self) -> float:
+        """How long a connection with the present token may live: what happens at the token's end is not documented (2.3)."""
+        expires_at, timings = self._tokens.expires_at, self._timings
+        left_s = math.inf if expires_at is None else (expires_at - self._clock.now()).total_seconds()
+        return min(timings.rotate_after_s, max(left_s * timings.rotate_share, timings.early_death_s))
+
+    async def _use(self, socket: ClientConnection, token: Secret, rotate_after_s: float) -> str:
         self._protocol = HubProtocol()
         self._last_heard = self._last_sent = self._clock.monotonic()
         restart = self._restart = asyncio.get_running_loop().create_future()
         tasks = [  # end with this function, which awaits them
             asyncio.create_task(self._read(socket, token), name="hub-reader"),
-            asyncio.create_task(self._keep_alive(socket), name="hub-keep-alive"),
+            asyncio.create_task(self._keep_alive(socket, rotate_after_s), name="hub-keep-alive"),
             asyncio.create_task(self._reconcile(socket), name="hub-subscriptions"),
         ]
         try:
@@ -253,9 +215,13 @@ class HubConnection:
         return _why(errors, asked)
 
     async def _read(self, socket: ClientConnection, token: Secret) -> NoReturn:
+        others_turn = self._clock.monotonic() + _READING_S
         while True:
             data = await socket.recv(decode=False)
             self._last_heard = self._clock.monotonic()
+            if self._last_heard >= others_turn:  # frames that are here already come without a pause
+                await asyncio.sleep(0)
+                others_turn = self._clock.monotonic() + _READING_S
             now = self._clock.now()
             for message in self._protocol.receive(data):
                 if not isinstance(message, Invocation):
@@ -291,28 +257,40 @@ class HubConnection:
     async def _on_logout(self, token: Secret) -> NoReturn:
         """The server ended the session: another client took over, or the token ended (5.4). A new login comes first."""
         self._health.logged_out(self._clock.monotonic())
+        self._tell_contested()
         await self._tokens.replace(token)
         raise _Ended("GatewayLogout")
 
-    async def _keep_alive(self, socket: ClientConnection) -> NoReturn:
-        """Pings when we were silent; ends the connection when the server was, or when it is old."""
+    def _tell_contested(self) -> None:
+        """Somebody else uses the login, or does not any more: says so once."""
+        is_contested = self._health.is_contested(self._clock.monotonic())
+        if is_contested is not self._was_contested:
+            self._was_contested = is_contested
+            for listener in tuple(self._listeners):
+                listener.on_contested(is_contested)
+
+    async def _keep_alive(self, socket: ClientConnection, rotate_after_s: float) -> NoReturn:
+        """Pings when we were silent; ends the connection when the server was, when it is old, or when a probe says so."""
         timings, born = self._timings, self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
+            self._tell_contested()
             is_open = self._protocol.is_open
             if is_open and now - self._last_sent >= timings.ping_after_s:
                 self._protocol.ping()
                 await self._flush(socket)
             ends = [
                 (self._last_heard + timings.dead_after_s, f"nothing heard for {timings.dead_after_s:g} s"),
-                (born + timings.rotate_after_s, "rotated before its token ends"),
+                (born + rotate_after_s, "rotated before its token ends"),
             ]
+            ends += [(now, why) for probe in self._probes if (why := probe(now, self._clock.now())) is not None]
             if not is_open:
                 ends.append((born + timings.handshake_s, f"no handshake within {timings.handshake_s:g} s"))
             end_at, reason = min(ends)
             if now >= end_at:
                 raise _Ended(reason)
-            await asyncio.sleep(max(min(end_at, self._last_sent + timings.ping_after_s) - now, 0.01))
+            next_look = now + timings.look_every_s
+            await asyncio.sleep(max(min(end_at, self._last_sent + timings.ping_after_s, next_look) - now, 0.01))
 
     async def _flush(self, socket: ClientConnection) -> None:
         data = self._protocol.to_send()

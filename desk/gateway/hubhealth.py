@@ -13,7 +13,11 @@ __all__ = ["HubHealth", "HubTimings"]
 
 @dataclass(frozen=True)
 class HubTimings:
-    """Seconds (reference 5.1, 5.5). ``early_death_s``: a connection that ends sooner did not prove itself."""
+    """Seconds (reference 5.1, 5.5).
+
+    early_death_s: a connection that ends sooner did not prove itself. rotate_share: part of its token's remaining life
+    that a connection may use. look_every_s: how often an open connection is looked at (silence, contested login).
+    """
 
     connect_s: float = 10.0
     handshake_s: float = 10.0
@@ -23,6 +27,8 @@ class HubTimings:
     early_death_s: float = 10.0
     early_deaths_before_login: int = 5
     rotate_after_s: float = 12 * 3600.0
+    rotate_share: float = 0.75
+    look_every_s: float = 1.0
     refused_retry_s: float = 30.0
     backoff_s: tuple[float, ...] = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
     logouts_window_s: float = 120.0

@@ -14,8 +14,9 @@ from desk.core.clock import Clock
 from desk.core.errors import ConfigError
 from desk.gateway.config import SystemClock
 from desk.gateway.errors import PoolFull
-from desk.gateway.hub import HubConnection, HubStatus, TokenSource
+from desk.gateway.hub import HubConnection
 from desk.gateway.hubhealth import HubTimings
+from desk.gateway.hubwords import HubStatus, TokenSource
 
 __all__ = ["HubPool"]
 

@@ -45,14 +45,15 @@ _DEPTH_KINDS: Mapping[int, DepthKind] = {  # 4: DomType
 class WireQuote(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """GatewayQuote (5.3), sparse.
 
-    ``timestamp`` is the source's time, ``lastUpdated`` the gateway's and always there.
+    ``timestamp`` is the source's time, ``lastUpdated`` the gateway's and always there. Prices stay bytes until they are
+    looked up: a feed says the same few numbers again and again.
     """
 
     last_updated: datetime
     timestamp: datetime | None = None
-    last_price: Decimal | None = None
-    best_bid: Decimal | None = None
-    best_ask: Decimal | None = None
+    last_price: msgspec.Raw = msgspec.Raw()
+    best_bid: msgspec.Raw = msgspec.Raw()
+    best_ask: msgspec.Raw = msgspec.Raw()
     volume: int | float | None = None
 
 
@@ -81,6 +82,26 @@ _trade_decoder = msgspec.json.Decoder(list[WireMarketTrade | None] | WireMarketT
 _depth_decoder = msgspec.json.Decoder(list[WireDepth | None] | WireDepth)
 
 
+_price_decoder = msgspec.json.Decoder(Decimal | None)
+_MOST_PRICES = 50_000
+_prices: dict[bytes, Decimal | None] = {}
+
+
+def _quoted_price(raw: msgspec.Raw, field: str) -> Decimal | None:
+    """:func:`~desk.gateway.wire.parse_price` of undecoded JSON, remembered by its text; absent and null are None."""
+    text = bytes(raw)
+    try:
+        return _prices[text]
+    except KeyError:
+        pass
+    value = decode(text, _price_decoder) if text else None
+    price = None if value is None else parse_price(value, field)
+    if len(_prices) >= _MOST_PRICES:
+        _prices.clear()
+    _prices[text] = price
+    return price
+
+
 def parse_contract_id(arguments: list[msgspec.Raw]) -> tuple[ContractId, msgspec.Raw]:
     """The two arguments of a market event: contract id and payload."""
     if len(arguments) != 2:
@@ -94,9 +115,9 @@ def parse_quote(contract_id: ContractId, payload: msgspec.Raw, ts_recv: datetime
     updated = parse_time(wire.last_updated, "quote.lastUpdated")
     return QuoteUpdate(
         contract_id=contract_id,
-        bid=None if wire.best_bid is None else parse_price(wire.best_bid, "quote.bestBid"),
-        ask=None if wire.best_ask is None else parse_price(wire.best_ask, "quote.bestAsk"),
-        last=None if wire.last_price is None else parse_price(wire.last_price, "quote.lastPrice"),
+        bid=_quoted_price(wire.best_bid, "quote.bestBid"),
+        ask=_quoted_price(wire.best_ask, "quote.bestAsk"),
+        last=_quoted_price(wire.last_price, "quote.lastPrice"),
         volume=None if wire.volume is None else int(wire.volume),
         ts_event=updated if wire.timestamp is None else parse_time(wire.timestamp, "quote.timestamp"),
         ts_order=updated,

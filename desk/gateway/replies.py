@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from desk.core.errors import ProtocolError
+from desk.core.words import Contract
 from desk.gateway.wire import (
     WireAccount,
     WireBar,
@@ -15,9 +16,10 @@ from desk.gateway.wire import (
     WireOrder,
     WirePosition,
     WireTrade,
+    decode,
 )
 
-__all__ = ["Envelope", "proven"]
+__all__ = ["Envelope", "parse_contracts", "proven"]
 
 _T = TypeVar("_T")
 
@@ -47,7 +49,9 @@ class AccountsReply(Envelope, frozen=True, rename="camel", kw_only=True):
 
 
 class ContractsReply(Envelope, frozen=True, rename="camel", kw_only=True):
-    contracts: list[WireContract] | None = None
+    """Rows are decoded one by one: a contract that nobody can read must not take the others away."""
+
+    contracts: list[msgspec.Raw] | None = None
 
 
 class ContractReply(Envelope, frozen=True, rename="camel", kw_only=True):
@@ -87,3 +91,18 @@ def proven(rows: list[_T] | None, field: str) -> list[_T]:
     if rows is None:
         raise ProtocolError(f"{field} is missing or null: nothing is proven")
     return rows
+
+
+_contract_decoder = msgspec.json.Decoder(WireContract)
+
+
+def parse_contracts(rows: list[msgspec.Raw]) -> tuple[list[Contract], list[ProtocolError]]:
+    """The contracts that can be read, and why the others cannot (3.3). A symbol of theirs is unknown, never guessed."""
+    contracts: list[Contract] = []
+    skipped: list[ProtocolError] = []
+    for row in rows:
+        try:
+            contracts.append(decode(row, _contract_decoder).to_core())
+        except ProtocolError as exc:
+            skipped.append(ProtocolError(f"contract row skipped: {exc}", exc.data))
+    return contracts, skipped

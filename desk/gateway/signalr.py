@@ -117,7 +117,7 @@ class HubProtocol:
     def _parse_handshake(self, record: bytes) -> Handshake:
         try:
             handshake = _handshake_decoder.decode(record)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise ProtocolError(f"not a hub handshake: {exc}", record[:2000]) from exc
         self._is_open = handshake.error is None
         return handshake
@@ -127,9 +127,9 @@ class HubProtocol:
             frame = _frame_decoder.decode(record)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise ProtocolError(f"not a hub message: {exc}", record[:2000]) from exc
+        if frame.type == 1 and frame.target is not None:  # nearly all of them
+            return Invocation(frame.target, frame.arguments or [])
         match frame.type:
-            case 1 if frame.target is not None:
-                return Invocation(frame.target, frame.arguments or [])
             case 3 if frame.invocation_id is not None:
                 return Completion(frame.invocation_id, frame.error)
             case 6:

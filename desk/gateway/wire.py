@@ -105,6 +105,8 @@ def _price_or_none(value: Decimal | None, field: str) -> Decimal | None:
 
 def parse_time(value: datetime, field: str) -> datetime:
     """Aware UTC. A time without an offset is taken as UTC: the gateway has no other zone (3.1)."""
+    if value.tzinfo is UTC:  # as it nearly always is
+        return value
     if value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     try:

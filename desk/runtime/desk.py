@@ -88,6 +88,7 @@ class Desk:
     steps: list[StartStep] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # part -> what is wrong and what it means, shown in /health
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    clock_offset: Callable[[], float | None] = lambda: None  # the gateway's clock minus ours, seconds; None: not known
     _state: State = field(default_factory=State)
     _waiters: set[asyncio.Event] = field(default_factory=set)
 

@@ -17,7 +17,8 @@ from desk.core.events import (
 )
 from desk.core.ids import AccountId, ContractId
 from desk.core.words import Quote
-from desk.gateway import FeedWatch, GatewayClient, HubPool, Kind, MarketFeed, UserFeed
+from desk.gateway import FeedWatch, GatewayClient, HubPool, Kind, MarketFeed, SilenceConfig, UserFeed
+from desk.market import cme_is_open
 from desk.runtime.desk import Desk
 
 __all__ = ["MEANING", "Feeds"]
@@ -28,18 +29,26 @@ MEANING = {
     "market hub": "no live quotes; market entries with a stop in points still work",
     "user hub": "fills cannot be seen: alerts are held until it is up",
 }
+CONTESTED = "another program uses this login: the gateway keeps ending our session; close it there, or use another key"
 
 
 class Feeds:
-    """The quote source of surfaces, and the venue's reports. Connections belong to the pool and reconnect by themselves."""
+    """The quote source of surfaces, and the venue's reports. Connections belong to the pool and reconnect by themselves.
 
-    def __init__(self, gateway: GatewayClient, pool: HubPool, desk: Desk) -> None:
+    silence: when a market hub without quotes is rebuilt. Default: the paper market never closes, the real one keeps the
+    exchange's week.
+    """
+
+    def __init__(self, gateway: GatewayClient, pool: HubPool, desk: Desk, silence: SilenceConfig | None = None) -> None:
+        paper, live = SilenceConfig(), SilenceConfig(is_open=cme_is_open)
+        self._silence = silence or (paper if desk.mode == "paper" else live)
         self._gateway = gateway
         self._pool = pool
         self._inbox = desk.inbox
         self._clock = desk.clock
         self._troubles = desk.troubles
         self._watched: set[ContractId] = set()
+        self._contested: set[str] = set()  # hubs
         self._is_user_up = False
         self.market: MarketFeed | None = None
         self.user: UserFeed | None = None
@@ -48,7 +57,8 @@ class Feeds:
         """Both hubs begin to connect; the user hub's subscriptions follow once the accounts are known. Raises PoolFull."""
         config, tokens = self._gateway.config, self._gateway.tokens
         self._pool.connection(config.user_hub_url, tokens)
-        self.market = MarketFeed(self._pool, config.market_hub_url, tokens, watch=self._watch("market hub"))
+        watch = self._watch("market hub")
+        self.market = MarketFeed(self._pool, config.market_hub_url, tokens, watch=watch, silence=self._silence)
 
     async def market_is_up(self, timeout_s: float) -> None:
         """Until the market hub answered every subscription. Raises TimeoutError."""
@@ -135,4 +145,16 @@ class Feeds:
                 "hub.waiting", hub=hub, reason=reason, wait_s=round(wait_s, 1)
             ),
             on_bad_event=lambda error: log.warning("hub.bad_event", hub=hub, error=str(error)),
+            on_contested=lambda is_contested: self._login_contested(hub, is_contested),
         )
+
+    def _login_contested(self, hub: str, is_contested: bool) -> None:
+        """GatewayLogout again and again, or no more (gateway reference 5.4). A person has to end the other program."""
+        was_contested = bool(self._contested)
+        (self._contested.add if is_contested else self._contested.discard)(hub)
+        if self._contested and not was_contested:
+            self._troubles["gateway login"] = CONTESTED
+            log.error("login.contested", hub=hub, meaning=CONTESTED)
+        elif was_contested and not self._contested:
+            self._troubles.pop("gateway login", None)
+            log.info("login.undisturbed", hub=hub)

@@ -38,6 +38,8 @@ from desk.store import Journal
 
 __all__ = ["Session", "SessionConfig"]
 
+SETTLE_S = 5.0  # with the other stages under 10 s
+
 log = structlog.get_logger("desk.session")
 
 
@@ -119,6 +121,7 @@ class Session:
         """Comes up, runs until ``desk.stop`` is set, goes down in stages. Raises what made the start impossible."""
         self._loop.executor = executor
         self._lines.gateway = gateway
+        self.desk.clock_offset = lambda: gateway.clock_offset_s
         feeds = Feeds(gateway, pool, self.desk)
         self._lines.feeds = feeds
         start = StartSequence(self.desk, gateway, feeds, self.config.start, self._run_beside)
@@ -160,7 +163,7 @@ class Session:
             (
                 Stage("doors answer 503", 1.0, self._close_doors),
                 Stage("no more entries", 1.0, self._deny_entries),
-                Stage("orders in flight settle", 4.0, lambda: self._settle(executor)),
+                Stage("orders in flight settle", SETTLE_S + 0.5, lambda: self._settle(executor)),
                 Stage("tasks end", 2.0, self._end_background),
             )
         )
@@ -175,15 +178,23 @@ class Session:
         return None if is_told else "the main loop did not take note"
 
     async def _settle(self, executor: Executor) -> str | None:
-        """Sent orders get their answers, running exits their end; what remains is found again at the next start."""
-        if not await executor.settle(timeout_s=3.0):
-            return f"{executor.writes_in_flight} orders without an answer; looked up at the next start"
+        """Sent orders get their answers, running exits their end; what remains is found again at the next start.
+
+        An exit has taken the stops away before it closes, so it gets all the time that there is.
+        """
 
         def is_quiet(state: State) -> bool:
             return not any(isinstance(plan, ExitPlan | FlattenPlan) for plan in state.plans.values())
 
-        if not await self.desk.until(is_quiet, timeout_s=0.9):
-            return "an exit is under way; it goes on at the next start"
+        has_ended, is_settled = await asyncio.gather(
+            self.desk.until(is_quiet, timeout_s=SETTLE_S), executor.settle(timeout_s=SETTLE_S)
+        )
+        if not has_ended:
+            held = sorted({position.contract_id for position in self.desk.state.positions.values()})
+            what = f"; {', '.join(held)} may have NO STOP: start again, or close it in TopstepX" if held else ""
+            return f"an exit is under way{what}; it goes on at the next start"
+        if not is_settled:
+            return f"{executor.writes_in_flight} orders without an answer; looked up at the next start"
         return None
 
     async def _end_background(self) -> str | None:

@@ -235,6 +235,7 @@ class OneToken:
     """A login that always works; counts the tokens that were called bad."""
 
     name = "paper"
+    expires_at = None
 
     def __init__(self) -> None:
         self.replaced = 0

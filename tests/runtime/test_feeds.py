@@ -1,0 +1,41 @@
+"""What the hubs' feeds tell whoever looks at the desk's health."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from desk.gateway import GatewayClient, HubPool
+from desk.runtime.feeds import CONTESTED, Feeds
+
+SATURDAY, WEDNESDAY = datetime(2026, 11, 21, 15, tzinfo=UTC), datetime(2026, 11, 18, 15, tzinfo=UTC)
+
+
+def feeds_of(mode: str) -> tuple[Feeds, dict[str, str]]:
+    troubles: dict[str, str] = {}
+    desk = SimpleNamespace(inbox=None, clock=None, troubles=troubles, mode=mode)
+    return Feeds(cast(GatewayClient, None), cast(HubPool, None), cast(Any, desk)), troubles
+
+
+def test_a_contested_login_is_a_trouble_until_both_hubs_are_left_alone() -> None:
+    feeds, troubles = feeds_of("paper")
+    user, market = feeds._watch("user hub"), feeds._watch("market hub")
+    user.on_contested(True)
+    market.on_contested(True)
+    assert troubles == {"gateway login": CONTESTED}
+    assert "another program uses this login" in CONTESTED
+    user.on_contested(False)
+    assert troubles
+    market.on_contested(False)
+    assert troubles == {}
+
+
+@pytest.mark.parametrize(("mode", "open_on_saturday"), [("paper", True), ("live", False)])
+def test_the_paper_market_never_closes_and_the_real_one_keeps_its_week(mode: str, open_on_saturday: bool) -> None:
+    silence = feeds_of(mode)[0]._silence
+    assert silence.after_s == 20
+    assert silence.is_open(SATURDAY) is open_on_saturday
+    assert silence.is_open(WEDNESDAY)
