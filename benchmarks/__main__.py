@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import alerts, machine, notes, start
+from benchmarks import alerts, hub, limiter, machine, memory, notes, requests, start
 from benchmarks.document import render
 from benchmarks.figures import Counts, Group, Report
 from benchmarks.processes import ROOT
@@ -23,20 +23,52 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 DOCUMENT = ROOT / "docs" / "performance.md"
 FULL = Counts(name="full", start_runs=9, alert_rounds=4, alerts_per_round=48, pause_s=0.1, notes_rounds=5, notes_s=3.0)
 QUICK = Counts(
-    name="quick", start_runs=3, alert_rounds=1, alerts_per_round=24, pause_s=0.03, notes_rounds=1, notes_s=1.0
+    name="quick",
+    start_runs=3,
+    alert_rounds=1,
+    alerts_per_round=24,
+    pause_s=0.03,
+    notes_rounds=1,
+    notes_s=1.0,
+    hub_rounds=2,
+    reconnects=20,
+    storms=1,
+    flattened=(1, 5),
+    memory_s=5.0,
 )
 TINY = Counts(
-    name="tiny", start_runs=1, alert_rounds=1, alerts_per_round=4, pause_s=0.0, notes_rounds=1, notes_s=0.2, warm_ups=0
+    name="tiny",
+    start_runs=1,
+    alert_rounds=1,
+    alerts_per_round=4,
+    pause_s=0.0,
+    notes_rounds=1,
+    notes_s=0.2,
+    warm_ups=0,
+    hub_rounds=1,
+    hub_events=1000,
+    reconnects=2,
+    storms=1,
+    flattened=(1,),
+    quiet_s=0.3,
+    memory_s=0.5,
 )
+LONG_S = 600.0
 
 
 def main() -> int:
     options = _parser().parse_args()
     counts = TINY if options.tiny else QUICK if options.quick else FULL
+    if options.long:
+        counts = msgspec.structs.replace(counts, memory_s=LONG_S)
     groups = {
         "start": lambda folder: start.measure(counts, folder),
         "alert": lambda folder: asyncio.run(alerts.measure(counts, folder, options.profile)),
         "notes": lambda folder: asyncio.run(notes.measure(counts, folder, options.profile)),
+        "hub": lambda folder: asyncio.run(hub.measure(counts, folder)),
+        "limiter": lambda folder: asyncio.run(limiter.measure(counts, folder)),
+        "requests": lambda folder: asyncio.run(requests.measure(counts, folder, options.profile)),
+        "memory": lambda folder: memory.measure(counts, folder),
     }
     wanted = [name.strip() for name in options.only.split(",")] if options.only else list(groups)
     if unknown := [name for name in wanted if name not in groups]:
@@ -48,7 +80,7 @@ def main() -> int:
         print(failed, file=sys.stderr)
         return 1
     print(as_text(report))
-    is_whole = counts is FULL and wanted == list(groups)
+    is_whole = counts.name == FULL.name and wanted == list(groups)
     if options.json is not None:
         _write_json(report, options.json)
     if options.write if options.write is not None else is_whole:
@@ -60,9 +92,12 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few rounds, under 30 s; too few for a 99th percentile")
+    parser.add_argument(
+        "--quick", action="store_true", help="few rounds, about a minute; too few for a 99th percentile"
+    )
+    parser.add_argument("--long", action="store_true", help="watch the memory for ten minutes instead of one")
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # whether it works at all, for the tests
-    parser.add_argument("--only", metavar="start,alert,notes", default="", help="these groups (default: all)")
+    parser.add_argument("--only", metavar="start,hub,...", default="", help="these groups (default: all)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the results there, too")
     parser.add_argument(
         "--write",

@@ -21,6 +21,13 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     notes_rounds: int
     notes_s: float  # of each round
     warm_ups: int = 1  # rounds that are not counted
+    hub_rounds: int = 5
+    hub_events: int = 20_000  # of each round
+    reconnects: int = 100
+    storms: int = 5
+    flattened: tuple[int, ...] = (1, 5, 20)  # positions
+    quiet_s: float = 1.5  # no request for so long: an action is over
+    memory_s: float = 60.0
 
 
 class Part(msgspec.Struct, frozen=True):

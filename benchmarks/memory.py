@@ -1,0 +1,112 @@
+"""Resident memory of the daemon while 20 symbols stream, the simulator in its own process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from benchmarks.figures import Counts, Figure, Group, at_most, median
+from benchmarks.processes import Child, child, running_simulator, simulator_state
+from desk.core.symbols import ROOTS
+
+__all__ = ["measure"]
+
+SYMBOLS = 20
+GOAL_MB = 150.0
+FLAT = 1.05
+SETTLE_S = 2.0
+BARE = (
+    "import sys, aiohttp, aiohttp.web, msgspec, structlog, websockets.asyncio.client, sqlite3; "
+    "print('ready', flush=True); sys.stdin.read()"
+)
+HOW = (
+    f"`trading_bot.py --no-console` with {SYMBOLS} symbols, whose quotes stream from the simulator's generated market in its own "
+    "process; resident memory is read once a second. The floor is an interpreter that has only imported the same libraries. "
+    "Flat: the median of the last third beside that of the first."
+)
+
+
+def measure(counts: Counts, folder: Path) -> Group:
+    """For ``counts.memory_s`` seconds after the desk was ready."""
+    with child(("-c", BARE), folder / "bare.log") as bare:
+        bare.wait_for("ready")
+        floor_mb = _resident_mb(bare)
+    with running_simulator(folder) as gateway:
+        settings = {
+            "DATA_DIR": str(folder / "data"),
+            "PAPER_GATEWAY_URL": gateway,
+            "WEBHOOK_PORT": "0",
+            "API_PORT": "0",
+            "LOG_FORMAT": "json",
+            "SYMBOLS": ",".join([product.root for product in ROOTS.values() if product.offered][:SYMBOLS]),
+        }
+        arguments = ("trading_bot.py", "--no-console", "--env-file", str(folder / "none.env"))
+        with child(arguments, folder / "daemon.log", settings, by_closing_input=False) as daemon:
+            daemon.wait_for('"desk.ready"')
+            time.sleep(SETTLE_S)
+            _check_streams(gateway)
+            samples = _samples(daemon, counts.memory_s)
+    third = max(1, len(samples) // 3)
+    growth = median(samples[-third:]) / median(samples[:third])
+    peak = at_most(
+        f"resident memory, {SYMBOLS} symbols streaming for {counts.memory_s:.0f} s, highest",
+        max(samples),
+        "MB",
+        floor=floor_mb,
+        floor_name="an interpreter with the same libraries",
+        spread=(min(samples), max(samples)),
+        samples=len(samples),
+    )
+    return Group(
+        key="memory",
+        title="Memory",
+        how=HOW,
+        figures=(
+            _with_goal(peak),
+            Figure(
+                name="the last third beside the first",
+                value=growth,
+                unit="x",
+                goal=f"≤ {FLAT:g}x",
+                is_met=growth <= FLAT,
+            ),
+        ),
+        raised=(f"SYMBOLS: {SYMBOLS} instead of four", "rate limits of the simulator: off"),
+    )
+
+
+def _check_streams(gateway: str) -> None:
+    """Raises RuntimeError when fewer symbols are followed than the figure says."""
+    open_ones = [one for one in simulator_state(gateway)["connections"]["market"] if one["closed"] is None]
+    followed = sum(kind == "quote" for one in open_ones for kind, _ in one["subscriptions"])
+    if followed != SYMBOLS:
+        raise RuntimeError(f"{followed} symbols are followed instead of {SYMBOLS}")
+
+
+def _with_goal(peak: Figure) -> Figure:
+    return replace(peak, goal=f"< {GOAL_MB:.0f} MB", is_met=peak.value < GOAL_MB)
+
+
+def _samples(daemon: Child, seconds: float) -> list[float]:
+    samples, ends = [_resident_mb(daemon)], time.monotonic() + seconds
+    while time.monotonic() < ends:
+        time.sleep(min(1.0, max(0.05, seconds / 10)))
+        samples.append(_resident_mb(daemon))
+    return samples
+
+
+def _resident_mb(running: Child) -> float:
+    """Raises RuntimeError where neither /proc nor ps knows it."""
+    pid = running.process.pid
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        line = next(row for row in status.read_text().splitlines() if row.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+    if sys.platform == "win32":
+        raise RuntimeError("resident memory is read on Linux and macOS only")
+    told = subprocess.run(["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(told.stdout) / 1024
