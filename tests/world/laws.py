@@ -1,0 +1,307 @@
+"""What must hold at every step (design.md 1), held against the exchange itself and not against what the desk believes.
+
+An unprotected position is measured where it lasts: while the venue's own legs wake up, inside a journalled exit, under the
+guard's deadline, unseen (the report was lost), unread (a read failed a moment ago), or while nobody could know (the process,
+the hub or REST was down).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from desk.core.events import AlertReceived
+from desk.core.ids import AccountId, ContractId
+from desk.core.orders import OrderRequest, OrderState, Role
+from desk.core.plans import ExitStep, FlattenPlan, ProtectPlan
+from desk.core.records import AlertDecided, AlertJournalled, OrderChanged, Record, Verdict, VerdictKind
+from desk.core.words import OrderStatus, OrderType
+from desk.engine import State
+from desk.engine.snapshot import decode_state, encode_state
+from desk.sim.model import HalfTurn, Order, Position, UserEvent
+from tests.world.times import ManualClock
+from tests.world.venue import ACCOUNTS, Venue
+
+MAX_POSITION = 2
+LEGS_WAKE_S = 0.1
+LIMITS_S = {"guard": 12.0, "unseen": 20.0, "unread": 120.0, "exit": 120.0}  # one stretch without a stop
+READ_AGAIN_S = 17.0  # the watch comes by again after so long
+DISAGREES_S = 60.0
+PLAN_LASTS_S = 240.0
+MEMORY = 5_000
+WHOLE_EVERY = 200
+Place = tuple[AccountId, ContractId]
+
+
+@dataclass
+class Stretch:
+    """One stretch without a stop, and where it is now."""
+
+    began: datetime
+    counted: datetime
+    where: str
+    within: Counter[str] = field(default_factory=Counter)
+
+
+class Laws:
+    """Hears everything; says what broke."""
+
+    def __init__(self, venue: Venue, clock: ManualClock, broke: Callable[[str], None]) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._broke = broke
+        self.state: State | None = None  # None: no process lives
+        self.has_contact = True  # REST answers
+        self.failed_at: Mapping[AccountId, datetime] = {}  # newest read that failed
+        self.naked_s: Counter[str] = Counter()
+        self.longest_s: Counter[str] = Counter()
+        self.verdicts: Counter[str] = Counter()
+        self.by_hand: set[Place] = set()  # somebody traded there on the platform: its legs may be orphans for a moment
+        self.orphans_traded = 0
+        self._naked: dict[Place, Stretch] = {}
+        self._decisions: dict[tuple[str, str], int] = {}
+        self._accepted: dict[str, None] = {}
+        self._submitted: dict[str, str] = {}
+        self._entered: dict[str, str] = {}
+        self._held: dict[str, None] = {}
+        self._healthy_since: datetime | None = None
+        self._differs_since: dict[Place, datetime] = {}
+        self._states = 0
+
+    # -- alerts and records --------------------------------------------------------------------------------------------
+
+    def on_record(self, record: Record) -> None:
+        match record:
+            case AlertJournalled(alert=alert, verdict=verdict):
+                self._decided(alert, verdict)
+            case AlertDecided(cause=cause, verdict=verdict):
+                if cause not in self._held:
+                    self._broke(f"a held alert is decided twice, or was never held: {record}")
+                self._held.pop(cause, None)
+                _keep(self._accepted, dict.fromkeys(verdict.orders))
+            case OrderChanged(order=order) if order.state is OrderState.SUBMITTED and order.role is Role.ENTRY:
+                _keep(self._submitted, {order.client_order_id: order.cause})
+
+    def _decided(self, alert: AlertReceived, verdict: Verdict) -> None:
+        self.verdicts[verdict.kind.value] += 1
+        _keep(self._accepted, dict.fromkeys(verdict.orders))
+        key = (alert.bot, alert.dedupe_key)
+        if verdict.of is None:
+            if key in self._decisions:
+                self._broke(f"one message is decided twice: {alert.dedupe_key}, now {verdict}")
+            _keep(self._decisions, {key: 1})
+        if verdict.kind is VerdictKind.HELD:
+            self._held[alert.cause] = None
+
+    def answered(self, event: AlertReceived) -> None:
+        """The sender was told that its message is safe."""
+        if (event.bot, event.dedupe_key) not in self._decisions:
+            self._broke(f"an alert was answered and is not in the journal: {event}")
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    def on_asked(self, kind: str, account_id: AccountId, contract_id: ContractId | None, what: object) -> None:
+        """A write leaves the house."""
+        if kind == "place":
+            assert isinstance(what, OrderRequest), "an entry is placed as an order request"
+            tag = what.client_order_id
+            if tag not in self._submitted or tag not in self._accepted:
+                self._broke(f"an order that no journalled decision asked for: {what}")
+        elif kind == "close" and self.state is not None and contract_id is not None:
+            plan = self.state.exit_plan((account_id, contract_id))
+            if plan is None or plan.step is not ExitStep.CLOSING:
+                self._broke(f"a close outside an exit plan: {account_id} {contract_id} {plan}")
+
+    def on_told(self, told: UserEvent) -> None:
+        """Something happened at the exchange."""
+        match told.row:
+            case Order(custom_tag=str() as tag) as row if row.parent_id is None:
+                if row.status.name != "REJECTED":
+                    self._one_entry(tag)
+            case Position() as row:
+                place = (AccountId(row.account_id), ContractId(row.contract_id))
+                if abs(row.net) > MAX_POSITION:
+                    self._broke(f"the position is {row.net:+d}, at most {MAX_POSITION} are allowed: {row}")
+                self.look_at(place)
+            case HalfTurn() as row:
+                self._traded(row)
+        if isinstance(told.row, Order):
+            self.look_at((AccountId(told.row.account_id), ContractId(told.row.contract_id)))
+
+    def _one_entry(self, tag: str) -> None:
+        cause = self._submitted.get(tag)
+        if cause is None:
+            self._broke(f"the venue has an entry that nobody journalled: {tag}")
+        elif self._entered.setdefault(cause, tag) != tag:
+            self._broke(f"two entries of one alert: {cause}")
+        if len(self._entered) > MEMORY:
+            del self._entered[next(iter(self._entered))]
+
+    def _traded(self, row: HalfTurn) -> None:
+        """Entries open, exits close, and never the other way round."""
+        order = self._venue.exchange.books.orders[row.order_id]
+        place = (AccountId(row.account_id), ContractId(row.contract_id))
+        is_entry = order.custom_tag is not None and order.parent_id is None
+        is_opening = row.profit is None
+        if is_entry == is_opening:
+            return
+        if place in self.by_hand:
+            self.orphans_traded += 1
+        else:
+            self._broke(f"an {'entry closed' if is_entry else 'exit opened'} a position: {order}")
+
+    # -- positions -----------------------------------------------------------------------------------------------------
+
+    def look_at(self, place: Place) -> None:
+        """Counts the time since the last look, and sees whether the place has a stop now."""
+        now = self._clock.now()
+        stretch = self._naked.get(place)
+        if stretch is not None:
+            self._count(place, stretch, now)
+        account_id, contract_id = place
+        position = self._venue.positions[account_id].get(contract_id)
+        qty = position.qty if position is not None else 0
+        here = [order for order in self._venue.working[account_id].values() if order.contract_id == contract_id]
+        if not qty and not here:
+            self.by_hand.discard(place)
+        stops = sum(
+            order.qty - order.filled_qty
+            for order in here
+            if order.status is OrderStatus.OPEN and order.type is OrderType.STOP and order.side.sign * qty < 0
+        )
+        if stops >= abs(qty):
+            self._naked.pop(place, None)
+        elif stretch is None:
+            self._naked[place] = Stretch(now, now, "waking")
+            asyncio.get_running_loop().call_later(LEGS_WAKE_S, self.look_at, place)
+        else:
+            stretch.where = self._where(place, stretch, now)
+
+    def _count(self, place: Place, stretch: Stretch, now: datetime) -> None:
+        passed = (now - stretch.counted).total_seconds()
+        where, stretch.counted = stretch.where, now
+        self.naked_s[where] += passed  # type: ignore[assignment]
+        stretch.within[where] += passed  # type: ignore[assignment]
+        self.longest_s[where] = max(self.longest_s[where], stretch.within[where])
+        if stretch.within[where] > LIMITS_S.get(where, float("inf")):
+            self._broke(f"{place} has no stop since {stretch.began:%H:%M:%S}: {dict(stretch.within)}")
+
+    def _where(self, place: Place, stretch: Stretch, now: datetime) -> str:
+        state = self.state
+        if state is None or not self.has_contact or not state.user_hub_is_up or not state.is_reconciled(place[0]):
+            return "down"
+        if state.exit_plan(place) is not None:
+            return "exit"
+        failed_at = self.failed_at.get(place[0])
+        if failed_at is not None and now - failed_at < timedelta(seconds=READ_AGAIN_S):
+            return "unread"
+        if any(isinstance(p, ProtectPlan) and (p.account_id, p.contract_id) == place for p in state.plans.values()):
+            return "guard"
+        return "waking" if (now - stretch.began).total_seconds() < LEGS_WAKE_S - 1e-3 else "unseen"
+
+    # -- from time to time ---------------------------------------------------------------------------------------------
+
+    def on_state(self, state: State, folded: State) -> None:
+        """A batch was decided and committed."""
+        self.state = state
+        self._states += 1
+        is_whole = (
+            self._states % WHOLE_EVERY == 0
+        )  # the memory of messages and fills is large and compared now and then
+        if not is_same(state, folded, is_whole):
+            self._broke("the fold of the journal is not the live state")
+        for place in list(self._naked):
+            self.look_at(place)
+
+    def look(self) -> None:
+        """After each print: nothing lasts for ever, nothing differs for long."""
+        now = self._clock.now()
+        for place in list(self._naked):
+            self.look_at(place)
+        state = self.state
+        is_healthy = (
+            state is not None
+            and self.has_contact
+            and state.user_hub_is_up
+            and all(state.is_reconciled(account_id) for account_id in ACCOUNTS)
+        )
+        if not is_healthy or state is None:
+            self._healthy_since = None
+            self._differs_since.clear()
+            return
+        self._healthy_since = self._healthy_since or now
+        if state.plans and now - self._healthy_since > timedelta(seconds=PLAN_LASTS_S):
+            for plan in state.plans.values():
+                if now - plan.started_at > timedelta(seconds=PLAN_LASTS_S):
+                    self._broke(f"a plan goes on for ever: {plan}")
+        self._compare(state, now)
+
+    def _compare(self, state: State, now: datetime) -> None:
+        for account_id in ACCOUNTS:
+            for contract_id in self._venue.contracts:
+                place = (account_id, contract_id)
+                differs = state.position_qty(place) != self._venue.qty(*place) or self._has_orphans(place)
+                if not differs:
+                    self._differs_since.pop(place, None)
+                elif now - self._differs_since.setdefault(place, now) > timedelta(seconds=DISAGREES_S):
+                    held, known = self._venue.qty(*place), state.position_qty(place)
+                    self._broke(f"{place}: holds {held:+d} with {self._orders(place)}, the state says {known:+d}")
+
+    def _orders(self, place: Place) -> list[object]:
+        return [o for o in self._venue.working[place[0]].values() if o.contract_id == place[1]]
+
+    def _has_orphans(self, place: Place) -> bool:
+        if self._venue.qty(*place):
+            return False
+        return any(
+            o.contract_id == place[1] and o.status is OrderStatus.OPEN for o in self._venue.working[place[0]].values()
+        )
+
+    def quiet(self, folded: State) -> None:
+        """Nothing happened for a while: protected or flat, no leftover, nothing waits, and the state knows the truth."""
+        state = self.state
+        if state is None:
+            self._broke("no process lives although nothing kills it")
+            return
+        if state.plans or state.held:
+            self._broke(f"not settled: plans {list(state.plans.values())}, held {list(state.held)}")
+        if self._held:
+            self._broke(f"held alerts were never released: {list(self._held)[:3]}")
+        for account_id in ACCOUNTS:
+            for contract_id in self._venue.contracts:
+                self._agrees(state, (account_id, contract_id))
+        self._is_small(state)
+        if not is_same(state, folded, is_whole=True) or decode_state(encode_state(state)) != state:
+            self._broke("state, fold of the journal and snapshot differ")
+
+    def _agrees(self, state: State, place: Place) -> None:
+        qty, working = self._venue.qty(*place), self._orders(place)
+        known = {order.gateway_order_id for order in (*state.orders_at(place), *state.foreign_at(place))}
+        there = {order.gateway_order_id for order in self._venue.working[place[0]].values() if order in working}
+        if state.position_qty(place) != qty or known != there:
+            self._broke(f"{place}: holds {qty:+d} with {working}, the state has {state.position_qty(place):+d} {known}")
+        if bool(qty) != bool(working) or place in self._naked:
+            self._broke(f"{place}: holds {qty:+d} with {working} once everything settled")
+
+    def _is_small(self, state: State) -> None:
+        sizes = {name: len(getattr(state, name)) for name in ("orders", "by_gateway_id", "tags_at", "foreign_orders")}
+        too_many = {name: size for name, size in sizes.items() if size > 1_000}
+        if too_many or any(isinstance(plan, FlattenPlan) for plan in state.plans.values()):
+            self._broke(f"the state does not stay small: {sizes}")
+
+
+def is_same(one: State, other: State, is_whole: bool) -> bool:
+    """Equal; or, when not the whole is asked for, equal in everything that trading is decided on."""
+    if is_whole:
+        return one == other
+    return all(getattr(one, name) == getattr(other, name) for name in ("accounts", "plans", "positions", "held"))
+
+
+def _keep(memory: dict, more: dict) -> None:  # type: ignore[type-arg]
+    """Adds, and forgets the oldest."""
+    memory |= more
+    while len(memory) > MEMORY:
+        del memory[next(iter(memory))]

@@ -1,0 +1,122 @@
+"""The desk's whole inside over many trading hours: main loop, engine, lanes and the simulated exchange on virtual time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from desk.core.records import AlertDecided, Record
+from desk.engine import apply
+from desk.orders.move import Move, Timer
+from desk.sim.model import Bracket
+from tests.world.box import Report, World
+from tests.world.faults import Rates
+
+HOURS = 20.0
+
+
+def shown(report: Report) -> str:
+    return "\n".join([*map(str, report.newest), str(report)])
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_hundred_hours_of_an_alert_a_minute_break_no_law(seed: int) -> None:
+    report = World(seed).run(HOURS)
+    print(report)
+    assert not report.broken, shown(report)
+    assert report.counts["alerts"] > 0.9 * HOURS * 60
+    assert report.counts["orders"] > 400
+    assert report.faults["kills"] > 0
+
+
+def test_on_a_good_day_a_position_waits_for_its_stop_only_as_long_as_the_venue_takes() -> None:
+    report = World(7, Rates.none()).run(4)
+    assert not report.broken, shown(report)
+    longest = report.longest_s
+    print(report)
+    assert set(longest) <= {"exit", "waking", "guard"}, (
+        "the legs wake up after 18 ms; the guard knows of the fill after 8"
+    )
+    assert longest["waking"] + longest["guard"] < 0.05
+    assert longest["exit"] < 1.0
+
+
+def test_a_run_is_a_function_of_its_seed() -> None:
+    def digest(seed: int) -> str:
+        world, found = World(seed), hashlib.sha256()
+        heard = world.journal.written
+
+        def hear(record: Record) -> None:
+            found.update(repr(record).encode())
+            heard(record)
+
+        world.journal.written = hear
+        assert not world.run(1).broken
+        return found.hexdigest()
+
+    assert digest(3) == digest(3)
+    assert digest(3) != digest(4)
+
+
+def test_the_command_prints_the_seed_and_what_was_measured() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.world", "--hours", "1", "--seed", "5"],
+        env=os.environ.copy(),
+        capture_output=True,
+        text=True,
+        timeout=25,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("seed 5", "hours per second", "alerts", "orders", "fills", "naked seconds", "every law held"):
+        assert word in done.stdout
+
+
+# --- the laws notice a desk that breaks them -----------------------------------------------------------------------------
+
+
+def no_guard(*args: Any) -> Move:
+    plan = args[0]
+    return Move(plan, timer=Timer(plan.plan_id, 1.0))
+
+
+def keeps_held(state: Any, record: Any) -> Any:
+    return state if isinstance(record, AlertDecided) else apply(state, record)
+
+
+def does_nothing(*args: Any) -> None:
+    return None
+
+
+BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates]] = {
+    "a guard that never acts": ("desk.orders.protect.on_snapshot", no_guard, "has no stop", Rates(hand_cancels=10)),
+    "repeats are forgotten": ("desk.engine.alerts._repeat", does_nothing, "decided twice", Rates.none()),
+    "a held alert stays held": ("desk.engine.draft.apply", keeps_held, "fold of the journal", Rates(kills=10)),
+    "plans are not resumed": ("desk.engine.reads.resume_plans", does_nothing, "goes on for ever", Rates(kills=20)),
+    "orphans are left": ("desk.engine.reads.sweep_orphans", does_nothing, "holds +0", Rates(hand_closes=20)),
+}
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_the_laws_notice_a_desk_that_breaks_them(name: str) -> None:
+    where, broken, words, rates = BREAKAGES[name]
+    with patch(where, broken):
+        report = World(1, rates).run(6)
+    assert words in report.broken
+    assert "python -m tests.world --seed 1" in report.broken
+    assert report.newest
+
+
+def test_the_laws_notice_a_venue_that_forgets_the_stop() -> None:
+    def without_stop(ticks: int, kind: int) -> Bracket | None:
+        return None if kind == 4 else Bracket(ticks, kind)
+
+    with patch("tests.world.venue.Bracket", without_stop), patch("desk.orders.protect.on_snapshot", no_guard):
+        report = World(1, Rates.none()).run(2)
+    assert "has no stop" in report.broken
