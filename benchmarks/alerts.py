@@ -19,7 +19,7 @@ from benchmarks.client import Answer, Connection
 from benchmarks.daemon import DaemonReport
 from benchmarks.desk import PATH, RAISED, MeasuredDesk, entry, measured_desk, symbols
 from benchmarks.figures import Counts, Figure, Group, Part, at_most, median, parts_of, percentile
-from benchmarks.processes import child, running_simulator, simulator_state
+from benchmarks.processes import child, one_free_account, running_simulator, simulator_state
 from benchmarks.stalls import pauses_in_words, stall_figure
 from benchmarks.stamps import STAGES
 
@@ -89,7 +89,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
     desk_serial, desk_rate, floor_serial, floor_rate = _Series(), _Series(), _Series(), _Series()
     products = deque(symbols())
     names = list(products)[: counts.alerts_per_round]
-    with running_simulator(folder, "--market", "manual") as gateway:
+    with running_simulator(folder, "--market", "manual", *one_free_account(folder)) as gateway:
         arguments = ("-m", "benchmarks.sinks", gateway + PLACE)
         with child(arguments, folder / "sinks.log") as sinks:
             floor = sinks.wait_for("listening: ").rpartition(" ")[2]

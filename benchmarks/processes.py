@@ -16,7 +16,7 @@ import msgspec
 
 from load_env import SETTINGS
 
-__all__ = ["ROOT", "Child", "child", "clean_environment", "running_simulator", "simulator_state"]
+__all__ = ["ROOT", "Child", "child", "clean_environment", "one_free_account", "running_simulator", "simulator_state"]
 
 ROOT = Path(__file__).parents[1]
 READY_S = 30.0
@@ -117,6 +117,14 @@ def running_simulator(folder: Path, *options: str) -> Iterator[str]:
         simulator.wait_for("Ctrl-C ends it")
         _check_clock(url)
         yield url
+
+
+def one_free_account(folder: Path) -> tuple[str, str]:
+    """Options for a simulator with a single account that no position limit holds back."""
+    rules = folder / "accounts.toml"
+    account = 'id = 21000001\nname = "PRAC-V2-100001-12345678"\nbalance = 1000000\n'
+    rules.write_text(f"[[account]]\n{account}", encoding="utf-8")
+    return "--accounts", str(rules)
 
 
 def simulator_state(url: str) -> Any:

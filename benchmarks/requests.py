@@ -14,7 +14,7 @@ import aiohttp
 from benchmarks.client import Connection
 from benchmarks.desk import PATH, RAISED, MeasuredDesk, entry, measured_desk, symbols
 from benchmarks.figures import Counts, Figure, Group
-from benchmarks.processes import running_simulator, simulator_state
+from benchmarks.processes import one_free_account, running_simulator, simulator_state
 
 __all__ = ["measure"]
 
@@ -22,12 +22,6 @@ HISTORY = "/api/History/retrieveBars"
 OF_LOGIN = 3  # log in, accounts, contracts
 OF_ACCOUNT = 4  # positions, working orders, orders since, fills since
 FIRST_S = 15.0
-ONE_ACCOUNT = """
-[[account]]
-id = 21000001
-name = "PRAC-V2-100001-12345678"
-balance = 1000000
-"""
 HOW = (
     "The daemon in its own process against the simulator in its own, which logs every request; history is left out, it has a "
     "budget of its own. An action is over when no request came for a while. The fewest: a start logs in, reads accounts and "
@@ -56,9 +50,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
         named = ", ".join(f"{number} {path.removeprefix('/api/')}" for path, number in sorted(Counter(seen).items()))
         notes.append(f"{name}: {named}.")
 
-    rules = folder / "accounts.toml"
-    rules.write_text(ONE_ACCOUNT, encoding="utf-8")
-    with running_simulator(folder, "--market", "manual", "--accounts", str(rules)) as gateway:
+    with running_simulator(folder, "--market", "manual", *one_free_account(folder)) as gateway:
         log = _Log(gateway, counts.quiet_s)
         async with measured_desk(folder, gateway, profile) as desk:
             add("start, one account", await log.until_quiet(), OF_LOGIN + OF_ACCOUNT)

@@ -218,7 +218,7 @@ def _parquet(path: Path) -> dict[str, list[Any]]:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as exc:
-        raise ReplayError("Parquet needs pyarrow: pip install 'desk[parquet]', or convert it to CSV") from exc
+        raise ReplayError("Parquet needs pyarrow: pip install pyarrow, or convert it to CSV") from exc
     try:
         table = parquet.read_table(path)
     except OSError as exc:

@@ -126,7 +126,7 @@ def test_a_wrong_recording_is_one_line(tmp_path: Path, name: str, text: str, wor
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     (tmp_path / "MNQ.parquet").write_bytes(b"PAR1")
-    with pytest.raises(ReplayError, match=r"pip install 'desk\[parquet\]'"):
+    with pytest.raises(ReplayError, match="pip install pyarrow"):
         read_recording(tmp_path / "MNQ.parquet")
 
 
