@@ -14,7 +14,7 @@ from desk.core.ids import AccountId, ContractId
 from desk.core.orders import OrderState, Role
 from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, ProtectPlan
 from desk.core.records import AccountReconciled, ForeignOrderChanged
-from desk.core.words import OrderStatus, OrderType, VenuePosition
+from desk.core.words import OrderStatus, OrderType, VenueOrder, VenuePosition
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.entries import sweep_orphans
@@ -200,8 +200,17 @@ def _reading(draft: Draft, contract_id: ContractId, snapshot: SnapshotRead) -> R
         qty=sum(position.qty for position in snapshot.positions if position.contract_id == contract_id),
         working=working,
         unseen=tuple(unseen),
-        is_settled=not is_open_question and not _is_young(draft, place, snapshot.asked_at),
+        is_settled=not is_open_question
+        and not _is_young(draft, place, snapshot.asked_at)
+        and not any(_has_just_ended(draft, order, snapshot.asked_at) for order in working),
     )
+
+
+def _has_just_ended(draft: Draft, shown: VenueOrder, asked_at: datetime) -> bool:
+    """The read shows an order working of which we were told, too recently for the read to know, that it is over."""
+    tag = draft.state.by_gateway_id.get(shown.gateway_order_id)
+    order = draft.state.orders.get(tag) if tag is not None else None
+    return order is not None and order.state.is_over and order.updated_at > asked_at - A_READ_MAY_LAG
 
 
 def _is_young(draft: Draft, place: Place, asked_at: datetime) -> bool:
