@@ -152,11 +152,8 @@ class TokenKeeper:
     async def _login(self) -> None:
         body = LoginKey(user_name=self._config.username, api_key=self._config.api_key.reveal())
         try:
-            reply = await retrying(
-                lambda left_s: self._caller.call(LOGIN, body, _login_decoder, token=None, budget_s=left_s),
-                self._config.timeout_s,
-                self._clock,
-            )
+            # Once: who starts the desk shows each failure with its back-off, and a read repeats itself with its login.
+            reply = await self._caller.call(LOGIN, body, _login_decoder, token=None, budget_s=self._config.timeout_s)
         except (Refused, TokenRejected) as exc:
             fatal = isinstance(exc, Refused) and exc.code in LOGIN.codes and exc.code not in _NOT_FATAL
             failed = AuthFailed(f"login refused: {exc.text}", fatal=fatal, endpoint=LOGIN.path, code=exc.code)

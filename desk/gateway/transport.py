@@ -124,7 +124,7 @@ class Transport:
                 self.offset.observe(response.headers.get("Date"), sent, self._clock.now())
                 return Reply(response.status, content, response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            text = f"no connection to the gateway: {exc}"
+            text = f"no connection to the gateway: {_why(exc)}"
             raise NeverSent(text, endpoint=endpoint.path, client_order_id=client_order_id) from exc
         except TimeoutError as exc:
             text = f"no answer within {timeout_s:.1f} s"
@@ -132,6 +132,14 @@ class Transport:
         except (aiohttp.ClientError, OSError) as exc:
             text = f"connection lost: {type(exc).__name__}"
             raise lost(text, endpoint=endpoint.path, client_order_id=client_order_id) from exc
+
+
+def _why(exc: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> str:
+    """Where to and what happened, without the library's inner words."""
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        reason = exc.os_error.strerror or str(exc.os_error)
+        return f"{exc.host}:{exc.port}: {reason}"
+    return "it did not answer the connection in time"
 
 
 def _timeout(timeout_s: float, *, is_write: bool) -> aiohttp.ClientTimeout:
