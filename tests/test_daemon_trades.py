@@ -247,7 +247,7 @@ async def test_alerts_are_held_while_the_gateway_is_unreachable_and_decided_when
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
     async with running_desk(f"http://127.0.0.1:{unused_tcp_port}", tmp_path) as desk:
-        old = await desk.post(alert(id="soon too old", policy={"max_age_s": 0.5}))
+        old = await desk.post(alert(id="soon too old", policy={"max_age_s": 0.01}))
         young = await desk.post(alert(id="young enough"))
         late_exit = await desk.post(alert("exit", symbol="CME_MINI:ES1!"))
         answers = [old, young, late_exit]
