@@ -87,7 +87,7 @@ def read_body(body: bytes, secret_values: Collection[Secret] = ()) -> Reading:
 
 
 def dedupe_key(reading: Reading, index: int) -> tuple[str, int | None]:
-    """Key of one alert of a body, and for how many seconds it counts; None: for good (TradingView reference 7).
+    """Key of one alert of a body, and for how long in seconds; None: longest, the sender's own (TradingView reference 7).
 
     The caller adds the bot or route, for two bots may send equal texts, and treats the same ``id:`` key with another
     ``body_sha256`` as a conflict. index: position in ``alerts``; 0 for a body that could not be read.

@@ -47,7 +47,7 @@ class AlertReceived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     raw: str  # secrets replaced
     body_sha256: str
     dedupe_key: str
-    dedupe_window_s: int | None  # None: the key is the sender's own and is remembered for good
+    dedupe_window_s: int | None  # None: the key is the sender's own and is remembered longest
     source: str  # peer address
     ts: datetime
 

@@ -16,7 +16,7 @@ from immutables import Map
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, FillId, GatewayOrderId
 from desk.core.orders import Role, TrackedOrder
-from desk.core.plans import EnterPlan, ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan
+from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan
 from desk.core.records import FillRecorded
 from desk.core.words import Account, VenueOrder
 
@@ -58,7 +58,7 @@ class LastExit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeenAlert(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of an alert for duplicates. ``until`` None: for as long as the journal keeps it."""
+    """What is remembered of an alert for duplicates, until ``until`` (a sender's own id for seven days, see apply.py)."""
 
     alert_id: CauseId
     body_sha256: str
@@ -141,9 +141,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(plan, ProtectPlan) and (plan.account_id, plan.contract_id) == place:
                 return plan
         return None
-
-    def enter_plans(self, account_id: AccountId) -> Iterator[EnterPlan]:
-        return (p for p in self.plans.values() if isinstance(p, EnterPlan) and p.account_id == account_id)
 
 
 def contracts_in_play(state: State, account_id: AccountId) -> set[ContractId]:
