@@ -40,7 +40,7 @@ __all__ = ["apply", "entry_behind", "fold"]
 SENDER_IDS_ARE_REMEMBERED = timedelta(days=7)
 FINISHED_ORDERS_ARE_REMEMBERED = timedelta(minutes=30)  # late and repeated events still find them
 FILLS_ARE_REMEMBERED = timedelta(days=2)
-_TIDY_EVERY = 256  # alerts
+_TIDY_EVERY = timedelta(minutes=1)  # of record time: it looks at everything that is remembered
 
 _replace = msgspec.structs.replace
 
@@ -71,7 +71,7 @@ def apply(state: State, record: Record) -> State:
         case PositionChanged():
             return _position(state, record)
         case PositionClosed():
-            return _tidy(_closed(state, record), record.ts)
+            return _tidied(_closed(state, record), record.ts)
         case ExitExplained():
             place = (record.account_id, record.contract_id)
             last = state.last_exits.get(place)
@@ -103,7 +103,7 @@ def apply(state: State, record: Record) -> State:
             return _unreconciled(_replace(state, contact_changed_at=record.ts), has_lost_track=True)
         case DaemonStarted():
             state = _replace(state, mode=record.mode, user_hub_is_up=False, is_stopping=False)
-            return _tidy(_unreconciled(state, has_lost_track=True), record.ts)
+            return _tidied(_unreconciled(state, has_lost_track=True), record.ts)
         case DaemonStopping():
             return _replace(state, is_stopping=True)
         case WouldHaveSent() | IncidentRaised():
@@ -123,7 +123,7 @@ def _alert(state: State, record: AlertJournalled) -> State:
     lifetime = SENDER_IDS_ARE_REMEMBERED if window is None else timedelta(seconds=window)
     seen = SeenAlert(alert_id=event.cause, body_sha256=event.body_sha256, until=record.ts + lifetime, ts=record.ts)
     state = _replace(state, seen=state.seen.set(f"{event.bot}|{event.dedupe_key}", seen))
-    return _tidy(state, record.ts) if len(state.seen) % _TIDY_EVERY == 0 else state
+    return _tidied(state, record.ts)
 
 
 def _order(state: State, order: TrackedOrder) -> State:
@@ -230,6 +230,12 @@ def _unreconciled(state: State, has_lost_track: bool = False) -> State:
         lost = known.has_lost_track or has_lost_track
         accounts = accounts.set(account_id, _replace(known, reconciled_at=None, has_lost_track=lost))
     return _replace(state, accounts=accounts)
+
+
+def _tidied(state: State, now: datetime) -> State:
+    if state.tidied_at is not None and timedelta(0) <= now - state.tidied_at < _TIDY_EVERY:
+        return state
+    return _replace(_tidy(state, now), tidied_at=now)
 
 
 def _tidy(state: State, now: datetime) -> State:

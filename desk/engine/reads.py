@@ -47,6 +47,8 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
     _vanished(draft, snapshot)
     _orphans(draft, snapshot)
     differences = tuple(type(record).__name__ for record in draft.records[before:])
+    for place in sorted(place for place in draft.state.positions if place[0] == snapshot.account_id):
+        guard(draft, place)
     if snapshot.is_full and "reconcile" in snapshot.asked_by:
         _reconciled(draft, snapshot, differences, is_agreed)
     for plan_id in snapshot.asked_by:

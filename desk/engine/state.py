@@ -93,6 +93,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     contact_changed_at: datetime | None = None  # a read asked before this reconciles nothing
     is_stopping: bool = False
     last_event_at: datetime | None = None  # newest thing the gateway told us, for the overlap of the next full read
+    tidied_at: datetime | None = None  # when what nothing refers to any more was last forgotten
 
     def is_reconciled(self, account_id: AccountId) -> bool:
         account = self.accounts.get(account_id)
