@@ -7,13 +7,11 @@ Must not live here: orders' identities, the gateway, the decision whether an ord
 
 from desk.bots.config import BotConfig
 from desk.bots.interpret import interpret, may_open, wants_exit
-from desk.bots.words import Enter, Exit, Intent, Nothing, Refusal, Situation
+from desk.bots.words import Meaning, Nothing, Refusal, Situation
 
 __all__ = [
     "BotConfig",
-    "Enter",
-    "Exit",
-    "Intent",
+    "Meaning",
     "Nothing",
     "Refusal",
     "Situation",

@@ -22,8 +22,9 @@ from desk.bots.terms import (
     unsupported,
     whole,
 )
-from desk.bots.words import Enter, Exit, Intent, Nothing, Refusal, Situation
+from desk.bots.words import Meaning, Nothing, Refusal, Situation
 from desk.core.alert import Action, Alert, AlertPosition, PositionSide
+from desk.core.intents import Enter, Exit, Stage
 from desk.core.words import Side
 from desk.risk import Reason
 
@@ -47,7 +48,7 @@ def may_open(alert: Alert) -> bool:
     return alert.action in _TARGETED and alert.action not in {*_EXITS, Action.REDUCE} and not wants_exit(alert)
 
 
-def interpret(alert: Alert, bot: BotConfig, now_at: Situation | None, received: datetime) -> Intent:
+def interpret(alert: Alert, bot: BotConfig, now_at: Situation | None, received: datetime) -> Meaning:
     """``now_at`` is None only for messages without a symbol. ``received``: when the alert came in."""
     if alert.action in _SILENT:
         return Nothing(Reason.NOTED, "noted; no order asked for")
@@ -78,7 +79,7 @@ def _goal(alert: Alert) -> PositionSide | None:
 
 def _towards_target(
     alert: Alert, position: AlertPosition, bot: BotConfig, now_at: Situation, received: datetime
-) -> Intent:
+) -> Meaning:
     """The sender's position after the signal is the goal: idempotent, and a lost message does no harm."""
     assert position.now is not None, "the caller checked that a target is there"
     if position.now is PositionSide.FLAT:
@@ -105,7 +106,7 @@ def _towards_target(
     return _enter(alert, bot, now_at, side, size, received)
 
 
-def _exit_as_sent(alert: Alert, now_at: Situation) -> Intent:
+def _exit_as_sent(alert: Alert, now_at: Situation) -> Meaning:
     """An exit without a target: all of it at market, or refused by name when it asks for something else."""
     held = abs(now_at.position_qty + now_at.entering_qty)
     qty = alert.qty
@@ -124,7 +125,7 @@ def _exit_as_sent(alert: Alert, now_at: Situation) -> Intent:
     return _exit(alert, now_at)
 
 
-def _exit(alert: Alert, now_at: Situation) -> Intent:
+def _exit(alert: Alert, now_at: Situation) -> Meaning:
     qty = now_at.position_qty + now_at.entering_qty
     if now_at.position_qty == 0 and now_at.entering_qty == 0:
         return Nothing(Reason.NOTHING_TO_EXIT, f"no position in {now_at.contract.name}; no order made")
@@ -143,7 +144,7 @@ def _exit(alert: Alert, now_at: Situation) -> Intent:
 
 def _enter(
     alert: Alert, bot: BotConfig, now_at: Situation, side: Side, target_size: int | None, received: datetime
-) -> Intent:
+) -> Meaning:
     refused = unsupported(alert, now_at) or not_allowed(alert, bot, now_at)
     if refused is not None:
         return refused
@@ -167,10 +168,17 @@ def _enter(
         return until
     ceiling = alert.policy.max_position
     max_position = bot.max_position if ceiling is None else min(bot.max_position, int(max(ceiling, Decimal(0))))
-    return Enter(side, qty, stop_ticks, target_ticks, max_position, until)
+    return Enter(
+        side=side,
+        qty=qty,
+        stop_ticks=stop_ticks,
+        stages=() if target_ticks is None else (Stage(qty=qty, target_ticks=target_ticks),),
+        max_position=max_position,
+        fresh_until=until,
+    )
 
 
-def _against_position(alert: Alert, now_at: Situation, held: int, side: Side) -> Intent | None:
+def _against_position(alert: Alert, now_at: Situation, held: int, side: Side) -> Meaning | None:
     """What an entry means while something is held or being entered already."""
     if held * side.sign > 0:
         text = f"already {held:+d} {now_at.contract.name}, entries under way included"

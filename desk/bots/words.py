@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from desk.core.intents import Intent
 from desk.core.symbols import Symbol
-from desk.core.words import Contract, Side
+from desk.core.words import Contract
 from desk.risk import Reason
 
-__all__ = ["Enter", "Exit", "Intent", "Nothing", "Refusal", "Situation"]
+__all__ = ["Meaning", "Nothing", "Refusal", "Situation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +21,6 @@ class Situation:
     position_qty: int
     entering_qty: int
     has_working_orders: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Enter:
-    side: Side
-    qty: int
-    stop_ticks: int
-    target_ticks: int | None
-    max_position: int
-    fresh_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """To flat. ``everything``: all of the bot's account, else the alert's contract."""
-
-    everything: bool = False
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +40,5 @@ class Refusal:
     by_position: bool = False
 
 
-Intent = Enter | Exit | Nothing | Refusal
+Meaning = Intent | Nothing | Refusal
+"""What an alert turned out to mean."""

@@ -12,6 +12,7 @@ import msgspec
 
 from desk.core.alert import Alert
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
+from desk.core.intents import Intent
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "FillReported",
     "FlattenRequested",
     "HubChanged",
+    "IntentGiven",
     "OrderReported",
     "Outcome",
     "OutcomeKind",
     "PositionReported",
+    "PriceMoved",
     "ReadFailed",
     "ReduceSettled",
     "ResyncRequested",
@@ -59,6 +62,24 @@ class FlattenRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     account_id: AccountId | None
     contract_id: ContractId | None
     by: str  # console | api
+    ts: datetime
+
+
+class IntentGiven(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person's command at one account; ``contract_id`` None: the intent says by itself what it is about."""
+
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId | None
+    intent: Intent
+    by: str  # console | api
+    ts: datetime
+
+
+class PriceMoved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The price of a contract moved that a plan waits for. The price itself is in the context: conflated, newest only."""
+
+    contract_id: ContractId
     ts: datetime
 
 
@@ -189,6 +210,8 @@ class Stopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Event = (
     AlertReceived
     | FlattenRequested
+    | IntentGiven
+    | PriceMoved
     | OrderReported
     | PositionReported
     | FillReported

@@ -9,9 +9,10 @@ from enum import StrEnum
 import msgspec
 
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
+from desk.core.intents import Care
 from desk.core.words import OrderType, Side
 
-__all__ = ["OrderRequest", "OrderState", "Role", "TrackedOrder"]
+__all__ = ["OrderRequest", "OrderState", "Role", "StopTouch", "TrackedOrder"]
 
 
 class Role(StrEnum):
@@ -20,6 +21,14 @@ class Role(StrEnum):
     ENTRY = "entry"
     STOP = "stop"  # protective stop, a leg of an entry
     TARGET = "target"  # take profit, a leg of an entry
+
+
+class StopTouch(StrEnum):
+    """What moved a protective stop last: it names the reason of the exit when it fills."""
+
+    BREAK_EVEN = "break_even"
+    TRAILING = "trailing"
+    MOVED = "moved"
 
 
 class OrderState(StrEnum):
@@ -62,6 +71,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop_price: Decimal | None = None
     stop_ticks: int | None = None
     target_ticks: int | None = None
+    trail_price: Decimal | None = None  # of a trailing stop: an absolute level (gateway reference 3.6)
+    stop_is_trailing: bool = False  # the venue trails the bracket's stop
 
 
 class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +100,11 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     fresh_until: datetime | None = None  # an entry may be sent (again) until then
     max_position: int | None = None  # the limit under which it was approved; sending again may not loosen it
+    care: Care = Care()  # of an entry: what is done with its legs after the fill
+    expires_at: datetime | None = None  # of an entry: it may rest until then
+    trail_ticks: int | None = None  # of a trailing-stop entry
+    is_stop_trailing: bool = False  # the venue trails the stop of its bracket
+    touched: StopTouch | None = None  # of a protective stop: what moved it last
 
     @property
     def request(self) -> OrderRequest:
@@ -100,6 +116,9 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
             type=self.type,
             side=self.side,
             qty=self.qty,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
             stop_ticks=self.stop_ticks,
             target_ticks=self.target_ticks,
+            stop_is_trailing=self.is_stop_trailing,
         )

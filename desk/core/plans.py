@@ -6,21 +6,32 @@ How they advance is decided in ``desk/orders``. A plan is a value, never a corou
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
+from desk.core.intents import Care, Enter
 
 __all__ = [
+    "AmendPlan",
+    "AmendStep",
+    "CarePlan",
+    "EitherPlan",
     "EnterPlan",
     "EnterStep",
     "ExitPlan",
     "ExitReason",
     "ExitStep",
     "FlattenPlan",
+    "GroupPlan",
     "Plan",
     "ProtectPlan",
+    "ReducePlan",
+    "ReduceStep",
+    "ReversePlan",
+    "TouchPlan",
 ]
 
 
@@ -29,8 +40,11 @@ class ExitReason(StrEnum):
 
     STOP = "stop"
     TARGET = "target"
+    TRAILING = "trailing"  # a stop that had been trailed
+    BREAK_EVEN = "break_even"  # a stop that had been moved to break-even
     ALERT = "alert"
     MANUAL = "manual"  # a person: console, API, or another tool
+    RULE = "rule"  # a rule of the desk or of the firm asked for it
     UNPROTECTED = "unprotected"  # we closed it, because no protective stop was confirmed in time
     UNKNOWN = "unknown"
 
@@ -110,4 +124,129 @@ class ProtectPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     started_at: datetime
 
 
-Plan = EnterPlan | ExitPlan | FlattenPlan | ProtectPlan
+class TouchPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An emulated order: goes out once the market trades at ``enter.touch_price``, as long as it has not expired."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    enter: Enter
+    is_above: bool  # the price lies above the market at the start: it is touched from below
+    started_at: datetime
+
+
+class GroupPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A trade group: one bracketed entry per stage, the later ones after the first was accepted."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    enter: Enter
+    members: tuple[ClientOrderId, ...] = ()  # sent so far, in the order of the stages
+    targets_done: int = 0  # stages whose target filled
+    started_at: datetime
+
+
+class EitherPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Two entries of which one may fill: the other goes."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    first: ClientOrderId
+    second: ClientOrderId
+    winner: ClientOrderId | None = None
+    started_at: datetime
+
+
+class ReversePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An exit, and once it is verified flat the entry on the other side."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    waits_for: str  # the exit plan
+    enter: Enter
+    started_at: datetime
+
+
+class AmendStep(StrEnum):
+    SENDING = "sending"  # the modify or cancel is in flight
+    CONFIRMING = "confirming"  # answered or lost: the venue's own word on the order is awaited
+
+
+class AmendPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One working order on its way to what it shall be. ``is_cancel``: gone. None: unchanged."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    gateway_order_id: GatewayOrderId
+    step: AmendStep
+    qty: int | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    is_cancel: bool = False
+    tries: int = 0
+    settled_at: datetime | None = None  # when the last answer came
+    started_at: datetime
+
+
+class CarePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An entry's legs after its fill: exact prices, break-even, trailing. Advanced by prices, and only tightens."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    entry: ClientOrderId
+    care: Care
+    basis: Decimal  # the price from which ticks in favour are counted
+    stop_goal: Decimal | None = None
+    target_goal: Decimal | None = None
+    peak: Decimal | None = None  # best price seen since trailing began
+    is_at_break_even: bool = False
+    started_at: datetime
+
+
+class ReduceStep(StrEnum):
+    READING = "reading"
+    RESIZING = "resizing"  # legs get smaller, or a whole stage's legs go
+    CLOSING = "closing"  # the partial close is in flight
+    WAITING = "waiting"
+
+
+class ReducePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A part of a position to be closed, legs first."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    qty: int  # contracts still to be closed
+    keeps: int  # signed position that shall remain
+    reason: ExitReason
+    step: ReduceStep
+    closed_at: datetime | None = None
+    tries: int = 0
+    started_at: datetime
+
+
+Plan = (
+    EnterPlan
+    | ExitPlan
+    | FlattenPlan
+    | ProtectPlan
+    | TouchPlan
+    | GroupPlan
+    | EitherPlan
+    | ReversePlan
+    | AmendPlan
+    | CarePlan
+    | ReducePlan
+)

@@ -14,6 +14,7 @@ import msgspec
 
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
+from desk.core.intents import Intent
 from desk.core.orders import TrackedOrder
 from desk.core.plans import ExitReason, Plan
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
@@ -23,6 +24,7 @@ __all__ = [
     "AccountReconciled",
     "AlertDecided",
     "AlertJournalled",
+    "CommandDecided",
     "DaemonStarted",
     "DaemonStopping",
     "ExitExplained",
@@ -93,6 +95,18 @@ class AlertDecided(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A held alert was decided after all."""
 
     cause: CauseId
+    verdict: Verdict
+    ts: datetime
+
+
+class CommandDecided(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person's command and the decision about it."""
+
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId | None
+    intent: Intent
+    by: str
     verdict: Verdict
     ts: datetime
 
@@ -223,6 +237,7 @@ Record = (
     | DaemonStopping
     | AlertJournalled
     | AlertDecided
+    | CommandDecided
     | WouldHaveSent
     | OrderChanged
     | ForeignOrderChanged

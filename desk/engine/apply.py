@@ -15,6 +15,7 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    CommandDecided,
     DaemonStarted,
     DaemonStopping,
     ExitExplained,
@@ -106,7 +107,7 @@ def apply(state: State, record: Record) -> State:
             return _tidied(_unreconciled(state, has_lost_track=True), record.ts)
         case DaemonStopping():
             return _replace(state, is_stopping=True)
-        case WouldHaveSent() | IncidentRaised():
+        case CommandDecided() | WouldHaveSent() | IncidentRaised():
             return state
         case _ as never:
             assert_never(never)

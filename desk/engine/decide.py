@@ -13,8 +13,10 @@ from desk.core.events import (
     FillReported,
     FlattenRequested,
     HubChanged,
+    IntentGiven,
     OrderReported,
     PositionReported,
+    PriceMoved,
     ReadFailed,
     ReduceSettled,
     ResyncRequested,
@@ -25,15 +27,30 @@ from desk.core.events import (
     TagSearched,
     TimerFired,
 )
-from desk.core.ids import AccountId, CauseId
-from desk.core.plans import EnterPlan, EnterStep, ExitPlan, FlattenPlan, ProtectPlan
+from desk.core.ids import AccountId, CauseId, ContractId
+from desk.core.plans import (
+    AmendPlan,
+    CarePlan,
+    EitherPlan,
+    EnterPlan,
+    EnterStep,
+    ExitPlan,
+    FlattenPlan,
+    GroupPlan,
+    ProtectPlan,
+    ReducePlan,
+    ReversePlan,
+    TouchPlan,
+)
 from desk.core.records import DaemonStarted, DaemonStopping, HubRecorded, ResyncStarted
+from desk.engine import amends, cares, eithers, groups, reduces, reverses, touches
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
 from desk.engine.entries import on_enter_timer, on_submit_settled, withdraw_entries
 from desk.engine.exits import decide_flatten
 from desk.engine.held import on_held_timer
+from desk.engine.intents import decide_intent
 from desk.engine.reads import on_snapshot, on_watch_timer
 from desk.engine.reports import FOUND, on_account, on_fill, on_order, on_position
 from desk.engine.state import State, contracts_in_play
@@ -55,6 +72,10 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
             return decide_alert(draft, event)
         case FlattenRequested():
             return decide_flatten(draft, event)
+        case IntentGiven():
+            return decide_intent(draft, event)
+        case PriceMoved():
+            _price_moved(draft, event.contract_id)
         case OrderReported(order=order):
             on_order(draft, order, "venue")
         case PositionReported(position=position):
@@ -66,9 +87,7 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
         case SubmitSettled():
             on_submit_settled(draft, event)
         case ReduceSettled():
-            plan = state.plans.get(event.plan_id)
-            if isinstance(plan, ExitPlan):
-                draft.follow(plan, exit_plan.on_settled(plan, event.gateway_order_id, event.outcome, ctx.now))
+            _reduce_settled(draft, event)
         case SnapshotRead():
             on_snapshot(draft, event)
         case ReadFailed():
@@ -93,6 +112,29 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
         case _ as never:
             assert_never(never)
     return draft.finish()
+
+
+def _reduce_settled(draft: Draft, event: ReduceSettled) -> None:
+    plan = draft.state.plans.get(event.plan_id)
+    match plan:
+        case ExitPlan():
+            draft.follow(plan, exit_plan.on_settled(plan, event.gateway_order_id, event.outcome, draft.now))
+        case AmendPlan():
+            amends.on_settled(draft, plan, event)
+        case ReducePlan():
+            reduces.on_settled(draft, plan, event)
+        case _:
+            pass  # of a plan that has ended, or of a cancel that nobody follows
+
+
+def _price_moved(draft: Draft, contract_id: ContractId) -> None:
+    for plan in [plan for plan in draft.state.plans.values() if isinstance(plan, TouchPlan | CarePlan)]:
+        if plan.contract_id != contract_id or plan.plan_id not in draft.state.plans:
+            continue
+        if isinstance(plan, TouchPlan):
+            touches.on_price(draft, plan)
+        else:
+            cares.on_price(draft, plan)
 
 
 def _tag_searched(draft: Draft, event: TagSearched) -> None:
@@ -131,8 +173,24 @@ def _timer(draft: Draft, key: str) -> None:
             draft.follow(plan, protect.on_timer(plan))
         case EnterPlan():
             on_enter_timer(draft, plan)
+        case TouchPlan():
+            touches.on_timer(draft, plan)
+        case GroupPlan():
+            groups.on_timer(draft, plan)
+        case EitherPlan():
+            eithers.on_timer(draft, plan)
+        case ReversePlan():
+            reverses.on_timer(draft, plan)
+        case AmendPlan():
+            amends.on_timer(draft, plan)
+        case CarePlan():
+            cares.on_timer(draft, plan)
+        case ReducePlan():
+            reduces.on_timer(draft, plan)
         case None:
             pass  # the plan ended meanwhile
+        case _ as never:
+            assert_never(never)
 
 
 def _read_failed(draft: Draft, event: ReadFailed) -> None:
@@ -146,7 +204,11 @@ def _read_failed(draft: Draft, event: ReadFailed) -> None:
                 draft.follow(plan, flatten.on_read_failed(plan, event.reason))
             case ProtectPlan():
                 draft.follow(plan, protect.on_read_failed(plan, event.reason))
-            case EnterPlan() | None:
+            case AmendPlan():
+                amends.on_read_failed(draft, plan, event.reason)
+            case ReducePlan():
+                reduces.on_read_failed(draft, plan, event.reason)
+            case _:
                 pass
         if asker == "reconcile":
             draft.effects.append(StartTimer(f"reconcile:{event.account_id}", RECONCILE_AGAIN_S))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
 from desk.core.orders import Role, TrackedOrder
 from desk.core.plans import Plan
 from desk.core.records import IncidentRaised, PlanChanged, PlanEnded, Record, Verdict
-from desk.core.words import Contract
+from desk.core.words import Contract, Quote
 from desk.engine.apply import apply
 from desk.engine.effects import Effect, ReadAccount, Reduce, SearchTag, StartTimer, Submit, Tell
 from desk.engine.state import Place, State
@@ -31,6 +31,7 @@ class Context:
     contracts: Mapping[ContractId, Contract]
     is_shadow: bool = False
     is_journal_ok: bool = True
+    quote: Callable[[ContractId], Quote | None] = lambda _: None  # the newest one; its ts_recv tells its age
 
 
 @dataclass(frozen=True, slots=True)

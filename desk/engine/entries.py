@@ -9,13 +9,15 @@ import msgspec
 
 from desk.bots import BotConfig
 from desk.core.events import OutcomeKind, SubmitSettled
-from desk.core.ids import CauseId, ClientOrderId, GatewayOrderId
-from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.ids import CauseId, ClientOrderId, GatewayOrderId, client_order_id
+from desk.core.intents import Enter, EnterEither
+from desk.core.orders import OrderRequest, OrderState, Role, TrackedOrder
 from desk.core.plans import EnterPlan
 from desk.core.records import OrderChanged, PlanChanged, PlanEnded
 from desk.core.words import Contract
 from desk.engine.draft import Context, Draft, unreported_fill
 from desk.engine.effects import Reduce, Submit
+from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.state import Place, State
 from desk.orders import enter, settle
 from desk.risk import AccountView, Approved, Denied, Limits, approve
@@ -24,6 +26,8 @@ __all__ = [
     "account_view",
     "on_enter_timer",
     "on_submit_settled",
+    "rule_either",
+    "rule_enter",
     "submit",
     "sweep_orphans",
     "withdraw_entries",
@@ -57,6 +61,41 @@ def account_view(state: State, place: Place, ctx: Context, without: ClientOrderI
 def _legs_without_entry(state: State, place: Place) -> int:
     under_way = {order.client_order_id for order in state.entries_at(place)}
     return sum(order.role is not Role.ENTRY and order.parent not in under_way for order in state.orders_at(place))
+
+
+def rule_enter(state: State, wanted: Enter, contract: Contract, asker: Asker, ctx: Context) -> Ruling:
+    """One opening order, approved by risk here and now."""
+    place = place_of(asker, contract)
+    target_ticks = wanted.stages[0].target_ticks if wanted.stages else None
+    order = OrderRequest(
+        client_order_id=client_order_id(asker.cause, asker.account_id, "entry", 1),
+        account_id=asker.account_id,
+        contract_id=contract.contract_id,
+        type=wanted.type,
+        side=wanted.side,
+        qty=wanted.qty,
+        stop_ticks=wanted.stop_ticks,
+        target_ticks=target_ticks,
+    )
+    limits = Limits(max_position=wanted.max_position)
+    answer = approve(order, contract, account_view(state, place, ctx), limits, wanted.fresh_until, ctx.now)
+    if isinstance(answer, Denied):
+        return denied(answer.reason, answer.text, asker.warnings)
+    target = f", target {target_ticks} ticks" if target_ticks is not None else ""
+    text = f"{wanted.side} {wanted.qty} {contract.name} at market, stop {wanted.stop_ticks} ticks{target}"
+    if ctx.is_shadow or asker.is_dry_run:
+        return would(f"would send: {text}", ctx)
+    approved = answer
+    return Ruling(
+        accepted(text, orders=(order.client_order_id,), warnings=asker.warnings),
+        begin=lambda draft: submit(draft, approved, asker.cause, wanted.max_position),
+        opens=True,
+    )
+
+
+def rule_either(state: State, wanted: EnterEither, contract: Contract, asker: Asker, ctx: Context) -> Ruling:
+    """Two resting entries, of which one may fill."""
+    raise NotImplementedError
 
 
 def submit(draft: Draft, approved: Approved, cause: CauseId, max_position: int) -> None:

@@ -7,19 +7,63 @@ from datetime import datetime
 import msgspec
 
 from desk.bots import may_open
+from desk.core.alert import PositionSide
 from desk.core.events import FlattenRequested
 from desk.core.ids import AccountId, CauseId, ContractId
+from desk.core.intents import Exit
 from desk.core.plans import ExitPlan, ExitReason, FlattenPlan
 from desk.core.records import AlertDecided, PlanEnded, Verdict, VerdictKind, WouldHaveSent
-from desk.engine.draft import Decision, Draft, unreported_fill, view_of
-from desk.engine.state import Place, contracts_in_play
+from desk.core.words import Contract
+from desk.engine.draft import Context, Decision, Draft, unreported_fill, view_of
+from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
+from desk.engine.state import Place, State, contracts_in_play
 from desk.orders import exit as exit_plan
 from desk.orders import flatten as flatten_plan
 from desk.orders import protect as protect_plan
 from desk.orders.move import Move, is_protected
 from desk.risk import Reason
 
-__all__ = ["decide_flatten", "exit_ended", "flatten_saw", "guard", "start_exit", "start_flatten", "supersede_held"]
+__all__ = [
+    "decide_flatten",
+    "exit_ended",
+    "flatten_saw",
+    "guard",
+    "rule_exit",
+    "start_exit",
+    "start_flatten",
+    "supersede_held",
+]
+
+
+def rule_exit(state: State, wanted: Exit, contract: Contract | None, asker: Asker, ctx: Context) -> Ruling:
+    """To flat at one contract, or on the whole account. Joins an exit that runs."""
+    what = "everything on the account" if wanted.everything or contract is None else contract.name
+    if ctx.is_shadow or asker.is_dry_run:
+        return would(f"would flatten {what}", ctx)
+    if wanted.everything or contract is None:
+        running_flatten = state.flatten_plan(asker.account_id)
+        plan_id = running_flatten.plan_id if running_flatten else f"flatten:{asker.cause}:{asker.account_id}"
+
+        def flatten(draft: Draft) -> None:
+            supersede_held(draft, asker.account_id, asker.ts)
+            start_flatten(draft, asker.account_id, asker.cause, asker.reason)
+
+        return Ruling(accepted(f"flattening {what}", plan_id=plan_id, warnings=asker.warnings), begin=flatten)
+    place = place_of(asker, contract)
+    qty = state.position_qty(place)
+    is_other_side = (wanted.side is PositionSide.LONG and qty < 0) or (wanted.side is PositionSide.SHORT and qty > 0)
+    if is_other_side:
+        return denied(Reason.NOTHING_TO_EXIT, f"position is {qty:+d}: nothing {wanted.side} to close", asker.warnings)
+    running = state.exit_plan(place)
+    if running is not None:
+        text = f"an exit of {what} is under way already"
+        return Ruling(accepted(text, plan_id=running.plan_id, warnings=asker.warnings))
+    plan_id = f"exit:{asker.cause}:{place[0]}:{place[1]}"
+
+    def begin(draft: Draft) -> None:
+        start_exit(draft, place, asker.cause, asker.reason)
+
+    return Ruling(accepted(f"exiting {what}", plan_id=plan_id, warnings=asker.warnings), begin=begin)
 
 
 def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> str:
@@ -68,7 +112,7 @@ def flatten_saw(draft: Draft, plan: FlattenPlan, found: set[ContractId]) -> None
 
 
 def exit_ended(draft: Draft, plan: ExitPlan) -> None:
-    """A flattening that waited for this exit goes on."""
+    """A flattening or a reversal that waited for this exit goes on."""
     for waiting in list(draft.state.plans.values()):
         if isinstance(waiting, FlattenPlan) and plan.plan_id in waiting.waits_for:
             draft.follow(waiting, flatten_plan.on_exit_ended(waiting, plan.plan_id))

@@ -36,7 +36,7 @@ def _decide(draft: Draft, account_id: AccountId) -> None:
         if ruling.verdict.kind is VerdictKind.HELD:
             continue
         verdict = ruling.verdict
-        is_outdated = ruling.approved is not None and any(_takes_back(later, event) for later in waiting[place + 1 :])
+        is_outdated = ruling.opens and any(_takes_back(later, event) for later in waiting[place + 1 :])
         if is_outdated:
             text = "an exit came after it while both waited"
             verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)

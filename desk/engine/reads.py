@@ -12,9 +12,10 @@ import msgspec
 from desk.core.events import SnapshotRead
 from desk.core.ids import AccountId, ContractId
 from desk.core.orders import OrderState, Role
-from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, ProtectPlan
+from desk.core.plans import AmendPlan, ExitPlan, ExitReason, FlattenPlan, ProtectPlan, ReducePlan
 from desk.core.records import AccountReconciled, ForeignOrderChanged
 from desk.core.words import OrderStatus, OrderType, VenueOrder, VenuePosition
+from desk.engine import amends, reduces, reverses
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.entries import sweep_orphans
@@ -181,6 +182,10 @@ def _plan_saw(draft: Draft, plan_id: str, snapshot: SnapshotRead) -> None:
         draft.follow(plan, move)
         if move.plan is None and move.result == protect.CLOSING:
             start_exit(draft, place, plan.cause, ExitReason.UNPROTECTED)
+    elif isinstance(plan, AmendPlan):
+        amends.on_read(draft, plan, snapshot)
+    elif isinstance(plan, ReducePlan):
+        reduces.on_read(draft, plan, snapshot)
 
 
 def _reading(draft: Draft, contract_id: ContractId, snapshot: SnapshotRead) -> Reading:
@@ -234,3 +239,4 @@ def _finish_exit(draft: Draft, plan: ExitPlan) -> None:
         end_order(draft, order, "read: not there any more")
     saw_flat(draft, place, "read")
     exit_ended(draft, plan)
+    reverses.on_exit_ended(draft, plan)

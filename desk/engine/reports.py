@@ -19,6 +19,7 @@ from desk.core.records import (
     PositionClosed,
 )
 from desk.core.words import Account, Fill, OrderStatus, VenueOrder, VenuePosition
+from desk.engine import amends, cares, eithers, groups, reduces
 from desk.engine.apply import entry_behind
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
@@ -55,6 +56,7 @@ def on_order(draft: Draft, reported: VenueOrder, why: str) -> None:
             return
         draft.record(OrderChanged(cause=leg.cause, order=leg, why=why, ts=draft.now))
         guard(draft, place)
+        _tell_plans(draft, leg)
         return
     if known.state is OrderState.UNKNOWN and reported.status is OrderStatus.REJECTED and why != FOUND:
         return  # perhaps of a repeat that was refused because the first sending has the tag: the search tells
@@ -77,6 +79,13 @@ def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
         _explain(draft, (order.account_id, order.contract_id), order.cause, _reason_of(order))
     _attribute(draft, (order.account_id, order.contract_id))
     guard(draft, (order.account_id, order.contract_id))
+    _tell_plans(draft, order)
+
+
+def _tell_plans(draft: Draft, order: TrackedOrder) -> None:
+    """Whoever waits for one of our orders hears of its change: amendments first, for the others may begin new ones."""
+    for listen in (amends.on_order, reduces.on_order, eithers.on_order, groups.on_order, cares.on_order):
+        listen(draft, order)
 
 
 def _ours(state: State, reported: VenueOrder) -> TrackedOrder | None:
@@ -104,6 +113,7 @@ def _foreign(draft: Draft, reported: VenueOrder) -> None:
     if known == reported or (known is None and reported.status.is_terminal):
         return
     draft.record(ForeignOrderChanged(cause=VENUE, order=reported, ts=draft.now))
+    amends.on_foreign(draft, reported)
 
 
 def _entry_moved(draft: Draft, order: TrackedOrder) -> None:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from desk.core.ids import AccountId
-from desk.core.plans import EnterPlan, ExitPlan, FlattenPlan, ProtectPlan
+from desk.core.plans import (
+    AmendPlan,
+    CarePlan,
+    EitherPlan,
+    EnterPlan,
+    ExitPlan,
+    FlattenPlan,
+    GroupPlan,
+    Plan,
+    ProtectPlan,
+    ReducePlan,
+    ReversePlan,
+    TouchPlan,
+)
 from desk.core.records import PlanEnded
+from desk.engine import amends, cares, eithers, groups, reduces, reverses, touches
 from desk.engine.draft import Draft
 from desk.orders import enter, protect
 from desk.orders import exit as exit_plan
@@ -33,8 +49,38 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
                 draft.follow(plan, move)
                 if move.searches:
                     draft.search(account_id, plan.entry)
+            case ReducePlan():
+                reduces.resume(draft, plan)
+            case AmendPlan():
+                amends.resume(draft, plan)
+            case ReversePlan():
+                reverses.resume(draft, plan)
+            case EitherPlan():
+                eithers.resume(draft, plan)
+            case GroupPlan():
+                groups.resume(draft, plan)
+            case CarePlan():
+                cares.resume(draft, plan)
+            case TouchPlan():
+                touches.resume(draft, plan)
+            case _ as never:
+                assert_never(never)
 
 
-def _urgency(plan: EnterPlan | ExitPlan | FlattenPlan | ProtectPlan) -> tuple[int, str]:
-    order = (ExitPlan, FlattenPlan, ProtectPlan, EnterPlan)
-    return order.index(type(plan)), plan.plan_id
+_ORDER = (
+    ExitPlan,
+    FlattenPlan,
+    ProtectPlan,
+    ReducePlan,
+    AmendPlan,
+    ReversePlan,
+    EitherPlan,
+    EnterPlan,
+    GroupPlan,
+    CarePlan,
+    TouchPlan,
+)
+
+
+def _urgency(plan: Plan) -> tuple[int, str]:
+    return _ORDER.index(type(plan)), plan.plan_id

@@ -7,12 +7,15 @@ Must not live here: anything that opens exposure, risk, I/O. Start with ``exit.p
 
 from desk.orders.lifecycle import advance, leg_of, settle
 from desk.orders.move import Move, PlaceView, Reading, Timer
-from desk.orders.reducing import CancelOrder, ClosePosition, Reducing
+from desk.orders.reducing import CancelOrder, ClosePart, ClosePosition, ModifyOrder, PlaceStop, Reducing
 
 __all__ = [
     "CancelOrder",
+    "ClosePart",
     "ClosePosition",
+    "ModifyOrder",
     "Move",
+    "PlaceStop",
     "PlaceView",
     "Reading",
     "Reducing",

@@ -32,7 +32,7 @@ from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.words import Fill, OrderStatus, VenueOrder
 from desk.engine import Effect, ReadAccount, Reduce, SearchTag, StartTimer, Submit, Tell
 from desk.gateway import GatewayClient
-from desk.orders import CancelOrder, Reducing
+from desk.orders import CancelOrder, ClosePart, ClosePosition, ModifyOrder, PlaceStop, Reducing
 from desk.risk import Approved
 from desk.runtime.inbox import Inbox
 
@@ -169,16 +169,29 @@ class Executor:
 
     async def _reduce(self, reducing: Reducing) -> None:
         what = reducing.what
-        order_id = what.gateway_order_id if isinstance(what, CancelOrder) else None
-        work = (
-            self._gateway.cancel(reducing.account_id, what.gateway_order_id)
-            if isinstance(what, CancelOrder)
-            else self._gateway.close_position(reducing.account_id, reducing.contract_id)
-        )
-        outcome = await self._write(work)
-        self._report(
-            ReduceSettled(plan_id=reducing.plan_id, gateway_order_id=order_id, outcome=outcome, ts=self._clock.now())
-        )
+        outcome = await self._write(self._request(reducing))
+        now = self._clock.now()
+        if isinstance(what, PlaceStop):
+            self._report(SubmitSettled(client_order_id=what.order.client_order_id, outcome=outcome, ts=now))
+            return
+        order_id = what.gateway_order_id if isinstance(what, CancelOrder | ModifyOrder) else None
+        self._report(ReduceSettled(plan_id=reducing.plan_id, gateway_order_id=order_id, outcome=outcome, ts=now))
+
+    def _request(self, reducing: Reducing) -> Coroutine[Any, Any, GatewayOrderId] | Coroutine[Any, Any, None]:
+        gateway, account_id, contract_id = self._gateway, reducing.account_id, reducing.contract_id
+        match reducing.what:
+            case PlaceStop(order=order):
+                return gateway.place(order, reducing=True)
+            case CancelOrder(gateway_order_id=order_id):
+                return gateway.cancel(account_id, order_id)
+            case ModifyOrder(gateway_order_id=order_id, qty=qty, limit_price=limit, stop_price=stop):
+                return gateway.modify(account_id, order_id, qty=qty, limit_price=limit, stop_price=stop)
+            case ClosePosition():
+                return gateway.close_position(account_id, contract_id)
+            case ClosePart(qty=qty):
+                return gateway.close_partially(account_id, contract_id, qty)
+            case _ as never:
+                assert_never(never)
 
     async def _write(self, work: Coroutine[Any, Any, GatewayOrderId] | Coroutine[Any, Any, None]) -> Outcome:
         """One write, once. Every way it can end is an outcome; what is not surely one of the others is unclear."""

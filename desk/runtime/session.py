@@ -101,6 +101,7 @@ class Session:
             contracts=self.desk.catalogue,
             is_shadow=self.config.is_shadow,
             is_journal_ok=is_journal_ok,
+            quote=self.desk.quotes.quote,
         )
 
     @asynccontextmanager

@@ -13,6 +13,7 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    CommandDecided,
     DaemonStarted,
     DaemonStopping,
     ExitExplained,
@@ -44,6 +45,8 @@ def deed(desk: Desk, record: Record) -> tuple[str, str]:
             return f"alert {record.verdict.kind.value}", _verdict(record.verdict)
         case AlertDecided():
             return f"held alert {record.verdict.kind.value}", _verdict(record.verdict)
+        case CommandDecided():
+            return f"command {record.verdict.kind.value}", _verdict(record.verdict)
         case WouldHaveSent():
             return "would have sent", record.text
         case OrderChanged():
@@ -139,8 +142,8 @@ def _plan(desk: Desk, plan: Plan) -> tuple[str, str]:
                 "protect plan",
                 f"{_symbol(desk, plan.contract_id)} in {account}: {plan.naked_reads} reads without a stop",
             )
-        case _ as never:
-            assert_never(never)
+        case _:
+            return f"{type(plan).__name__}", f"{_symbol(desk, plan.contract_id)} in {account}"
 
 
 def _account_deed(record: AccountChanged | AccountReconciled) -> tuple[str, str]:

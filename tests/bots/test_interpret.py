@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from desk.bots import BotConfig, Enter, Exit, Intent, Nothing, Refusal, Situation, interpret, may_open, wants_exit
+from desk.bots import BotConfig, Nothing, Refusal, Situation, interpret, may_open, wants_exit
+from desk.bots import Meaning as Intent
 from desk.core.alert import (
     Action,
     Alert,
@@ -25,6 +26,7 @@ from desk.core.alert import (
     Unit,
 )
 from desk.core.ids import AccountId, ContractId
+from desk.core.intents import Enter, Exit
 from desk.core.symbols import parse_symbol
 from desk.core.words import Contract, Side
 from desk.risk import Reason
