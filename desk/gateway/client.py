@@ -243,15 +243,21 @@ class GatewayClient:
         qty: int | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        trail_price: Decimal | None = None,
     ) -> None:
-        """Change what is given, absolute values (3.8); the rest stays. New values show only in the next order event."""
-        assert (qty, limit_price, stop_price) != (None, None, None), "a modify changes something"
+        """Change what is given, absolute values (3.8); the rest stays. New values show only in the next order event.
+
+        trail_price: the level a trailing stop trails from, from now on at its distance to the last trade. The gateway
+        takes any, with no maximum (3.6), so never a value that was read: those are distances.
+        """
+        assert {qty, limit_price, stop_price, trail_price} != {None}, "a modify changes something"
         body = requests.ModifyOrder(
             account_id=account_id,
             order_id=gateway_order_id,
             size=qty,
             limit_price=limit_price,
             stop_price=stop_price,
+            trail_price=trail_price,
         )
         await self._write(ep.MODIFY, body, _plain)
 
