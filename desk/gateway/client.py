@@ -26,7 +26,7 @@ from desk.gateway import endpoints as ep
 from desk.gateway import replies, requests
 from desk.gateway.auth import TokenKeeper
 from desk.gateway.calls import Caller, RequestDone, TokenRejected, order_id, retrying
-from desk.gateway.config import GatewayConfig, SystemClock
+from desk.gateway.config import AppLogin, GatewayConfig, SystemClock
 from desk.gateway.endpoints import Endpoint
 from desk.gateway.errors import ReadOnlyGateway
 from desk.gateway.pacing import Lane, Limiter
@@ -66,7 +66,7 @@ class GatewayClient:
     read: Unavailable or RateLimited when the budget is used up, Refused, AuthFailed, ProtocolError. ``urgent`` reads
     belong to an exit: they use its lane. Cancelling a read is safe; cancelling a write leaves its outcome unknown.
 
-    Every operation of reference 3.12 but ``Auth/loginApp``, which is for registered applications of vendors.
+    Every operation of reference 3.12 has its method.
     ``skipped``: why contract rows could not be read, newest last.
     """
 
@@ -101,6 +101,14 @@ class GatewayClient:
     async def login(self) -> None:
         """Log in. Raises AuthFailed (``fatal``: do not try again), Unavailable, RateLimited."""
         await self.tokens.login()
+
+    async def login_app(self, app: AppLogin) -> None:
+        """Log in as a vendor's registered application (2.2), now and whenever a token is needed. Raises as login."""
+        await self.tokens.login(app)
+
+    async def validate(self) -> None:
+        """Take a new token while the current one lives (2.2), or log in again. Raises as login; the old one stays then."""
+        await self.tokens.refresh()
 
     async def logout(self) -> None:
         """End this session on purpose (2.2). Not for shutting down: it may end every token of the login.

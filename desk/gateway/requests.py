@@ -38,6 +38,14 @@ class LoginKey(_Request, frozen=True, rename="camel", kw_only=True):
     api_key: str
 
 
+class LoginApp(_Request, frozen=True, rename="camel", kw_only=True):
+    user_name: str
+    password: str
+    device_id: str
+    app_id: str
+    verify_key: str
+
+
 class SearchAccounts(_Request, frozen=True, rename="camel", kw_only=True):
     only_active_accounts: bool
 
