@@ -67,7 +67,8 @@ class GatewayClient:
     belong to an exit: they use its lane. Cancelling a read is safe; cancelling a write leaves its outcome unknown.
 
     Every operation of reference 3.12 has its method.
-    ``skipped``: why contract rows could not be read, newest last.
+    ``skipped``: why contract rows could not be read, newest last. ``accounts_read_at``: when the accounts were asked for
+    last and came, on the monotonic clock; None before.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class GatewayClient:
         self.tokens = TokenKeeper(config, self._caller, self._clock)
         self._shared = SingleFlight()
         self.skipped: deque[ProtocolError] = deque(maxlen=_SKIPPED_KEPT)
+        self.accounts_read_at: float | None = None
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -151,9 +153,12 @@ class GatewayClient:
 
     async def accounts(self) -> list[Account]:
         """The active accounts of the login (3.2)."""
+        asked_at = self._clock.monotonic()
         body = requests.SearchAccounts(only_active_accounts=True)
         reply = await self._shared_read("accounts", lambda: self._read(ep.ACCOUNTS, body, _accounts))
-        return [row.to_core() for row in proven(reply.accounts, "accounts")]
+        accounts = [row.to_core() for row in proven(reply.accounts, "accounts")]
+        self.accounts_read_at = asked_at
+        return accounts
 
     async def contracts(self) -> list[Contract]:
         """Everything tradable now, one contract per product (3.3); rows that cannot be read go to ``skipped``."""
