@@ -43,6 +43,8 @@ class DaemonReport(msgspec.Struct):
     stalls: list[tuple[float, float]]  # when the event loop was late, and by how much; over 1 ms
     collections: list[tuple[float, float, int]]  # garbage collections: when, how long, generation
     snapshots: list[tuple[float, float]]  # the state encoded on the event loop: when, how long
+    working: dict[str, tuple[float, str]]  # client_order_id: when the state showed it working first, and why
+    reconciled: list[float]  # when an account agreed with the gateway
 
 
 class Probes:
@@ -117,7 +119,9 @@ def main() -> int:
     if probes.profile is not None:
         probes.profile.disable()
         probes.profile.dump_stats(options.profile)
-    report = DaemonReport(stamps.by_alert, probes.stalls, probes.collections, stamps.snapshots)
+    report = DaemonReport(
+        stamps.by_alert, probes.stalls, probes.collections, stamps.snapshots, stamps.working, stamps.reconciled
+    )
     options.report.write_bytes(msgspec.json.encode(report))
     return code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +78,22 @@ class MeasuredDesk:
         finally:
             connection.close()
 
+    async def open(self, names: Sequence[str]) -> int:
+        """One bracketed contract each, beside what is held; how many positions there are then."""
+        held = len((await self.state())["positions"])
+        connection = await Connection.open(self.public)
+        try:
+            for name in names:
+                await connection.post(PATH, entry(name, uuid.uuid4().hex))
+        finally:
+            connection.close()
+        await self.settle_entries()
+        await asyncio.sleep(1.0)
+        opened = len((await self.state())["positions"]) - held
+        if opened != len(names):
+            raise RuntimeError(f"{len(names)} entries were sent and {opened} positions were opened")
+        return held + opened
+
     async def settle_entries(self) -> None:
         """Until every position has both legs working and nothing is under way. Raises RuntimeError after a while."""
         await self._until(
@@ -107,8 +123,13 @@ class MeasuredDesk:
 
 
 @asynccontextmanager
-async def measured_desk(folder: Path, gateway_url: str, profile: Path | None = None) -> AsyncIterator[MeasuredDesk]:
-    """A daemon with probes in its own process, ready; ended in order, its report read."""
+async def measured_desk(
+    folder: Path, gateway_url: str, profile: Path | None = None, *, subscribed: int | None = None
+) -> AsyncIterator[MeasuredDesk]:
+    """A daemon with probes in its own process, ready; ended in order, its report read.
+
+    subscribed: how many products are in SYMBOLS, None: all. In a folder that a desk has used it is a restart of that one.
+    """
     data_dir, report = folder / "data", folder / "report.json"
     settings = {
         "DATA_DIR": str(data_dir),
@@ -117,7 +138,7 @@ async def measured_desk(folder: Path, gateway_url: str, profile: Path | None = N
         "WEBHOOK_TOKEN": TOKEN,
         "API_PORT": "0",
         "API_TOKEN": API_TOKEN,
-        "SYMBOLS": ",".join(product.root for product in ROOTS.values() if product.offered),
+        "SYMBOLS": ",".join([product.root for product in ROOTS.values() if product.offered][:subscribed]),
         "MAX_ALERT_AGE": "60",
         "PREFETCH_SYMBOLS": "none",
         "LOG_FORMAT": "json",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.client import Connection
-from benchmarks.desk import PATH, RAISED, MeasuredDesk, entry, measured_desk, symbols
+from benchmarks.desk import RAISED, measured_desk, symbols
 from benchmarks.figures import Counts, Figure, Group
 from benchmarks.processes import one_free_account, running_simulator, simulator_state
 
@@ -58,7 +56,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
             add("reconcile after a lost user hub", await log.until_quiet(), 1 + OF_ACCOUNT)
             for positions in counts.flattened:
                 names = symbols()[:positions]
-                held = await _open(desk, names)
+                held = await desk.open(names)
                 await log.until_quiet()
                 await desk.flatten(names[0])
                 add(f"flatten {held} position{'s' if held > 1 else ''}", await log.until_quiet(), 3 * held + 4)
@@ -100,19 +98,3 @@ async def _drop_user_hub(gateway: str) -> None:
     what = {"hub": "user", "how": "close"}
     async with aiohttp.ClientSession() as control, control.post(f"{gateway}/sim/drop", json=what) as reply:
         reply.raise_for_status()
-
-
-async def _open(desk: MeasuredDesk, names: list[str]) -> int:
-    """One bracketed contract each; how many positions there are then."""
-    connection = await Connection.open(desk.public)
-    try:
-        for name in names:
-            await connection.post(PATH, entry(name, uuid.uuid4().hex))
-    finally:
-        connection.close()
-    await desk.settle_entries()
-    await asyncio.sleep(1.0)
-    held = len((await desk.state())["positions"])
-    if held != len(names):
-        raise RuntimeError(f"{len(names)} entries were sent and {held} positions are held")
-    return held

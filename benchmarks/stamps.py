@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from desk.core.events import AlertReceived
-from desk.core.records import AlertJournalled
+from desk.core.orders import OrderState
+from desk.core.records import AccountReconciled, AlertJournalled, OrderChanged
 from desk.engine import Submit
 from desk.gateway import GatewayClient
 from desk.gateway.transport import Transport
@@ -51,6 +52,8 @@ class Stamps:
     def __init__(self) -> None:
         self.by_alert: dict[str, list[float]] = {}
         self.snapshots: list[tuple[float, float]] = []  # when the state was encoded on the loop, and how long it took
+        self.working: dict[str, tuple[float, str]] = {}  # client_order_id -> when our state had it working, and why
+        self.reconciled: list[float] = []  # when our state agreed with the gateway, per account
         self._alert_of: dict[str, str] = {}  # client_order_id -> alert_id
 
     def install(self) -> None:
@@ -133,6 +136,11 @@ class Stamps:
                 self._note(record.cause, now)
                 for tag in record.verdict.orders:
                     self._alert_of[tag] = record.cause
+            elif isinstance(record, OrderChanged):
+                if record.order.state is OrderState.WORKING:
+                    self.working.setdefault(record.order.client_order_id, (now, record.why))
+            elif isinstance(record, AccountReconciled):
+                self.reconciled.append(now)
 
     def _handed(self, now: float, _executor: Executor, effects: Sequence[Any]) -> None:
         for effect in effects:

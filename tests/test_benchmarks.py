@@ -148,7 +148,7 @@ def test_the_parts_of_a_path_are_medians_with_shares() -> None:
     ]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(110)
 def test_a_tiny_run_measures_every_group(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     run = subprocess.run(
@@ -156,13 +156,13 @@ def test_a_tiny_run_measures_every_group(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
     )
     assert run.returncode == 0, run.stderr
     assert "Floor" in run.stdout
     report = msgspec.json.decode(results.read_bytes(), type=Report)
     keys = [group.key for group in report.groups]
-    assert keys == ["start", "alert", "notes", "hub", "limiter", "requests", "memory"]
+    assert keys == ["start", "alert", "notes", "hub", "limiter", "requests", "truth", "restart", "memory"]
     for group in report.groups:
         first = group.figures[0]
         assert first.floor is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -64,6 +65,19 @@ async def test_nothing_is_asked_before_the_login_has_ended(slow_sim: SimServer, 
         hubs = slow_sim.hub_history("user") + slow_sim.hub_history("market")
         assert len(requests_to(slow_sim, LOGIN)) == 1
         assert len(hubs) == 2
+
+
+async def test_a_start_asks_for_each_thing_once_and_for_each_accounts_state_once(
+    slow_sim: SimServer, tmp_path: Path
+) -> None:
+    """Every request counts against the gateway's budget; history has one of its own."""
+    async with running_desk(slow_sim.url, tmp_path) as desk:
+        await started(desk)
+        await desk.gateway.ping()
+    asked = Counter(row.path for row in slow_sim.requests)
+    state = ("Position/searchOpen", "Order/v2/query", "Order/search", "Trade/search")
+    assert {path: asked[path] for path in (LOGIN, ACCOUNTS, CONTRACTS)} == {LOGIN: 1, ACCOUNTS: 1, CONTRACTS: 1}
+    assert {path: asked[f"/api/{path}"] for path in state} == dict.fromkeys(state, len(slow_sim.accounts))
 
 
 async def test_accounts_and_contracts_really_overlap_at_the_gateway(slow_sim: SimServer, tmp_path: Path) -> None:

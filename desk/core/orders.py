@@ -59,7 +59,11 @@ _OVER = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, O
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One order to be placed. Bracket distances are positive ticks; the client signs them (gateway reference 3.6)."""
+    """One order to be placed. Bracket distances are positive ticks; the client signs them (gateway reference 3.6).
+
+    trail_price: of a trailing stop, the absolute level it starts at, never a distance. stop_is_trailing: the stop
+    bracket of ``stop_ticks`` follows the price at that distance.
+    """
 
     client_order_id: ClientOrderId
     account_id: AccountId
@@ -69,7 +73,9 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     qty: int
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
     stop_ticks: int | None = None
+    stop_is_trailing: bool = False
     target_ticks: int | None = None
     trail_price: Decimal | None = None  # of a trailing stop: an absolute level (gateway reference 3.6)
     stop_is_trailing: bool = False  # the venue trails the bracket's stop

@@ -8,7 +8,7 @@ Start with ``client.GatewayClient``, then ``hubpool.HubPool``. What costs an imp
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from desk.gateway.config import GatewayConfig
+from desk.gateway.config import AppLogin, GatewayConfig
 from desk.gateway.errors import PoolFull, ReadOnlyGateway
 from desk.gateway.hubhealth import HubTimings
 from desk.gateway.pacing import Lane, PacingConfig
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from desk.gateway.silence import SilenceConfig
 
 __all__ = [
+    "AppLogin",
     "BarUnit",
     "FeedWatch",
     "GatewayClient",

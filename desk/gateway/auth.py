@@ -18,10 +18,10 @@ from desk.core.clock import Clock
 from desk.core.errors import AuthFailed, GatewayError, ProtocolError, Refused
 from desk.core.secret import Secret
 from desk.gateway.calls import Caller, TokenRejected, retrying
-from desk.gateway.config import GatewayConfig
-from desk.gateway.endpoints import LOGIN, VALIDATE
+from desk.gateway.config import AppLogin, GatewayConfig
+from desk.gateway.endpoints import LOGIN, LOGIN_APP, VALIDATE, Endpoint
 from desk.gateway.replies import LoginReply, ValidateReply
-from desk.gateway.requests import LoginKey, NoBody
+from desk.gateway.requests import LoginApp, LoginKey, NoBody
 from desk.gateway.sharing import SingleFlight
 
 __all__ = ["TokenKeeper"]
@@ -56,7 +56,7 @@ def lifetime_s(token: str, now: datetime) -> float:
 
 
 class TokenKeeper:
-    """Owns the current token.
+    """Owns the current token, and knows how to get another one: with the API key, or as an application once told to.
 
     A final refusal (wrong key, no subscription) is remembered: every later call raises it without asking again, until
     :meth:`login` is called on purpose (reference 2.2: do not loop).
@@ -73,6 +73,7 @@ class TokenKeeper:
         self._refresh_at: datetime | None = None
         self._lifetime_s = _LIFETIME_S
         self._final: AuthFailed | None = None
+        self._app: AppLogin | None = None
 
     @property
     def token(self) -> Secret:
@@ -86,10 +87,13 @@ class TokenKeeper:
         """When the current token ends, on our clock; None: there is none."""
         return self._expires_at if self._token is not None else None
 
-    async def login(self) -> None:
-        """Log in now; callers at the same time share one request. Raises AuthFailed, Unavailable, RateLimited."""
-        self._final = None
-        await self._flight.run("login", self._login)
+    async def login(self, app: AppLogin | None = None) -> None:
+        """Log in now; callers at the same time share one request. Raises AuthFailed, Unavailable, RateLimited.
+
+        app: how, from now on; None: with the API key.
+        """
+        self._final, self._app = None, app
+        await self._log_in()
 
     async def current(self) -> Secret:
         """A token that should work, logging in when there is none. Raises as :meth:`login`."""
@@ -97,7 +101,7 @@ class TokenKeeper:
             return self._token
         if self._final is not None:
             raise self._final
-        await self._flight.run("login", self._login)
+        await self._log_in()
         return self.token
 
     async def replace(self, rejected: Secret) -> Secret:
@@ -123,7 +127,7 @@ class TokenKeeper:
                 self._clock,
             )
         except (TokenRejected, Refused):
-            await self._flight.run("login", self._login)
+            await self._log_in()
             return
         if reply.new_token:
             self._accept(reply.new_token)
@@ -131,7 +135,7 @@ class TokenKeeper:
         assert self._expires_at is not None, "a token has an expiry"
         left = self._expires_at - self._clock.now()
         if left.total_seconds() < self._lifetime_s / 10:
-            await self._flight.run("login", self._login)
+            await self._log_in()
         else:
             self._refresh_at = self._clock.now() + left / 2
 
@@ -149,20 +153,36 @@ class TokenKeeper:
             except (GatewayError, ProtocolError):
                 pass  # whoever needs a token next meets the same error and reports it
 
-    async def _login(self) -> None:
-        body = LoginKey(user_name=self._config.username, api_key=self._config.api_key.reveal())
+    async def _log_in(self) -> None:
+        app = self._app
+        await self._flight.run(("login", app), lambda: self._login(app))
+
+    async def _login(self, app: AppLogin | None) -> None:
+        endpoint, body = self._credentials(app)
         try:
             # Once: who starts the desk shows each failure with its back-off, and a read repeats itself with its login.
-            reply = await self._caller.call(LOGIN, body, _login_decoder, token=None, budget_s=self._config.timeout_s)
+            reply = await self._caller.call(endpoint, body, _login_decoder, token=None, budget_s=self._config.timeout_s)
         except (Refused, TokenRejected) as exc:
-            fatal = isinstance(exc, Refused) and exc.code in LOGIN.codes and exc.code not in _NOT_FATAL
-            failed = AuthFailed(f"login refused: {exc.text}", fatal=fatal, endpoint=LOGIN.path, code=exc.code)
+            fatal = isinstance(exc, Refused) and exc.code in endpoint.codes and exc.code not in _NOT_FATAL
+            failed = AuthFailed(f"login refused: {exc.text}", fatal=fatal, endpoint=endpoint.path, code=exc.code)
             self._final = failed if failed.fatal else None
             self._token = None
             raise failed from exc
         if not reply.token:
             raise ProtocolError("login succeeded without a token")
         self._accept(reply.token)
+
+    def _credentials(self, app: AppLogin | None) -> tuple[Endpoint, LoginKey | LoginApp]:
+        user = self._config.username
+        if app is None:
+            return LOGIN, LoginKey(user_name=user, api_key=self._config.api_key.reveal())
+        return LOGIN_APP, LoginApp(
+            user_name=user,
+            password=app.password.reveal(),
+            device_id=app.device_id,
+            app_id=app.app_id,
+            verify_key=app.verify_key.reveal(),
+        )
 
     def _accept(self, token: str) -> None:
         if not (token.isascii() and token.isprintable() and " " not in token):  # it goes into a header and into URLs

@@ -26,7 +26,7 @@ from desk.gateway import endpoints as ep
 from desk.gateway import replies, requests
 from desk.gateway.auth import TokenKeeper
 from desk.gateway.calls import Caller, RequestDone, TokenRejected, order_id, retrying
-from desk.gateway.config import GatewayConfig, SystemClock
+from desk.gateway.config import AppLogin, GatewayConfig, SystemClock
 from desk.gateway.endpoints import Endpoint
 from desk.gateway.errors import ReadOnlyGateway
 from desk.gateway.pacing import Lane, Limiter
@@ -66,8 +66,9 @@ class GatewayClient:
     read: Unavailable or RateLimited when the budget is used up, Refused, AuthFailed, ProtocolError. ``urgent`` reads
     belong to an exit: they use its lane. Cancelling a read is safe; cancelling a write leaves its outcome unknown.
 
-    Every operation of reference 3.12 but ``Auth/loginApp``, which is for registered applications of vendors.
-    ``skipped``: why contract rows could not be read, newest last.
+    Every operation of reference 3.12 has its method.
+    ``skipped``: why contract rows could not be read, newest last. ``accounts_read_at``: when the accounts were asked for
+    last and came, on the monotonic clock; None before.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class GatewayClient:
         self.tokens = TokenKeeper(config, self._caller, self._clock)
         self._shared = SingleFlight()
         self.skipped: deque[ProtocolError] = deque(maxlen=_SKIPPED_KEPT)
+        self.accounts_read_at: float | None = None
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -101,6 +103,14 @@ class GatewayClient:
     async def login(self) -> None:
         """Log in. Raises AuthFailed (``fatal``: do not try again), Unavailable, RateLimited."""
         await self.tokens.login()
+
+    async def login_app(self, app: AppLogin) -> None:
+        """Log in as a vendor's registered application (2.2), now and whenever a token is needed. Raises as login."""
+        await self.tokens.login(app)
+
+    async def validate(self) -> None:
+        """Take a new token while the current one lives (2.2), or log in again. Raises as login; the old one stays then."""
+        await self.tokens.refresh()
 
     async def logout(self) -> None:
         """End this session on purpose (2.2). Not for shutting down: it may end every token of the login.
@@ -143,9 +153,12 @@ class GatewayClient:
 
     async def accounts(self) -> list[Account]:
         """The active accounts of the login (3.2)."""
+        asked_at = self._clock.monotonic()
         body = requests.SearchAccounts(only_active_accounts=True)
         reply = await self._shared_read("accounts", lambda: self._read(ep.ACCOUNTS, body, _accounts))
-        return [row.to_core() for row in proven(reply.accounts, "accounts")]
+        accounts = [row.to_core() for row in proven(reply.accounts, "accounts")]
+        self.accounts_read_at = asked_at
+        return accounts
 
     async def contracts(self) -> list[Contract]:
         """Everything tradable now, one contract per product (3.3); rows that cannot be read go to ``skipped``."""
@@ -243,15 +256,21 @@ class GatewayClient:
         qty: int | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        trail_price: Decimal | None = None,
     ) -> None:
-        """Change what is given, absolute values (3.8); the rest stays. New values show only in the next order event."""
-        assert (qty, limit_price, stop_price) != (None, None, None), "a modify changes something"
+        """Change what is given, absolute values (3.8); the rest stays. New values show only in the next order event.
+
+        trail_price: the level a trailing stop trails from, from now on at its distance to the last trade. The gateway
+        takes any, with no maximum (3.6), so never a value that was read: those are distances.
+        """
+        assert {qty, limit_price, stop_price, trail_price} != {None}, "a modify changes something"
         body = requests.ModifyOrder(
             account_id=account_id,
             order_id=gateway_order_id,
             size=qty,
             limit_price=limit_price,
             stop_price=stop_price,
+            trail_price=trail_price,
         )
         await self._write(ep.MODIFY, body, _plain)
 

@@ -11,7 +11,20 @@ from desk.core.errors import ConfigError
 from desk.core.secret import Secret
 from desk.gateway.pacing import PacingConfig
 
-__all__ = ["GatewayConfig", "SystemClock"]
+__all__ = ["AppLogin", "GatewayConfig", "SystemClock"]
+
+
+@dataclass(frozen=True)
+class AppLogin:
+    """Who logs in through a vendor's registered application (reference 2.2) rather than with an API key.
+
+    The user is the configuration's.
+    """
+
+    password: Secret
+    device_id: str
+    app_id: str
+    verify_key: Secret
 
 
 @dataclass(frozen=True)

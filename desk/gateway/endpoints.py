@@ -1,4 +1,4 @@
-"""Every operation but ``Auth/loginApp``, with its lane and what its error numbers mean (reference 3.12, 3.13).
+"""Every operation, with its lane and what its error numbers mean (reference 3.12, 3.13).
 
 ``errorCode`` numbers belong to the endpoint. A write's numbers outside ``codes``, and those in ``ambiguous``, do not
 say whether it was executed.
@@ -41,6 +41,11 @@ LOGIN = Endpoint(
         9: "ApiSubscriptionNotFound: no active API subscription on dashboard.projectx.com",
         10: "ApiKeyAuthenticationDisabled",
     },
+)
+LOGIN_APP = Endpoint(
+    "/api/Auth/loginApp",
+    Lane.EXIT,
+    codes={**LOGIN.codes, 3: "InvalidCredentials: wrong user name or password"},
 )
 VALIDATE = Endpoint(
     "/api/Auth/validate",

@@ -38,6 +38,14 @@ class LoginKey(_Request, frozen=True, rename="camel", kw_only=True):
     api_key: str
 
 
+class LoginApp(_Request, frozen=True, rename="camel", kw_only=True):
+    user_name: str
+    password: str
+    device_id: str
+    app_id: str
+    verify_key: str
+
+
 class SearchAccounts(_Request, frozen=True, rename="camel", kw_only=True):
     only_active_accounts: bool
 
@@ -92,6 +100,7 @@ class PlaceOrder(_Request, frozen=True, rename="camel", kw_only=True):
     size: int
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None  # an absolute level, as all prices; read back it is a distance (3.6)
     custom_tag: str | None = None
     stop_loss_bracket: Bracket | None = None
     take_profit_bracket: Bracket | None = None
@@ -108,6 +117,7 @@ class ModifyOrder(_Request, frozen=True, rename="camel", kw_only=True):
     size: int | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
 
 
 class AccountAndContract(_Request, frozen=True, rename="camel", kw_only=True):
@@ -148,13 +158,15 @@ class QueryOrders(_Request, frozen=True, rename="camel", kw_only=True):
 _SIDE_NUMBERS = {side: number for number, side in SIDES.items()}
 _TYPE_NUMBERS = {type_: number for number, type_ in ORDER_TYPES.items()}
 _STOP = _TYPE_NUMBERS[OrderType.STOP]
+_TRAILING_STOP = _TYPE_NUMBERS[OrderType.TRAILING_STOP]
 _LIMIT = _TYPE_NUMBERS[OrderType.LIMIT]
-_PRICES_OF = {  # type → (needs a limit price, needs a stop price)
-    OrderType.MARKET: (False, False),
-    OrderType.LIMIT: (True, False),
-    OrderType.STOP: (False, True),
-    OrderType.JOIN_BID: (False, False),
-    OrderType.JOIN_ASK: (False, False),
+_PRICES_OF = {  # type → (needs a limit price, needs a stop price, needs a trail price)
+    OrderType.MARKET: (False, False, False),
+    OrderType.LIMIT: (True, False, False),
+    OrderType.STOP: (False, True, False),
+    OrderType.TRAILING_STOP: (False, False, True),
+    OrderType.JOIN_BID: (False, False, False),
+    OrderType.JOIN_ASK: (False, False, False),
 }
 
 
@@ -162,12 +174,14 @@ def build_place(order: OrderRequest) -> PlaceOrder:
     """The wire form of one order, brackets signed: a buy's stop is below its fill, a sell's above (3.6).
 
     Asserts what the engine guarantees: a type that can be placed with exactly its prices, whole contracts, positive
-    distances.
+    distances. Where the level of a trailing stop may be, the market decides, and the gateway says (3.14).
     """
     prices = _PRICES_OF.get(order.type)
     assert prices is not None, f"{order.type} orders are never placed"
-    assert prices == (order.limit_price is not None, order.stop_price is not None), f"wrong prices for {order.type}"
+    given = tuple(price is not None for price in (order.limit_price, order.stop_price, order.trail_price))
+    assert prices == given, f"wrong prices for {order.type}"
     assert order.qty > 0, "an order is for at least one contract"
+    assert order.stop_ticks is not None or not order.stop_is_trailing, "a stop that trails has a distance"
     return PlaceOrder(
         account_id=order.account_id,
         contract_id=order.contract_id,
@@ -176,8 +190,11 @@ def build_place(order: OrderRequest) -> PlaceOrder:
         size=order.qty,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        trail_price=order.trail_price,
         custom_tag=order.client_order_id,
-        stop_loss_bracket=_bracket(order.stop_ticks, order.side.opposite, _STOP),
+        stop_loss_bracket=_bracket(
+            order.stop_ticks, order.side.opposite, _TRAILING_STOP if order.stop_is_trailing else _STOP
+        ),
         take_profit_bracket=_bracket(order.target_ticks, order.side, _LIMIT),
     )
 

@@ -38,6 +38,8 @@ from desk.runtime.inbox import Inbox
 
 __all__ = ["Executor"]
 
+ACCOUNTS_FRESH_S = 5.0  # the start reads them right before it reconciles; after any later gap they are read again
+
 log = structlog.get_logger("desk.executor")
 
 A = TypeVar("A")
@@ -65,6 +67,7 @@ class Executor:
         self._lanes: dict[Place, asyncio.Queue[_Work]] = {}
         self._reads: dict[AccountId, _Asked] = {}
         self._reading: set[AccountId] = set()
+        self._refreshed: set[AccountId] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -265,6 +268,10 @@ class Executor:
 
     async def _refresh(self, account_id: AccountId) -> None:
         """Balance and permission of the account after a gap. Beside the snapshot: agreeing does not wait for them."""
+        read_at, is_first = self._gateway.accounts_read_at, account_id not in self._refreshed
+        self._refreshed.add(account_id)
+        if is_first and read_at is not None and self._clock.monotonic() - read_at < ACCOUNTS_FRESH_S:
+            return
         try:
             accounts = await self._gateway.accounts()
         except DeskError as failed:

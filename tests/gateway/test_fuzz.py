@@ -17,7 +17,17 @@ from desk.core.errors import AuthFailed, DeskError, OutcomeUnknown, ProtocolErro
 from desk.core.ids import GatewayOrderId
 from desk.core.secret import Secret
 from desk.core.words import Account, Quote
-from desk.gateway import BarUnit, GatewayClient, GatewayConfig, HubPool, HubTimings, Kind, MarketFeed, UserFeed
+from desk.gateway import (
+    AppLogin,
+    BarUnit,
+    GatewayClient,
+    GatewayConfig,
+    HubPool,
+    HubTimings,
+    Kind,
+    MarketFeed,
+    UserFeed,
+)
 from desk.gateway.auth import lifetime_s
 from desk.gateway.config import SystemClock
 from desk.gateway.hub import HubConnection
@@ -104,9 +114,11 @@ def answered(reply: Reply) -> GatewayClient:
 
 
 HOUR = timedelta(hours=1)
+APP = AppLogin(Secret("secret"), "d-1", "app", Secret("verify"))
 CALLS: dict[str, Callable[[GatewayClient], Awaitable[object]]] = {
     "login": lambda c: c.login(),
-    "validate": lambda c: c.tokens.refresh(),
+    "login_app": lambda c: c.login_app(APP),
+    "validate": lambda c: c.validate(),
     "logout": lambda c: c.logout(),
     "accounts": lambda c: c.accounts(),
     "contracts": lambda c: c.contracts(),

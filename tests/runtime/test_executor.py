@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from desk.core.events import Event, OutcomeKind, ReduceSettled, SnapshotRead, SubmitSettled, TagSearched, TimerFired
+from desk.core.events import (
+    AccountReported,
+    Event,
+    OutcomeKind,
+    ReduceSettled,
+    SnapshotRead,
+    SubmitSettled,
+    TagSearched,
+    TimerFired,
+)
 from desk.core.ids import AccountId, ClientOrderId, ContractId, GatewayOrderId
 from desk.core.orders import OrderRequest
 from desk.core.secret import Secret
@@ -22,6 +31,7 @@ from desk.gateway.config import SystemClock
 from desk.orders.reducing import cancel_order, close_position
 from desk.risk import AccountView, Approved, Limits, approve
 from desk.runtime import Executor, Inbox
+from desk.runtime.executor import ACCOUNTS_FRESH_S
 from desk.sim import SimServer
 from tests.daemon import ACCOUNT, MNQ, places, quiet_sim, requests_to, until, working
 from tests.runtime.words import ACCOUNT as KNOWN
@@ -179,6 +189,32 @@ async def test_reads_asked_for_during_a_read_become_one_that_is_younger_than_its
     assert (one.asked_by, two.asked_by) == (("first",), ("fourth", "second", "third"))
     assert one.asked_at < asked_at <= two.asked_at
     assert len(requests_to(sim, "/api/Position/searchOpen")) == 2
+
+
+async def test_accounts_that_the_start_has_just_read_are_not_read_again_and_after_a_gap_they_are(
+    sim: SimServer, gateway: GatewayClient, hands: Hands
+) -> None:
+    await gateway.accounts()
+    full = ReadAccount(AccountId(ACCOUNT), is_full=True, since=CLOCK.now(), asked_by="reconcile")
+    hands.executor.carry_out([full])
+    await hands.reports(SnapshotRead)
+    await gateway.ping()  # whatever the read has started besides has reached the wire by now
+    assert len(requests_to(sim, "/api/Account/search")) == 1
+    hands.executor.carry_out([full])
+    (account,) = await hands.reports(AccountReported)
+    assert account.account.account_id == ACCOUNT
+    assert len(requests_to(sim, "/api/Account/search")) == 2
+
+
+async def test_accounts_that_were_read_long_ago_are_read_again_at_the_first_gap(
+    sim: SimServer, gateway: GatewayClient, hands: Hands
+) -> None:
+    await gateway.accounts()
+    assert gateway.accounts_read_at is not None
+    gateway.accounts_read_at -= ACCOUNTS_FRESH_S
+    hands.executor.carry_out([ReadAccount(AccountId(ACCOUNT), is_full=True, since=CLOCK.now(), asked_by="reconcile")])
+    await hands.reports(AccountReported)
+    assert len(requests_to(sim, "/api/Account/search")) == 2
 
 
 async def test_an_order_is_found_by_its_tag_and_an_unknown_tag_is_not(sim: SimServer, hands: Hands) -> None:

@@ -116,6 +116,8 @@ class Border:
     async def fills_since(self, account_id: AccountId, since: datetime, *, urgent: bool = False) -> list[Fill]:
         return self._venue.fills_since(account_id, since, await self._read(account_id))
 
+    accounts_read_at: float | None = None  # never: the world's start does not ask for them
+
     async def accounts(self) -> list[Account]:
         await self._read(None)
         return self._venue.accounts()
