@@ -44,7 +44,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     max_drawdown: Decimal | None = None  # the deepest fall of the summed net below its own peak, or below the start
     longest_win_streak: int = 0
     longest_loss_streak: int = 0
-    average_duration: timedelta | None = None  # of the trips whose beginning is known
+    average_duration_ms: int | None = None  # of the trips whose beginning is known
 
 
 def statistics_of(trips: Iterable[RoundTrip]) -> Statistics:
@@ -81,7 +81,7 @@ def statistics_of(trips: Iterable[RoundTrip]) -> Statistics:
         profit_factor=_ratio(_total(wins), -_total(losses)) if losses else None,
         expectancy=_average(nets),
         max_drawdown=_deepest_fall(nets),
-        average_duration=_average_duration([trip.duration for trip in counted if trip.duration is not None]),
+        average_duration_ms=_average_ms([trip.duration for trip in counted if trip.duration is not None]),
     )
 
 
@@ -97,8 +97,8 @@ def _ratio(a: Decimal, b: Decimal) -> Decimal:
     return (a / b).quantize(_RATIO, ROUND_HALF_EVEN)
 
 
-def _average_duration(durations: Sequence[timedelta]) -> timedelta | None:
-    return sum(durations, timedelta(0)) / len(durations) if durations else None
+def _average_ms(durations: Sequence[timedelta]) -> int | None:
+    return round(sum(durations, timedelta(0)) / len(durations) / timedelta(milliseconds=1)) if durations else None
 
 
 def _longest(are_so: Sequence[bool]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from desk.core.records import FillRecorded
@@ -40,7 +39,7 @@ def test_wins_and_losses_are_what_is_left_after_costs() -> None:
     assert (found.largest_win, found.largest_loss) == (Decimal("38.78"), Decimal("-11.22"))
     assert found.profit_factor == (Decimal("57.56") / Decimal("11.44")).quantize(Decimal("0.0001"))
     assert found.expectancy == found.average_net
-    assert found.average_duration == timedelta(minutes=1)
+    assert found.average_duration_ms == 60_000
 
 
 def test_without_a_loss_there_is_no_profit_factor() -> None:
