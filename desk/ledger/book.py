@@ -18,7 +18,7 @@ from fractions import Fraction
 
 import msgspec
 
-from desk.core.ids import AccountId, ClientOrderId, ContractId, FillId
+from desk.core.ids import AccountId, ClientOrderId, ContractId, FillId, GatewayOrderId
 from desk.core.records import FillRecorded
 from desk.core.words import Fill, Side
 from desk.ledger.money import Contracts, as_decimal, usd_of
@@ -69,8 +69,19 @@ def _in_order(records: Iterable[FillRecorded]) -> list[FillRecorded]:
             voided.add(key)
         elif key not in known or _worth(record) < _worth(known[key]):
             known[key] = record
-    kept = (record for key, record in known.items() if key not in voided)
-    return sorted(kept, key=lambda record: (record.fill.ts_event, record.fill.fill_id, record.fill.account_id))
+    kept = sorted(
+        (record for key, record in known.items() if key not in voided),
+        key=lambda record: (record.fill.ts_event, record.fill.fill_id, record.fill.account_id),
+    )
+    # The rows of one order at one instant stay together, closing ones first: it cannot open before it has closed.
+    began: dict[tuple[datetime, AccountId, GatewayOrderId], int] = {}
+    for number, record in enumerate(kept):
+        began.setdefault(_order_at(record.fill), number)
+    return sorted(kept, key=lambda record: (began[_order_at(record.fill)], record.fill.gross_pnl is None))
+
+
+def _order_at(fill: Fill) -> tuple[datetime, AccountId, GatewayOrderId]:
+    return fill.ts_event, fill.account_id, fill.gateway_order_id
 
 
 def _worth(record: FillRecorded) -> tuple[bool, bool, datetime, datetime]:

@@ -6,6 +6,7 @@ was bent to 127.0.0.1 (DNS rebinding) shows in the Host header.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -111,7 +112,8 @@ class PrivateDoor:
         if words and "from" not in request.query:
             return _problem(400, "to needs a from")
         span = parse_span(words, self._desk.clock.now(), self._caller.zone)
-        return json_answer(view.encode(await view_trades(self._desk, span)))
+        found = await view_trades(self._desk, span)
+        return json_answer(await asyncio.to_thread(view.encode, found))
 
     async def _alerts(self, request: web.Request) -> web.Response:
         """``?limit=50&before=<alert_id>``, newest first."""

@@ -6,7 +6,8 @@ A name once given stays; ``null`` is what nobody measured, with the reason besid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,9 +15,11 @@ import msgspec
 
 from desk.core.ids import AccountId, ContractId
 from desk.core.records import FillRecorded
-from desk.core.words import Side
+from desk.core.words import Contract, Side
+from desk.engine.state import Place, State
 from desk.ledger import (
     Book,
+    DayResult,
     LedgerRecord,
     Mark,
     OpenTrade,
@@ -113,45 +116,52 @@ class TradesView(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "fr
     notes: tuple[str, ...]  # what the numbers lack
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the desk knew when it was asked: frozen, so that another thread may read it."""
+
+    state: State
+    contracts: Mapping[ContractId, Contract]
+    held: Mapping[Place, PositionView]  # empty for a span that ends before now
+    is_now: bool
+
+    def account(self, account_id: AccountId) -> str:
+        known = self.state.accounts.get(account_id)
+        return known.account.name if known is not None else str(account_id)
+
+    def symbol(self, contract_id: ContractId) -> str:
+        contract = self.contracts.get(contract_id)
+        return contract.name if contract is not None else contract_id
+
+
 async def view_trades(desk: Desk, span: Span) -> TradesView:
     """Reads the journal and counts in a thread: a year of fills must not keep an alert waiting. Raises StoreError."""
     written = await desk.journal.ledger(span.start - LOOK_BACK, span.end + LATE)
-    catalogue = dict(desk.catalogue)
-    book = await asyncio.to_thread(lambda: keep_ledger(_until(written, span.end), catalogue))
-    trips = [trip for trip in book.trips if span.start <= trip.closed_at]
-    held = {(position.account_id, position.contract_id): position for position in view.view_positions(desk)}
     is_now = span.end > desk.clock.now()
-    still_open = _open_trades(desk, book, span, held if is_now else {}, is_now)
-    fills = [booked for booked in book.fills if booked.fill.ts_event >= span.start]
-    accounts = sorted({trip.account_id for trip in trips})
+    held = {(position.account_id, position.contract_id): position for position in view.view_positions(desk)}
+    known = _Known(desk.state, dict(desk.catalogue), held if is_now else {}, is_now)
+    return await asyncio.to_thread(_counted, written, span, known)
+
+
+def _counted(written: Sequence[LedgerRecord], span: Span, known: _Known) -> TradesView:
+    book = keep_ledger(_until(written, span.end), known.contracts)
+    trips = [trip for trip in book.trips if span.start <= trip.closed_at]
+    still_open = tuple(_open_trades(book, span, known))
+    by_account: dict[AccountId, list[RoundTrip]] = {}
+    for trip in trips:
+        by_account.setdefault(trip.account_id, []).append(trip)
     return TradesView(
         start=span.start,
         end=span.end,
-        trades=tuple(_trade(desk, trip) for trip in trips),
+        trades=tuple(_trade(trip, known) for trip in trips),
         open=still_open,
         statistics=statistics_of(trips),
         by_account=tuple(
-            AccountFigures(
-                account_id=account_id,
-                account=_account_name(desk, account_id),
-                statistics=statistics_of(trip for trip in trips if trip.account_id == account_id),
-            )
-            for account_id in accounts
+            AccountFigures(account_id=a, account=known.account(a), statistics=statistics_of(by_account[a]))
+            for a in sorted(by_account)
         ),
-        days=tuple(
-            DayView(
-                day=day.day,
-                account_id=day.account_id,
-                account=_account_name(desk, day.account_id),
-                gross_usd=day.gross,
-                fees_usd=day.fees,
-                commissions_usd=day.commissions,
-                net_usd=day.net,
-                fills=day.fills,
-            )
-            for day in results_by_day(fills)
-        ),
-        notes=_notes(trips, still_open, held if is_now else {}),
+        days=tuple(_day(day, known) for day in results_by_day(b for b in book.fills if b.fill.ts_event >= span.start)),
+        notes=tuple(_notes(trips, still_open, known)),
     )
 
 
@@ -159,12 +169,12 @@ def _until(records: Sequence[LedgerRecord], end: datetime) -> list[LedgerRecord]
     return [record for record in records if not isinstance(record, FillRecorded) or record.fill.ts_event < end]
 
 
-def _trade(desk: Desk, trip: RoundTrip) -> TradeView:
+def _trade(trip: RoundTrip, known: _Known) -> TradeView:
     return TradeView(
         account_id=trip.account_id,
-        account=_account_name(desk, trip.account_id),
+        account=known.account(trip.account_id),
         contract_id=trip.contract_id,
-        symbol=_symbol(desk, trip.contract_id),
+        symbol=known.symbol(trip.contract_id),
         side="long" if trip.side is Side.BUY else "short",
         qty=trip.qty,
         entry_price=trip.entry_avg,
@@ -182,22 +192,30 @@ def _trade(desk: Desk, trip: RoundTrip) -> TradeView:
     )
 
 
-_Held = dict[tuple[AccountId, ContractId], PositionView]
+def _day(day: DayResult, known: _Known) -> DayView:
+    return DayView(
+        day=day.day,
+        account_id=day.account_id,
+        account=known.account(day.account_id),
+        gross_usd=day.gross,
+        fees_usd=day.fees,
+        commissions_usd=day.commissions,
+        net_usd=day.net,
+        fills=day.fills,
+    )
 
 
-def _open_trades(desk: Desk, book: Book, span: Span, held: _Held, is_now: bool) -> tuple[OpenTradeView, ...]:
+def _open_trades(book: Book, span: Span, known: _Known) -> Iterator[OpenTradeView]:
     """Of the positions that the fills leave open those that were traded in the span, or that the venue still has."""
-    found = []
     for trade in book.open:
-        position = held.get((trade.account_id, trade.contract_id))
+        position = known.held.get((trade.account_id, trade.contract_id))
         if trade.last_fill_at >= span.start or position is not None:
-            found.append(_open_trade(desk, trade, position, is_now))
-    return tuple(found)
+            yield _open_trade(trade, position, known)
 
 
-def _open_trade(desk: Desk, trade: OpenTrade, position: PositionView | None, is_now: bool) -> OpenTradeView:
+def _open_trade(trade: OpenTrade, position: PositionView | None, known: _Known) -> OpenTradeView:
     mark = age_ms = usd = None
-    if not is_now:
+    if not known.is_now:
         note: str | None = "the span ends before now"
     elif position is None or position.qty != trade.qty:
         there = "none" if position is None else f"{position.qty:+d}"
@@ -206,14 +224,14 @@ def _open_trade(desk: Desk, trade: OpenTrade, position: PositionView | None, is_
         mark, age_ms, note = position.mark, position.mark_age_ms, position.unrealised_note
     if mark is not None and age_ms is not None:
         try:
-            usd = unrealised(trade, Mark(price=mark, age_ms=age_ms), desk.catalogue)
+            usd = unrealised(trade, Mark(price=mark, age_ms=age_ms), known.contracts)
         except UnknownContract as error:
             note = str(error)
     return OpenTradeView(
         account_id=trade.account_id,
-        account=_account_name(desk, trade.account_id),
+        account=known.account(trade.account_id),
         contract_id=trade.contract_id,
-        symbol=_symbol(desk, trade.contract_id),
+        symbol=known.symbol(trade.contract_id),
         qty=trade.qty,
         avg_price=trade.avg_price,
         opened_at=trade.opened_at,
@@ -229,34 +247,20 @@ def _open_trade(desk: Desk, trade: OpenTrade, position: PositionView | None, is_
     )
 
 
-def _notes(trips: Sequence[RoundTrip], still_open: Sequence[OpenTradeView], held: _Held) -> tuple[str, ...]:
-    notes = []
+def _notes(trips: Sequence[RoundTrip], still_open: Sequence[OpenTradeView], known: _Known) -> Iterator[str]:
     unseen = sum(1 for trip in trips if not trip.is_whole)
     if unseen:
-        notes.append(
+        yield (
             f"{unseen} of the trades began before the first fill that is known: entry and duration are not known, "
             "and the costs of the entry are not counted"
         )
     lacking = sorted({trip.contract_id for trip in trips if trip.gross is None})
     if lacking:
-        notes.append(
+        yield (
             f"No P&L of {', '.join(lacking)}: the gateway told none, and its tick value is not in the contract list. "
             "Statistics leave these trades out"
         )
-    known = {(trade.account_id, trade.contract_id) for trade in still_open}
-    notes += [
-        f"{position.symbol} {position.qty:+d} in {position.account} is open, and none of its fills is known"
-        for place, position in held.items()
-        if place not in known
-    ]
-    return tuple(notes)
-
-
-def _account_name(desk: Desk, account_id: AccountId) -> str:
-    known = desk.state.accounts.get(account_id)
-    return known.account.name if known is not None else str(account_id)
-
-
-def _symbol(desk: Desk, contract_id: ContractId) -> str:
-    contract = desk.catalogue.get(contract_id)
-    return contract.name if contract is not None else contract_id
+    explained = {(trade.account_id, trade.contract_id) for trade in still_open}
+    for place, position in known.held.items():
+        if place not in explained:
+            yield f"{position.symbol} {position.qty:+d} in {position.account} is open, and none of its fills is known"

@@ -166,6 +166,9 @@ def _figures(s: Statistics) -> dict[str, str]:
     def signed(usd: Decimal | None) -> str:
         return money_text(usd, is_signed=True)
 
+    def pair(a: str, sign: str, b: str) -> str:
+        return DASH if a == b == DASH else f"{a} {sign} {b}"
+
     trips = f"{s.trips}" + (f" (+{s.unknown} without P&L)" if s.unknown else "")
     return {
         "trades": trips,
@@ -173,11 +176,11 @@ def _figures(s: Statistics) -> dict[str, str]:
         "win rate": DASH if s.win_rate is None else f"{s.win_rate * 100:.1f} %",
         "net total $": signed(s.total_net),
         "gross total $": signed(s.total_gross),
-        "fees + commissions $": f"{money_text(s.total_fees)} + {money_text(s.total_commissions)}",
+        "fees + commissions $": pair(money_text(s.total_fees), "+", money_text(s.total_commissions)),
         "average net (expectancy) $": signed(s.average_net),
         "average gross $": signed(s.average_gross),
-        "average win / loss $": f"{signed(s.average_win)} / {signed(s.average_loss)}",
-        "largest win / loss $": f"{signed(s.largest_win)} / {signed(s.largest_loss)}",
+        "average win / loss $": pair(signed(s.average_win), "/", signed(s.average_loss)),
+        "largest win / loss $": pair(signed(s.largest_win), "/", signed(s.largest_loss)),
         "profit factor": DASH if s.profit_factor is None else f"{s.profit_factor:.2f}",
         "max drawdown $": money_text(s.max_drawdown),
         "longest winning / losing streak": f"{s.longest_win_streak} / {s.longest_loss_streak}",

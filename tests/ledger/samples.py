@@ -53,6 +53,7 @@ def fill(
     tag: ClientOrderId | None = ENTRY,
     cause: CauseId = CAUSE,
     recorded_s: float | None = None,
+    order: int | None = None,
     voided: bool = False,
 ) -> FillRecorded:
     """One fill of one minute after another; fees and commissions are an MNQ's per contract."""
@@ -61,7 +62,7 @@ def fill(
         fill_id=FillId(number),
         account_id=account,
         contract_id=contract.contract_id,
-        gateway_order_id=GatewayOrderId(number),
+        gateway_order_id=GatewayOrderId(number if order is None else order),
         side=Side(side),
         qty=qty,
         price=Decimal(price),

@@ -64,6 +64,16 @@ def test_a_reversal_ends_one_trip_and_begins_another_in_one_row_or_in_two(rows: 
     assert (held.qty, held.avg_price, held.fees) == (-2, Decimal(21010), Decimal("0.72"))
 
 
+def test_of_a_reversals_two_rows_the_closing_one_comes_first_whatever_their_ids() -> None:
+    turn = [
+        fill(2, "sell", 2, "21010", after_s=120, order=9),
+        fill(3, "sell", 1, "21010", "20", after_s=120, order=9),
+    ]
+    book = keep_book([fill(1, "buy", 1, "21000"), *turn], CONTRACTS)
+    assert [(trip.side, trip.gross, trip.is_whole) for trip in book.trips] == [(Side.BUY, Decimal(20), True)]
+    assert [held.qty for held in book.open] == [-2]
+
+
 def test_costs_of_a_reversal_that_cannot_be_split_evenly_are_all_there() -> None:
     turn = fill(2, "sell", 3, "21010", "20")
     turn = msgspec.structs.replace(turn, fill=msgspec.structs.replace(turn.fill, fees=Decimal("1")))

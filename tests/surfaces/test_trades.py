@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -207,6 +208,13 @@ async def test_csv_writes_all_trades_beside_the_journal_and_names_the_file(room:
         ("2026-11-18T14:29:10.000000Z", "-21.72", "unknown"),
     ]
     assert not list(path.parent.glob("*.new"))
+
+
+def test_the_document_describes_every_column_in_the_files_order() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "trades.md").read_text(encoding="utf-8")
+    table = text.split("| column | |")[1].split("## The API")[0]
+    named = [name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.partition(" | ")[0])]
+    assert tuple(named) == COLUMNS
 
 
 async def test_a_file_that_cannot_be_written_is_a_sentence(
