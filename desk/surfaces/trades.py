@@ -75,15 +75,19 @@ def _trade_sheet(desk: Desk, found: TradesView, caller: Caller) -> Sheet:
     shown, rows, day = found.trades[-MOST_SHOWN:], [], ""
     for trade in shown:
         this_day = day_text(trade.closed_at, caller.zone)
-        rows.append((this_day if this_day != day else "", *_trade_row(desk, trade, caller)))
+        account = [trade.account] if len(found.by_account) > 1 else []
+        rows.append(
+            (this_day if this_day != day else "", *_trade_row(desk, trade, caller), *account, trade.exit_reason)
+        )
         day = this_day
     ends = (shown[0].closed_at, shown[-1].closed_at) if shown else (found.start, found.start)
     zone, exchange = zone_names(*ends, caller.zone), zone_names(*ends, EXCHANGE_ZONE)
     titles = (
-        f"day,>in {zone},>out {zone},>out {exchange},symbol,side,>qty,>entry,>exit,>gross $,>costs $,>net $,>lasted,"
-        "ended by,why,account"
+        f"day,>in {zone},>out {zone},>out {exchange},symbol,side,>qty,>entry,>exit,>gross $,>costs $,>net $,>lasted,why,"
+        + ("account,ended by" if len(found.by_account) > 1 else "ended by")
     )
-    return Sheet.of(titles, rows, empty="No trade was closed in this time.")
+    title = found.by_account[0].account if len(found.by_account) == 1 else ""
+    return Sheet.of(titles, rows, title=title, empty="No trade was closed in this time.")
 
 
 def _trade_row(desk: Desk, trade: TradeView, caller: Caller) -> tuple[Cell | str, ...]:
@@ -104,9 +108,7 @@ def _trade_row(desk: Desk, trade: TradeView, caller: Caller) -> tuple[Cell | str
         money_text(trade.fees_usd + trade.commissions_usd),
         _money_cell(trade.net_usd),
         age_text(trade.duration_ms),
-        trade.exit_reason,
         trade.cause,
-        trade.account,
     )
 
 

@@ -64,10 +64,11 @@ async def test_no_trade_is_a_sentence_and_dashes(room: Room, caller: Caller) -> 
 async def test_trades_are_shown_on_both_clocks_with_costs_and_reason(room: Room, caller: Caller) -> None:
     await room.desk.journal.append([*WON, closed(-59.8, qty=2, reason=ExitReason.TARGET)])
     lines = (await run(room, "trades", caller)).text.splitlines()
-    assert lines[1].split()[:7] == ["day", "in", "CET", "out", "CET", "out", "CST"]
-    assert lines[2].split() == [
+    assert lines[1] == "PAPER-50K"
+    assert lines[2].split()[:7] == ["day", "in", "CET", "out", "CET", "out", "CST"]
+    assert lines[3].split() == [
         "Wed", "2026-11-18", "15:20:00", "15:29:00", "08:29:00", "MNQZ6", "long", "2", "21034.25", "21049.25",
-        "+60.00", "2.44", "+57.56", "9", "min", "target", CAUSE, "PAPER-50K",
+        "+60.00", "2.44", "+57.56", "9", "min", CAUSE, "target",
     ]  # fmt: skip
 
 
@@ -95,7 +96,7 @@ async def test_a_trade_belongs_to_the_day_of_its_end(room: Room, caller: Caller)
     (trade,) = (await told(room, "trades", caller))["trades"]
     assert (trade["entry_price"], trade["duration_ms"]) == (21000, (DAY_S - 60) * 1000)
     lines = (await run(room, "trades 2026-11-17 2026-11-18", caller)).text.splitlines()
-    assert "Tue 2026-11-17 15:30:00" in lines[2]
+    assert "Tue 2026-11-17 15:30:00" in lines[3]
     assert [line.split()[1] for line in lines if line.startswith(("Tue ", "Wed "))] == [
         "2026-11-18",
         "2026-11-17",
@@ -151,6 +152,7 @@ async def test_several_accounts_have_a_column_each(room: Room, caller: Caller) -
     heads = next(line for line in text.splitlines() if line.startswith("statistics"))
     assert heads.split() == ["statistics", "all", "PAPER-50K", "7002"]
     assert "By trading day" in text
+    assert [line.split()[-2] for line in text.splitlines() if "MNQZ6" in line] == ["PAPER-50K", "7002"]
 
 
 # --- what is still open --------------------------------------------------------------------------------------------
