@@ -6,12 +6,16 @@ one that was voided counts for nothing. They are taken in the order of their tim
     flat ──opening──▶ held ──adding, partial close──▶ held ──closing──▶ flat            one RoundTrip
                       held ──a fill larger than it──▶ held the other way               one RoundTrip, and another begins
     flat ──a fill that the gateway calls closing──▶ an entry that nobody saw           one RoundTrip without an entry
+    held ──a fill that the gateway says cannot be its──▶ an end that nobody saw        one RoundTrip without an exit
+
+To the gateway a fill with a P&L closes and one without opens (gateway reference 3.10). Where it tells an account's P&L,
+that word counts more than our sum: a story that begins in the middle, or lacks a fill, falls into step again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -26,6 +30,7 @@ from desk.ledger.words import OpenTrade, RoundTrip
 
 __all__ = ["Book", "BookedFill", "keep_book"]
 
+_CENT = Fraction(1, 100)  # the gateway rounds, we do not
 _CENT_FRACTION = Decimal("1E-6")  # to which a reversing fill's costs are split; nothing is lost, the rest is the rest
 
 
@@ -47,12 +52,15 @@ def keep_book(records: Iterable[FillRecorded], contracts: Contracts) -> Book:
     places: dict[tuple[AccountId, ContractId], _Place] = {}
     trips: list[RoundTrip] = []
     booked: list[BookedFill] = []
-    for record in _in_order(records):
+    in_order = _in_order(records)
+    telling = {record.fill.account_id for record in in_order if record.fill.gross_pnl is not None}
+    for record in in_order:
         key = (record.fill.account_id, record.fill.contract_id)
         place = places.setdefault(key, _Place())
+        place.end_unseen_by(record, trips, tells=record.fill.account_id in telling)
         booked.append(BookedFill(fill=record.fill, gross=_take(place, record, contracts, trips)))
     for place in places.values():
-        _end_unseen(place, trips)
+        place.end_unseen(trips)
     trips.sort(key=lambda trip: (trip.closed_at, trip.account_id, trip.contract_id))
     held = [_as_open(place.held) for place in places.values() if place.held is not None]
     held.sort(key=lambda trade: (trade.opened_at, trade.account_id, trade.contract_id))
@@ -107,12 +115,31 @@ class _Running:
     fees: Decimal = Decimal(0)
     commissions: Decimal = Decimal(0)
     fills: int = 0
+    has_unseen: bool = False  # more was closed than was seen opening
 
 
 @dataclass(slots=True)
 class _Place:
     held: _Running | None = None
-    unseen: _Running | None = field(default=None)  # closes a position whose entry was not seen
+    unseen: _Running | None = None  # closes a position whose entry was not seen
+
+    def end_unseen_by(self, record: FillRecorded, trips: list[RoundTrip], *, tells: bool) -> None:
+        """What is held is surely over when the gateway calls a fill closing that would add, or opening that would close.
+
+        tells: it tells this account's P&L at all.
+        """
+        if self.held is None:
+            return
+        would_close = self.held.sign == -record.fill.side.sign
+        if would_close != (record.fill.gross_pnl is not None) and tells:
+            trips.append(_as_trip(self.held, over_by=record.fill.ts_event))
+            self.held = None
+
+    def end_unseen(self, trips: list[RoundTrip]) -> None:
+        """No more fills come that close what nobody saw opening."""
+        if self.unseen is not None:
+            trips.append(_as_trip(self.unseen))
+            self.unseen = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +156,10 @@ def _take(place: _Place, record: FillRecorded, contracts: Contracts, trips: list
     fill, held = record.fill, place.held
     whole = _Part(fill.qty, fill.fees, fill.commissions)
     if held is not None and held.sign == -fill.side.sign:
-        _end_unseen(place, trips)
+        place.end_unseen(trips)
         closing, opening = _split(whole, held.qty)
+        if opening is not None and not _is_reversal(held, fill, contracts):
+            closing, opening, held.has_unseen = whole, None, True
         gross = _close(held, record, closing, contracts)
         if held.qty == 0:
             trips.append(_as_trip(held))
@@ -140,10 +169,10 @@ def _take(place: _Place, record: FillRecorded, contracts: Contracts, trips: list
         return gross
     if fill.gross_pnl is not None:
         if place.unseen is not None and place.unseen.sign == fill.side.sign:
-            _end_unseen(place, trips)
+            place.end_unseen(trips)
         place.unseen = _close_unseen(place.unseen, record, whole, fill.gross_pnl)
         return fill.gross_pnl
-    _end_unseen(place, trips)
+    place.end_unseen(trips)
     place.held = _open(held, record, whole)
     return Decimal(0)
 
@@ -156,6 +185,15 @@ def _split(whole: _Part, held_qty: int) -> tuple[_Part, _Part | None]:
     commissions = (whole.commissions * held_qty / whole.qty).quantize(_CENT_FRACTION)
     closing = _Part(held_qty, fees, commissions)
     return closing, _Part(whole.qty - held_qty, whole.fees - fees, whole.commissions - commissions)
+
+
+def _is_reversal(held: _Running, fill: Fill, contracts: Contracts) -> bool:
+    """Whether a fill larger than what is held turns it around; if not, more was held than was seen."""
+    contract = contracts.get(fill.contract_id)
+    if fill.gross_pnl is None or contract is None:
+        return True
+    gross = usd_of((Fraction(fill.price) * held.qty - held.cost) * held.sign, contract)
+    return abs(gross - Fraction(fill.gross_pnl)) < _CENT
 
 
 def _open(running: _Running | None, record: FillRecorded, part: _Part) -> _Running:
@@ -173,7 +211,8 @@ def _open(running: _Running | None, record: FillRecorded, part: _Part) -> _Runni
 def _close(running: _Running, record: FillRecorded, part: _Part, contracts: Contracts) -> Decimal | None:
     """Takes ``part`` from what is held; returns the dollars, the gateway's own where it gave them."""
     fill = record.fill
-    cost = running.cost * part.qty / running.qty
+    seen = min(part.qty, running.qty)
+    cost = running.cost * seen / running.qty
     gross = None if fill.gross_pnl is None else Fraction(fill.gross_pnl)
     contract = contracts.get(fill.contract_id)
     if gross is None and contract is not None:
@@ -181,7 +220,8 @@ def _close(running: _Running, record: FillRecorded, part: _Part, contracts: Cont
     running.gross = None if gross is None or running.gross is None else running.gross + gross
     _count(running, record, part)
     _exit(running, fill, part)
-    running.qty -= part.qty
+    running.max_qty = max(running.max_qty, part.qty)
+    running.qty -= seen
     running.cost -= cost
     return None if gross is None else as_decimal(gross)
 
@@ -209,31 +249,27 @@ def _count(running: _Running, record: FillRecorded, part: _Part) -> None:
     running.commissions += part.commissions
 
 
-def _end_unseen(place: _Place, trips: list[RoundTrip]) -> None:
-    if place.unseen is not None:
-        trips.append(_as_trip(place.unseen))
-        place.unseen = None
-
-
-def _as_trip(running: _Running) -> RoundTrip:
+def _as_trip(running: _Running, over_by: datetime | None = None) -> RoundTrip:
+    """over_by: its end was not seen; at the latest it was then."""
     first, last = running.first.fill, running.last.fill
-    was_seen = running.entered_qty > 0
+    was_seen = running.entered_qty > 0 and not running.has_unseen
+    gross = running.gross if over_by is None else None
     return RoundTrip(
         account_id=first.account_id,
         contract_id=first.contract_id,
         side=Side.BUY if running.sign > 0 else Side.SELL,
         qty=running.max_qty,
         entry_avg=_average(running.entered, running.entered_qty) if was_seen else None,
-        exit_avg=_average(running.exited, running.exited_qty),
+        exit_avg=_average(running.exited, running.exited_qty) if over_by is None else None,
         opened_at=first.ts_event if was_seen else None,
-        closed_at=last.ts_event,
-        gross=None if running.gross is None else as_decimal(running.gross),
+        closed_at=over_by or last.ts_event,
+        gross=None if gross is None else as_decimal(gross),
         fees=running.fees,
         commissions=running.commissions,
         cause=running.first.cause,
         fills=running.fills,
         entry_tag=running.first.client_order_id if was_seen else None,
-        exit_tag=_tag(running.last),
+        exit_tag=_tag(running.last) if over_by is None else None,
         recorded_at=running.last.ts,
     )
 

@@ -18,7 +18,8 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     """Entry to flat in one contract of one account. ``side`` is the entry's.
 
     Where the fills begin in the middle of a position, its entry was never seen: ``entry_avg`` and ``opened_at`` are
-    None, ``qty`` is what was seen closing, and fees and commissions lack the entry's.
+    None, ``qty`` is what was seen closing, and fees and commissions lack the entry's. Where a later fill shows that it
+    must have ended, the exit was never seen: ``exit_avg`` and ``gross`` are None, and ``closed_at`` is the later fill's.
     """
 
     account_id: AccountId
@@ -26,10 +27,10 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     side: Side
     qty: int  # the most that was held
     entry_avg: Decimal | None  # points, weighted by size over all entries
-    exit_avg: Decimal
+    exit_avg: Decimal | None
     opened_at: datetime | None
     closed_at: datetime
-    gross: Decimal | None  # USD; None: the gateway gave none, and the contract's economics are not known
+    gross: Decimal | None  # USD; None: no exit, or no P&L from the gateway and an unknown contract
     fees: Decimal  # USD, both sides
     commissions: Decimal  # USD, both sides
     cause: CauseId  # what opened it, as the journal has it
@@ -41,8 +42,8 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Its entry was seen."""
-        return self.entry_avg is not None
+        """Its entry and its exit were seen."""
+        return self.entry_avg is not None and self.exit_avg is not None
 
     @property
     def net(self) -> Decimal | None:
@@ -50,7 +51,7 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duration(self) -> timedelta | None:
-        return None if self.opened_at is None else self.closed_at - self.opened_at
+        return None if self.opened_at is None or self.exit_avg is None else self.closed_at - self.opened_at
 
 
 class OpenTrade(msgspec.Struct, frozen=True, kw_only=True):

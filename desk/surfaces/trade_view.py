@@ -52,7 +52,7 @@ class TradeView(msgspec.Struct, frozen=True, kw_only=True):
     side: str  # long | short
     qty: int  # the most that was held
     entry_price: Decimal | None  # null: it began before the first fill that is known
-    exit_price: Decimal
+    exit_price: Decimal | None  # null: its end was not seen; closed_at is the fill that showed it
     opened_at: datetime | None
     closed_at: datetime
     duration_ms: int | None
@@ -248,13 +248,16 @@ def _open_trade(trade: OpenTrade, position: PositionView | None, known: _Known) 
 
 
 def _notes(trips: Sequence[RoundTrip], still_open: Sequence[OpenTradeView], known: _Known) -> Iterator[str]:
-    unseen = sum(1 for trip in trips if not trip.is_whole)
+    unseen = sum(1 for trip in trips if trip.entry_avg is None)
     if unseen:
         yield (
             f"{unseen} of the trades began before the first fill that is known: entry and duration are not known, "
             "and the costs of the entry are not counted"
         )
-    lacking = sorted({trip.contract_id for trip in trips if trip.gross is None})
+    lost = sum(1 for trip in trips if trip.exit_avg is None)
+    if lost:
+        yield f"{lost} of the trades ended by fills that are not known (yet): statistics leave them out"
+    lacking = sorted({trip.contract_id for trip in trips if trip.gross is None and trip.exit_avg is not None})
     if lacking:
         yield (
             f"No P&L of {', '.join(lacking)}: the gateway told none, and its tick value is not in the contract list. "

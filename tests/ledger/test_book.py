@@ -134,18 +134,36 @@ def test_unseen_entries_of_both_sides_are_two_trips() -> None:
     assert [(trip.side, trip.gross) for trip in trips] == [(Side.BUY, Decimal(20)), (Side.SELL, Decimal(5))]
 
 
-def test_a_close_that_fits_nothing_held_leaves_what_is_held_alone() -> None:
-    """A fill between the two is missing; when a read finds it, it takes its place and everything fits."""
+def test_a_missing_fill_costs_its_own_trades_only_and_heals_when_it_comes() -> None:
     first, last = fill(1, "buy", 1, "21000"), fill(4, "buy", 1, "21005", "10")
     book = keep_book([first, last], CONTRACTS)
-    assert [(trip.side, trip.gross, trip.is_whole) for trip in book.trips] == [(Side.SELL, Decimal(10), False)]
-    assert [held.qty for held in book.open] == [1]
+    lost, unseen = sorted(book.trips, key=lambda trip: trip.entry_avg is None)
+    assert (lost.side, lost.entry_avg, lost.exit_avg, lost.net, lost.duration) == (Side.BUY, 21000, None, None, None)
+    assert (unseen.side, unseen.entry_avg, unseen.gross) == (Side.SELL, None, Decimal(10))
+    assert book.open == ()
     found = [fill(2, "sell", 1, "21001", "2"), fill(3, "sell", 1, "21010")]
     book = keep_book([first, last, *found], CONTRACTS)
     assert [(trip.side, trip.gross, trip.is_whole) for trip in book.trips] == [
         (Side.BUY, Decimal(2), True),
         (Side.SELL, Decimal(10), True),
     ]
+    assert book.open == ()
+
+
+def test_an_opening_fill_against_what_is_held_shows_an_end_that_nobody_saw() -> None:
+    records = [fill(1, "buy", 1, "21000"), fill(3, "sell", 2, "21010"), fill(4, "buy", 2, "21000", "40")]
+    trips = keep_book(records, CONTRACTS).trips
+    assert [(trip.side, trip.qty, trip.gross) for trip in trips] == [
+        (Side.BUY, 1, None),
+        (Side.SELL, 2, Decimal(40)),
+    ]
+
+
+def test_a_close_of_more_than_was_seen_is_no_reversal_when_its_money_says_so() -> None:
+    """Two were held before the first known fill; 51 dollars are not what one from 21000 to 21010 earns."""
+    book = keep_book([fill(1, "buy", 1, "21000"), fill(2, "sell", 3, "21010", "51")], CONTRACTS)
+    (trip,) = book.trips
+    assert (trip.qty, trip.gross, trip.entry_avg, trip.is_whole) == (3, Decimal(51), None, False)
     assert book.open == ()
 
 

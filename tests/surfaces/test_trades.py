@@ -130,6 +130,15 @@ async def test_an_entry_before_the_first_fill_is_a_dash_and_said(room: Room, cal
     assert trade["gross_usd"] == 20
 
 
+async def test_an_end_that_was_not_seen_is_a_dash_and_said(room: Room, caller: Caller) -> None:
+    records = [fill(1, "buy", 1, "21000", after_s=-60), fill(3, "buy", 1, "21010", "20", after_s=-50)]
+    await room.desk.journal.append(records)
+    result = await run(room, "trades", caller)
+    assert "1 of the trades ended by fills that are not known (yet)" in result.text
+    assert "No P&L of" not in result.text
+    assert "1 (+1 without P&L)" in result.text
+
+
 async def test_an_unknown_contract_is_named_and_left_out_of_the_sums(room: Room, caller: Caller) -> None:
     old = msgspec.structs.replace(MNQ, contract_id=ContractId("CON.F.US.MNQ.U26"))
     records = [
