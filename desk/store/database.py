@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from desk.core.errors import StoreError
 from desk.store import schema
 
-__all__ = ["connect", "create_if_missing", "errors_in_words"]
+__all__ = ["connect", "create_if_missing", "create_missing_indexes", "errors_in_words"]
 
 BUSY_TIMEOUT_S = (
     1.0  # only this program writes here: a longer lock is an accident, and the webhook waits for the answer
@@ -56,6 +56,15 @@ def create_if_missing(path: Path) -> None:
             raw.execute("PRAGMA journal_mode=WAL")
         fresh.replace(path)
         _sync_directory(path.parent)
+
+
+def create_missing_indexes(connection: Connection) -> None:
+    """Those that were declared after the file was made. They change no table: an older program goes on reading it."""
+    there = {name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    for table in schema.METADATA.tables.values():
+        for index in table.indexes:
+            if index.name not in there:
+                index.create(connection)
 
 
 def connect(path: Path, *, writes: bool) -> Connection:

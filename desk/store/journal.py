@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from desk.core.errors import StoreError
 from desk.core.records import Record
+from desk.ledger import LedgerRecord
 from desk.store.rows import AlertRow, JournalRow
 
 if TYPE_CHECKING:  # they import SQLAlchemy, which takes a quarter of a second: the threads do that
@@ -132,6 +133,13 @@ class Journal:
     async def between(self, start: datetime, end: datetime, limit: int) -> list[JournalRow]:
         """Records with start <= ts < end (aware), oldest first, at most ``limit``."""
         return await self._reader.run(lambda reader: reader.between(start, end, limit))
+
+    async def ledger(self, start: datetime, end: datetime) -> list[LedgerRecord]:
+        """Fills and ends of positions that were written down at start <= ts < end (aware), oldest first.
+
+        By the time of writing, not of happening: a fill that a gap hid is written when the next read finds it.
+        """
+        return await self._reader.run(lambda reader: reader.ledger(start, end))
 
     async def _open(self) -> None:
         await self._writer.run(lambda _: None)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row
 from desk.core.errors import StoreError
 from desk.core.ids import AccountId, CauseId
 from desk.core.records import Record
+from desk.ledger import LedgerRecord
 from desk.store import codec
 from desk.store.database import connect, errors_in_words
 from desk.store.rows import AlertRow, JournalRow
@@ -60,6 +61,11 @@ class Reader:
     def between(self, start: datetime, end: datetime, limit: int) -> list[JournalRow]:
         rows = self._rows("between", start=codec.ts_text(start), end=codec.ts_text(end), limit=limit)
         return [_journal(row) for row in rows]
+
+    def ledger(self, start: datetime, end: datetime) -> list[LedgerRecord]:
+        rows = self._rows("ledger", start=codec.ts_text(start), end=codec.ts_text(end))
+        records = (codec.parse_record(row.seq, row.type, row.body) for row in rows)
+        return [record for record in records if isinstance(record, LedgerRecord)]
 
     def close(self) -> None:
         if self._connection is not None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -88,6 +89,10 @@ class Query(NamedTuple):
 _row = (journal.c.seq, journal.c.ts, journal.c.type, journal.c.cause, journal.c.account_id, journal.c.body)
 _by_cause = Index("journal_by_cause", journal.c.cause)
 _by_ts = Index("journal_by_ts", journal.c.ts)
+# Fills and the ends of positions among everything else. The same words stand in index and query: with bound values
+# SQLite could not see that the one serves the other.
+_is_of_ledger = text("type IN ('ExitExplained', 'FillRecorded', 'PositionClosed')")
+_ledger_by_ts = Index("journal_ledger_by_ts", journal.c.ts, sqlite_where=_is_of_ledger, postgresql_where=_is_of_ledger)
 _newest_alerts = Index("alerts_by_ts", alerts.c.ts, alerts.c.alert_id)
 
 _newest_first = (alerts.c.ts.desc(), alerts.c.alert_id.desc())
@@ -106,6 +111,12 @@ QUERIES = {
         .order_by(journal.c.ts, journal.c.seq)
         .limit(bindparam("limit")),
         _by_ts,
+    ),
+    "ledger": Query(
+        select(*_row)
+        .where(_is_of_ledger, journal.c.ts >= bindparam("start"), journal.c.ts < bindparam("end"))
+        .order_by(journal.c.ts, journal.c.seq),
+        _ledger_by_ts,
     ),
     "alert": Query(select(alerts).where(alerts.c.alert_id == bindparam("alert_id"))),
     "recent_alerts": Query(select(alerts).order_by(*_newest_first).limit(bindparam("limit")), _newest_alerts),

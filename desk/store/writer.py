@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from desk.core.errors import ConfigError, StoreError
 from desk.core.records import AlertDecided, AlertJournalled, Record
 from desk.store import codec, schema
-from desk.store.database import connect, create_if_missing, errors_in_words
+from desk.store.database import connect, create_if_missing, create_missing_indexes, errors_in_words
 
 __all__ = ["Writer"]
 
@@ -36,6 +36,8 @@ class Writer:
         self._path = path
         create_if_missing(path)
         self._connection: Connection | None = connect(path, writes=True)
+        with self._transaction() as connection:
+            create_missing_indexes(connection)
 
     def append(self, records: Sequence[Record]) -> int:
         """All of ``records`` or none of them; returns the last one's seq. Raises StoreError: none of them is kept."""

@@ -15,7 +15,7 @@ import structlog
 
 from desk.core.errors import DeskError
 from desk.runtime.desk import Desk
-from desk.surfaces import flatten, house, market, story, trading
+from desk.surfaces import flatten, house, market, story, trades, trading
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult
 from desk.surfaces.sheet import Line, Page, Sheet
 
@@ -50,6 +50,10 @@ _ROWS = (
     ),
     Command("positions", "", "open positions with their protective legs, and the last exits", trading.positions),
     Command("orders", "", "working orders, ours and others'", trading.orders),
+    Command(
+        "trades", "[from] [to] [csv]", "round trips with costs and statistics, today if nothing is said", trades.trades,
+        ("span", "span", "span"), most=3,
+    ),
     Command("alerts", "[n]", "the newest alerts and what became of them", story.alerts, most=1),
     Command("why", "ID", "the whole story of an alert, a command, an order or a plan", story.why, ("alert",), most=1),
     Command(

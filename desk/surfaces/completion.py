@@ -8,6 +8,7 @@ from desk.core.errors import UnknownSymbol
 from desk.core.symbols import root_of_contract
 from desk.runtime.desk import Desk
 from desk.surfaces.commands import COMMANDS
+from desk.surfaces.spans import SPAN_WORDS
 
 __all__ = ["complete"]
 
@@ -49,5 +50,6 @@ _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "symbol": _symbols,
     "timeframe": lambda _: list(TIMEFRAMES),
     "alert": _alert_ids,
+    "span": lambda _: [*SPAN_WORDS, "csv"],
     "command": lambda _: list(COMMANDS),
 }

@@ -6,6 +6,7 @@ was bent to 127.0.0.1 (DNS rebinding) shows in the Host header.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -20,7 +21,9 @@ from desk.surfaces import house, view
 from desk.surfaces.calls import Caller, Urls, whole_number
 from desk.surfaces.commands import run_command
 from desk.surfaces.http_server import Porter, json_answer, offered_secret
+from desk.surfaces.spans import parse_span
 from desk.surfaces.story import alert_data, story_data
+from desk.surfaces.trade_view import view_trades
 
 __all__ = ["PrivateDoor"]
 
@@ -49,6 +52,7 @@ class PrivateDoor:
         app.router.add_get("/api/accounts", self._accounts)
         app.router.add_get("/api/positions", self._positions)
         app.router.add_get("/api/orders", self._orders)
+        app.router.add_get("/api/trades", self._trades)
         app.router.add_get("/api/alerts", self._alerts)
         app.router.add_get("/api/alerts/{alert_id}", self._alert)
         app.router.add_post("/api/command", self._command)
@@ -101,6 +105,15 @@ class PrivateDoor:
     async def _orders(self, request: web.Request) -> web.Response:
         del request
         return json_answer(view.encode(view.view_orders(self._desk)))
+
+    async def _trades(self, request: web.Request) -> web.Response:
+        """``?from=2026-11-16&to=2026-11-20``, as the command takes them; without both today's trading day."""
+        words = [request.query[name] for name in ("from", "to") if name in request.query]
+        if words and "from" not in request.query:
+            return _problem(400, "to needs a from")
+        span = parse_span(words, self._desk.clock.now(), self._caller.zone)
+        found = await view_trades(self._desk, span)
+        return json_answer(await asyncio.to_thread(view.encode, found))
 
     async def _alerts(self, request: web.Request) -> web.Response:
         """``?limit=50&before=<alert_id>``, newest first."""
