@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
 
 from desk.core.ids import CauseId, ClientOrderId, stop_leg_id, target_leg_id
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import EnterPlan, ExitReason
+from desk.core.plans import AmendPlan, EnterPlan, ExitReason
 from desk.core.records import (
     AccountChanged,
     ExitExplained,
@@ -20,10 +21,11 @@ from desk.core.records import (
 )
 from desk.core.words import Account, Fill, OrderStatus, VenueOrder, VenuePosition
 from desk.engine import amends, cares, eithers, groups, reduces
-from desk.engine.apply import entry_behind
+from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.exits import guard
+from desk.engine.sending import follow_enter
 from desk.engine.state import Place, Position, State
 from desk.orders import advance, enter, leg_of
 from desk.orders import exit as exit_plan
@@ -120,9 +122,20 @@ def _entry_moved(draft: Draft, order: TrackedOrder) -> None:
     """An entry got on: its plan follows, and a position that was reported first learns whose it is."""
     plan = draft.state.plans.get(f"enter:{order.client_order_id}")
     if isinstance(plan, EnterPlan):
-        move = enter.on_order(plan, order)
+        move = enter.on_order(plan, order, draft.now)
+        if move is not None and _is_asked_for(draft, order):
+            move = replace(move, incident=None)
         if move is not None:
-            draft.follow(plan, move)
+            follow_enter(draft, plan, move)
+
+
+def _is_asked_for(draft: Draft, order: TrackedOrder) -> bool:
+    """An exit, a flattening, or a person's own cancel ends it: nobody has to be told."""
+    place = (order.account_id, order.contract_id)
+    if draft.state.exit_plan(place) is not None or draft.state.flatten_plan(order.account_id) is not None:
+        return True
+    amended = [plan for plan in draft.state.plans.values() if isinstance(plan, AmendPlan)]
+    return any(plan.is_cancel and plan.gateway_order_id == order.gateway_order_id for plan in amended)
 
 
 def _attribute(draft: Draft, place: Place) -> None:
@@ -215,9 +228,12 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
         move = exit_plan.on_flat_report(running) if running is not None and reported.qty == 0 else None
         if running is not None and move is not None:
             draft.follow(running, move)
-    if reported.qty == 0 and any(draft.state.orders_at(place)):
+    is_unexplained = any(is_resting(order) for order in draft.state.entries_at(place))  # one may have filled: look
+    if is_unexplained or (reported.qty == 0 and any(draft.state.orders_at(place))):
         draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))
     guard(draft, place)
+    if reported.qty == 0:
+        groups.on_flat(draft, place)
 
 
 def _is_of_an_earlier_one(position: Position, reported: VenuePosition) -> bool:
@@ -241,6 +257,7 @@ def saw_flat(draft: Draft, place: Place, source: str) -> None:
         on_position(draft, flat, source)
     elif entry is not None:  # filled at a price that nobody told
         draft.record(PositionChanged(cause=entry.cause, position=flat, source=source, ts=draft.now))
+        groups.on_flat(draft, place)
 
 
 def _opener(state: State, reported: VenuePosition) -> CauseId:
