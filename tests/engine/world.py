@@ -300,9 +300,8 @@ class World:
         orders = [self.state.orders[tag] for tag in tags if tag in self.state.orders]
         orders += [o for o in self.state.orders.values() if o.parent in tags]
         is_alive = any(self.state.is_under_way(order) for order in orders)
-        return (
-            is_alive or isinstance(plan, TouchPlan) or (isinstance(plan, GroupPlan) and PLACE in self.state.positions)
-        )
+        is_held = PLACE in self.state.positions or self.state.protect_plan(PLACE) is not None
+        return is_alive or isinstance(plan, TouchPlan) or (isinstance(plan, GroupPlan) and is_held)
 
     def _may_stay(self, plan: Any, resting: set[Any]) -> bool:
         if isinstance(plan, EnterPlan):
