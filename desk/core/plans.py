@@ -78,6 +78,7 @@ class EntryEnd(StrEnum):
     EXPIRED = "its time is over"
     OTHER_FILLED = "the other one of its pair filled"
     OTHER_REFUSED = "the other one of its pair was refused"
+    CLOSED = "the part of it that had filled was closed"
     STOPPING = "the desk stops"
     ASKED = "it was asked for"
 

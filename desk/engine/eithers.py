@@ -11,7 +11,7 @@ from desk.engine.effects import StartTimer
 from desk.engine.exits import start_exit
 from desk.engine.groups import part_of
 from desk.engine.pricing import fresh_quote, with_trail_price
-from desk.engine.sending import account_view, approve_ticket, either_of, end_entry, submit
+from desk.engine.sending import account_view, approve_ticket, either_of, end_entry, is_over_for_good, submit
 from desk.orders import either
 from desk.risk import Approved, Denied
 
@@ -58,6 +58,10 @@ def _go_on(draft: Draft, plan: EitherPlan, *, is_timer: bool = False) -> None:
     draft.follow(plan, step.move)
     if step.ends is not None:
         end_entry(draft, *step.ends)
+        after = draft.state.plans.get(plan.plan_id)
+        if isinstance(after, EitherPlan) and is_over_for_good(draft.state, step.ends[0]):
+            _go_on(draft, after)  # it was never at the venue: no event will tell of its end
+            return
     if step.exits:
         start_exit(draft, (plan.account_id, plan.contract_id), plan.cause, ExitReason.RULE)
     if step.sends:

@@ -18,7 +18,7 @@ from desk.core.words import Contract, OrderType
 from desk.engine import eithers, groups
 from desk.engine.apply import is_resting
 from desk.engine.draft import Context, Draft, unreported_fill
-from desk.engine.effects import Reduce
+from desk.engine.effects import Reduce, StartTimer
 from desk.engine.pricing import (
     Priced,
     fresh_quote,
@@ -29,7 +29,7 @@ from desk.engine.pricing import (
     with_trail_price,
 )
 from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
-from desk.engine.sending import account_view, approve_ticket, either_of, follow_enter, group_of, submit
+from desk.engine.sending import account_view, approve_ticket, either_of, end_entry, follow_enter, group_of, submit
 from desk.engine.state import Place, State
 from desk.engine.waiting import end_waiting
 from desk.orders import enter, settle, touch
@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 STOPS = "the desk stops"
+LOOK_AFTER_S = 1.2  # a read may lag by a second
 _RESTING = {OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP, OrderType.JOIN_BID, OrderType.JOIN_ASK}
 
 
@@ -315,9 +316,14 @@ def sweep_orphans(draft: Draft, place: Place, working: Collection[GatewayOrderId
     state = draft.state
     flat_since = state.flat_since.get(place)
     under_way = list(state.entries_at(place))
-    is_flat = place not in state.positions and not unreported_fill(state, place)[1] and all(map(is_resting, under_way))
+    partly = [o for o in under_way if o.state is OrderState.PARTIALLY_FILLED and o.updated_at <= as_of]
+    is_clear = all(is_resting(order) or order in partly for order in under_way)
+    is_flat = place not in state.positions and not unreported_fill(state, place)[1] and is_clear
     if not is_flat or state.exit_plan(place) is not None or (flat_since is not None and flat_since > as_of):
         return
+    for entry in partly:  # its legs work for a position that is gone: first the rest of it goes, then they are orphans
+        end_entry(draft, entry.client_order_id, EntryEnd.CLOSED)
+        draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))
     kept = {entry.client_order_id for entry in under_way}  # and their sleeping legs
     ended = [o for o in state.orders_at(place) if o.role is not Role.ENTRY and o.parent not in kept]
     legs = [o for o in ended if o.gateway_order_id in working and o.updated_at <= as_of]

@@ -48,6 +48,8 @@ def rule_reverse(state: State, wanted: Reverse, contract: Contract, asker: Asker
             account_view(state, place, ctx),
             position_qty=0,
             opening_qty=0,
+            buying_qty=0,
+            selling_qty=0,
             has_exit_running=False,
             unprotected=None,
             orphan_orders=0,

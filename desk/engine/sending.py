@@ -9,7 +9,7 @@ from desk.core.ids import CauseId, ClientOrderId
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import EitherPlan, EnterPlan, EntryEnd, GroupPlan, Ticket
 from desk.core.records import OrderChanged, PlanChanged
-from desk.core.words import Contract
+from desk.core.words import Contract, Side
 from desk.engine.draft import Context, Draft, unreported_fill
 from desk.engine.effects import Submit
 from desk.engine.state import Place, State
@@ -28,16 +28,15 @@ __all__ = [
 ]
 
 
-def account_view(
-    state: State, place: Place, ctx: Context, without: Collection[ClientOrderId] = (), besides: int = 0
-) -> AccountView:
+def account_view(state: State, place: Place, ctx: Context, without: Collection[ClientOrderId] = ()) -> AccountView:
     """What risk sees of an account: everything under way counts in full, resting entries too.
 
-    without: orders that do not count: one that is approved again, or the other one of a pair; ``besides``: contracts that
-    count all the same.
+    without: orders that do not count: one that is approved again, or the other one of a pair.
     """
     known = state.accounts.get(place[0])
     entries = [order for order in state.entries_at(place) if order.client_order_id not in without]
+    buying = sum(order.qty - order.filled_qty for order in entries if order.side is Side.BUY)
+    selling = sum(order.qty - order.filled_qty for order in entries if order.side is Side.SELL)
     _, unreported = unreported_fill(state, place)
     naked = [
         plan
@@ -49,12 +48,14 @@ def account_view(
         account=known.account if known is not None else None,
         is_reconciled=known is not None and known.is_reconciled,
         position_qty=state.position_qty(place),
-        opening_qty=sum(order.qty - order.filled_qty for order in entries) + abs(unreported) + besides,
+        opening_qty=buying + selling + abs(unreported),
         has_exit_running=has_exit,
         unprotected=naked[0].contract_id if naked else None,
         is_stopping=state.is_stopping,
         is_journal_ok=ctx.is_journal_ok,
         orphan_orders=0 if state.position_qty(place) or unreported else _legs_without_entry(state, place),
+        buying_qty=buying,
+        selling_qty=selling,
         brackets_refused_at=known.brackets_refused_at if known is not None else None,
     )
 

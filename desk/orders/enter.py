@@ -244,7 +244,8 @@ def _cancel_again(plan: EnterPlan, order: TrackedOrder) -> Move:
 
 def _over(plan: EnterPlan, order: TrackedOrder) -> Move:
     """Its story for the journal, and for a person where it did not end as asked."""
-    part = f"; {order.filled_qty} of {order.qty} filled before" if order.filled_qty else ""
+    has_part = 0 < order.filled_qty < order.qty
+    part = f"; {order.filled_qty} of {order.qty} filled before" if has_part else ""
     incident: tuple[str, str] | None = None
     if order.state is OrderState.FILLED:
         was_cancelling = plan.step in {EnterStep.CANCELLING, EnterStep.CONFIRMING}
@@ -254,7 +255,7 @@ def _over(plan: EnterPlan, order: TrackedOrder) -> Move:
     elif order.state is OrderState.REJECTED:
         if plan.step is not EnterStep.SUBMITTED:  # else the reply is still to come, and brings the reason
             incident = ("order.rejected", f"{name_of(order)} was rejected by the venue after it had been sent")
-    elif plan.ending is EntryEnd.EXPIRED:
+    elif plan.ending in {EntryEnd.EXPIRED, EntryEnd.CLOSED}:
         incident = ("entry.expired", f"{name_of(order)} was cancelled: {plan.ending}{part}")
     elif plan.ending is None:
         incident = ("entry.ended", f"{name_of(order)} is {order.state} at the venue{part}; the desk did not ask for it")

@@ -79,8 +79,13 @@ def is_protected(view: PlaceView) -> bool:
 
 
 def is_covered_by(working: tuple[VenueOrder, ...], qty: int) -> bool:
-    """The gateway's own list shows open stops for at least the whole position, whoever placed them."""
-    return sum(order.qty - order.filled_qty for order in working if _is_stop_against(order, qty)) >= abs(qty)
+    """The gateway's own list shows open stops for at least the whole position, whoever placed them.
+
+    A resting stop entry on the other side is none: it has legs of its own and opens a position.
+    """
+    entries = {order.parent_id for order in working}
+    stops = [o for o in working if _is_stop_against(o, qty) and o.gateway_order_id not in entries]
+    return sum(order.qty - order.filled_qty for order in stops) >= abs(qty)
 
 
 def _is_stop_against(order: VenueOrder, qty: int) -> bool:

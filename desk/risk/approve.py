@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from desk.core.orders import OrderRequest
-from desk.core.words import Account, Contract
+from desk.core.words import Account, Contract, Side
 from desk.risk.reasons import Reason
 
 __all__ = ["AccountView", "Approved", "Denied", "Limits", "approve"]
@@ -62,6 +62,8 @@ class AccountView:
     is_stopping: bool
     is_journal_ok: bool = True
     orphan_orders: int = 0  # working legs of a position that ended, in the order's contract
+    buying_qty: int = 0  # of the entries under way: contracts of those that buy
+    selling_qty: int = 0
     brackets_refused_at: datetime | None = (
         None  # when the account last refused a stop in an entry, with no success since
     )
@@ -147,6 +149,13 @@ def _order_denies(order: OrderRequest, contract: Contract, view: AccountView, li
     if view.position_qty * order.side.sign < 0:
         text = f"position is {view.position_qty:+d}; an opening order against it would leave its legs orphaned"
         return Denied(Reason.OPPOSITE_POSITION, text)
+    against = view.selling_qty if order.side is Side.BUY else view.buying_qty
+    if against:
+        text = (
+            f"entries of {against} contracts on the other side are under way or rest; both filled, each would leave its legs "
+            "behind. Cancel them first, or give both as a pair of which one may fill"
+        )
+        return Denied(Reason.OPPOSITE_ENTRY, text)
     worst = abs(view.position_qty) + view.opening_qty + order.qty  # every working entry fills
     if worst > limits.max_position:
         held = f"position {view.position_qty:+d}, entries under way {view.opening_qty}, this order {order.qty}"

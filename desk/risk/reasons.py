@@ -37,6 +37,7 @@ class Reason(StrEnum):
     # the moment
     NOT_RECONCILED = "NOT_RECONCILED"
     OPPOSITE_POSITION = "OPPOSITE_POSITION"
+    OPPOSITE_ENTRY = "OPPOSITE_ENTRY"  # entries under way on the other side would close this one, and leave both stops
     ENTRY_IN_FLIGHT = "ENTRY_IN_FLIGHT"
     EXIT_RUNNING = "EXIT_RUNNING"
     UNPROTECTED = "UNPROTECTED"  # a position without a stop comes first

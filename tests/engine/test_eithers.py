@@ -131,6 +131,20 @@ def test_a_first_that_fills_at_once_keeps_the_second_at_home() -> None:
     assert not world.resting()
 
 
+def test_a_second_that_waits_to_be_sent_again_is_not_sent_once_the_first_filled() -> None:
+    """Cause: an entry that ends without ever having been at the venue is in no report, and the pair waited for ever."""
+    world = roomy()
+    world.command(either())
+    while not any(isinstance(p, EitherPlan) and p.is_second_sent for p in world.state.plans.values()):
+        world.step()
+    world.faults = Faults(not_sent=1)
+    world.run(0.5)
+    world.faults = Faults()
+    world.trade(world.resting()[0].gateway_order_id)
+    assert calm(world).venue.qty(PLACE) == 2
+    assert len(world.entries()) == 1
+
+
 @pytest.mark.parametrize("gone", [0, 1])
 def test_one_that_is_cancelled_by_hand_leaves_the_other_and_is_told(gone: int) -> None:
     world = paired()

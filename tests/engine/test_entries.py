@@ -196,7 +196,15 @@ def test_a_resting_entry_counts_against_the_limit_in_full() -> None:
     rests(world, qty=3)
     assert world.command(opens(qty=2)).reason == "MAX_POSITION"
     assert world.command(opens(qty=1)).kind is VerdictKind.ACCEPTED
-    assert world.command(opens(qty=1, side=Side.SELL)).reason == "MAX_POSITION"
+
+
+def test_an_entry_against_one_that_rests_is_denied() -> None:
+    """Cause: both fill, they close each other, and the legs of both are left to open something."""
+    world = roomy()
+    rests(world, qty=1)
+    verdict = world.command(opens(qty=1, side=Side.SELL))
+    assert verdict.reason == "OPPOSITE_ENTRY"
+    assert "pair" in verdict.text
 
 
 def test_freshness_limits_the_sending_and_not_the_resting() -> None:
@@ -373,6 +381,18 @@ def test_legs_left_by_hand_are_swept_although_another_entry_rests() -> None:
     calm(world)
     assert len(world.resting()) == 1
     assert "order.orphan" in incidents(world)
+
+
+def test_the_rest_of_an_entry_goes_when_the_part_that_filled_was_closed_by_hand() -> None:
+    """Cause: its leg worked on at a flat place, because the entry was still under way, and would have opened a position."""
+    world = roomy()
+    world.trade(rests(world), 1)
+    world.run(1)
+    world.close_by_hand()
+    world.run(40)
+    calm(world)
+    assert not world.venue.working(PLACE)
+    assert {"entry.expired", "order.orphan"} <= incidents(world)
 
 
 # --- sending again -----------------------------------------------------------------------------------------------------
