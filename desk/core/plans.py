@@ -80,6 +80,7 @@ class EntryEnd(StrEnum):
     OTHER_REFUSED = "the other one of its pair was refused"
     CLOSED = "the part of it that had filled was closed"
     STOPPING = "the desk stops"
+    GIVEN_UP = "it had been given up, and arrived after all"
     ASKED = "it was asked for"
 
 

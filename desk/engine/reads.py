@@ -41,7 +41,7 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
     if snapshot.account is not None:
         on_account(draft, snapshot.account)
     for order in (*snapshot.finished, *snapshot.working):
-        on_order(draft, order, "read")
+        on_order(draft, order, "read", snapshot.asked_at - A_READ_MAY_LAG)
     for fill in sorted(snapshot.fills, key=lambda fill: fill.fill_id):
         on_fill(draft, fill)
     is_agreed = _positions(draft, snapshot)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from desk.core.ids import CauseId, ClientOrderId, stop_leg_id, target_leg_id
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import AmendPlan, EnterPlan, ExitReason
+from desk.core.plans import AmendPlan, EnterPlan, EntryEnd, ExitReason
 from desk.core.records import (
     AccountChanged,
     ExitExplained,
     FillRecorded,
     ForeignOrderChanged,
     OrderChanged,
+    PlanChanged,
     PositionChanged,
     PositionClosed,
 )
@@ -47,8 +49,11 @@ FOUND = "found by its tag"
 LOOK_AFTER_S = 1.2  # the venue's own OCO takes milliseconds, a read may lag by a second
 
 
-def on_order(draft: Draft, reported: VenueOrder, why: str) -> None:
-    """One report of an order. Ours are matched by tag, then by the gateway's id; others are kept while they work."""
+def on_order(draft: Draft, reported: VenueOrder, why: str, as_of: datetime | None = None) -> None:
+    """One report of an order. Ours are matched by tag, then by the gateway's id; others are kept while they work.
+
+    as_of: of a read, when at the latest what it shows was so: an order that was thought to be over may be back.
+    """
     known = _ours(draft.state, reported)
     place = (reported.account_id, reported.contract_id)
     if known is None:
@@ -62,9 +67,26 @@ def on_order(draft: Draft, reported: VenueOrder, why: str) -> None:
         return
     if known.state is OrderState.UNKNOWN and reported.status is OrderStatus.REJECTED and why != FOUND:
         return  # perhaps of a repeat that was refused because the first sending has the tag: the search tells
-    changed = advance(known, reported, draft.now)
+    changed = advance(known, reported, draft.now, as_of)
     if changed is not None:
+        _take_up_again(draft, known, changed)
         _changed(draft, changed, why)
+
+
+def _take_up_again(draft: Draft, before: TrackedOrder, order: TrackedOrder) -> None:
+    """An entry whose plan had ended lives: it is followed again, and goes where it had been given up."""
+    is_alive = not order.state.is_over and not order.state.is_unsettled
+    if order.role is not Role.ENTRY or not before.state.is_over or not is_alive or draft.ctx.is_shadow:
+        return
+    if f"enter:{order.client_order_id}" in draft.state.plans:
+        return
+    is_given_up = before.state is OrderState.EXPIRED and before.gateway_order_id is None
+    plan = msgspec.structs.replace(enter.begin(order), ending=EntryEnd.GIVEN_UP if is_given_up else None)
+    draft.record(PlanChanged(cause=order.cause, plan=plan, ts=draft.now))
+    what = "it is cancelled" if is_given_up else "it is followed again"
+    draft.tell(
+        order.cause, "entry.back", f"{enter.name_of(order)} was thought to be over and works at the venue: {what}"
+    )
 
 
 def end_order(draft: Draft, order: TrackedOrder, why: str) -> None:

@@ -383,6 +383,40 @@ def test_legs_left_by_hand_are_swept_although_another_entry_rests() -> None:
     assert "order.orphan" in incidents(world)
 
 
+def test_an_entry_that_one_read_lacked_is_followed_again_when_the_next_shows_it() -> None:
+    """Cause: it was taken for cancelled for ever, and worked on at the venue with nobody to end it."""
+    world = roomy()
+    order_id = rests(world, expires_at=world.now + timedelta(seconds=60))
+    hidden = {n: world.venue.orders.pop(n) for n in (order_id, order_id + 1)}
+    world.venue.events = [object()]  # type: ignore[list-item]
+    world.venue.take_events()
+    world.run(20)
+    assert "entry.ended" in incidents(world)
+    world.venue.orders |= hidden
+    world.venue.events = [object()]  # type: ignore[list-item]
+    world.venue.take_events()
+    world.run(1)
+    world.resync()
+    world.run(3)
+    assert "entry.back" in incidents(world)
+    world.run(60)
+    assert not calm(world).resting(), "its time was over"
+
+
+def test_an_entry_that_was_given_up_and_arrives_after_all_is_cancelled() -> None:
+    world = roomy(faults=Faults(not_sent=1))
+    world.command(opens(**LIMIT, fresh_until=world.now + timedelta(seconds=2)))
+    asked = next(e for e in world.sent if isinstance(e, Submit)).approved.order
+    world.run(6)
+    assert "entry.expired" in incidents(world)
+    world.faults = Faults()
+    world.venue.place(asked)
+    world.publish()
+    world.run(3)
+    assert "entry.back" in incidents(world)
+    assert not calm(world).resting()
+
+
 def test_the_rest_of_an_entry_goes_when_the_part_that_filled_was_closed_by_hand() -> None:
     """Cause: its leg worked on at a flat place, because the entry was still under way, and would have opened a position."""
     world = roomy()
