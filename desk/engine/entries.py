@@ -300,6 +300,7 @@ def _give_up(draft: Draft, plan: EnterPlan, order: TrackedOrder, why: str) -> No
         draft.record(OrderChanged(cause=order.cause, order=order, why=f"never arrived; {why}", ts=draft.now))
     draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=f"not sent again: {why}", ts=draft.now))
     draft.tell(order.cause, "entry.expired", f"{order.side} {order.qty} {order.contract_id} was not carried out: {why}")
+    draft.read_fully(order.account_id)  # should it be there all the same, it is found and cancelled
     _tell_brothers(draft, order)
 
 

@@ -47,8 +47,8 @@ def account_view(state: State, place: Place, ctx: Context, without: Collection[C
     return AccountView(
         account=known.account if known is not None else None,
         is_reconciled=known is not None and known.is_reconciled,
-        position_qty=state.position_qty(place),
-        opening_qty=buying + selling + abs(unreported),
+        position_qty=state.position_qty(place) + unreported,
+        opening_qty=buying + selling,
         has_exit_running=has_exit,
         unprotected=naked[0].contract_id if naked else None,
         is_stopping=state.is_stopping,

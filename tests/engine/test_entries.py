@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from desk.core.events import Stopping
+from desk.core.events import OrderReported, Stopping
 from desk.core.intents import Care, Stage
 from desk.core.orders import OrderState, Role
 from desk.core.plans import EnterPlan, EnterStep
@@ -415,6 +415,18 @@ def test_an_entry_that_was_given_up_and_arrives_after_all_is_cancelled() -> None
     world.run(3)
     assert "entry.back" in incidents(world)
     assert not calm(world).resting()
+
+
+def test_a_fill_whose_position_nobody_reported_stands_against_the_other_side() -> None:
+    world = roomy()
+    world.command(opens())
+    world.faults.lost_event = 1
+    world.run(0.2)
+    tag = world.entries()[0].client_order_id
+    reported = next(o for o in world.venue.orders.values() if o.tag == tag)
+    world.give(OrderReported(order=reported, ts=world.now))
+    assert world.state.position_qty(PLACE) == 0
+    assert world.command(opens(side=Side.SELL)).reason == "OPPOSITE_POSITION"
 
 
 def test_the_rest_of_an_entry_goes_when_the_part_that_filled_was_closed_by_hand() -> None:

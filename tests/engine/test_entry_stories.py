@@ -121,7 +121,7 @@ def test_whatever_entries_meet_all_ends_protected_or_flat(
     seed: int, story: list[tuple[str, float]], faults: Faults
 ) -> None:
     world = roomy(seed=seed)
-    world.most_beyond = 3  # both of a pair filled at once, before anybody heard of it
+    world.most_beyond, world.venue.nets = 3, True  # both of a pair filled, before anybody heard of it
     world.faults = faults
     for what, pause in story:
         happen(world, what)
@@ -134,7 +134,7 @@ def test_long_random_stories_of_entries_end_protected_or_flat(batch: int) -> Non
     for seed in range(batch * 150, batch * 150 + 150):
         dice = random.Random(seed)
         world = roomy(seed=seed)
-        world.most_beyond = 3
+        world.most_beyond, world.venue.nets = 3, True
         world.faults = Faults(
             lost_event=dice.choice([0, 0, 0.3, 1]),
             twice=dice.choice([0, 0.3]),

@@ -46,6 +46,7 @@ class Venue:
     naked: bool = False  # fault: legs are rejected when the entry fills
     refusals: list[str] = field(default_factory=list)  # of the next orders; empty: that one is taken
     keeps: bool = False  # fault: nothing is cancelled
+    nets: bool = False  # legs may reverse: two entries that closed each other left them
     placed: list[OrderRequest] = field(default_factory=list)  # accepted ones
     most_held: int = 0
 
@@ -190,7 +191,7 @@ class Venue:
         qty = was + order.side.sign * part
         is_closing = was * order.side.sign < 0
         is_entry = any(leg.parent_id == order.gateway_order_id for leg in self.orders.values())
-        assert is_entry or was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
+        assert is_entry or self.nets or was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
         fill = Fill(
             fill_id=FillId(len(self.fills) + 1),
             account_id=order.account_id,

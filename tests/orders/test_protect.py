@@ -67,3 +67,4 @@ def test_a_resting_entry_on_the_other_side_protects_nothing() -> None:
     )
     assert is_covered_by((entry,), -1)
     assert not is_covered_by((entry, leg), -1)
+    assert not is_covered_by((entry,), -1, (entry.gateway_order_id,)), "its legs are over, the rest of it still opens"
