@@ -238,9 +238,14 @@ def is_resting(order: TrackedOrder) -> bool:
 
 
 def _opened_by_leg(state: State, place: Place, qty: int) -> TrackedOrder | None:
-    """The newest execution of the place is of a leg of ours, and it closed nothing (gateway reference 3.10)."""
+    """The newest execution of the place is of a leg of ours, and it closed nothing (gateway reference 3.10), or more than
+    there was."""
     last = state.last_fills.get(place)
-    if last is None or last.fill.gross_pnl is not None or last.client_order_id is None:
+    if last is None or last.client_order_id is None:
+        return None
+    position, ended = state.positions.get(place), state.last_exits.get(place)
+    closed = [known.qty for known in (position, ended) if known is not None and known.qty * last.fill.side.sign < 0]
+    if last.fill.gross_pnl is not None and (not closed or last.fill.qty <= abs(closed[0])):
         return None
     return state.orders.get(last.client_order_id) if last.fill.side.sign * qty > 0 else None
 

@@ -121,9 +121,15 @@ def with_trail_price(ticket: Ticket, contract: Contract, quote: Quote | None) ->
 
 
 def ticket_of(order: TrackedOrder, max_position: int) -> Ticket:
-    """The ticket of an order that was sent before, to be approved again."""
+    """The ticket of an order that was sent before, to be approved again. Prices that only the venue's reports brought, the
+    level of a trailing stop or of a joined price, are not part of it."""
+    request = msgspec.structs.replace(
+        order.request,
+        limit_price=order.limit_price if order.type is OrderType.LIMIT else None,
+        stop_price=order.stop_price if order.type is OrderType.STOP else None,
+    )
     return Ticket(
-        order=order.request,
+        order=request,
         max_position=max_position,
         care=order.care,
         fresh_until=order.fresh_until,

@@ -19,6 +19,7 @@ from desk.core.words import Fill, OrderStatus, OrderType, Side, VenueOrder, Venu
 
 PRICE = Decimal(20000)
 Place = tuple[AccountId, ContractId]
+_JOINS = {OrderType.JOIN_BID, OrderType.JOIN_ASK}  # shown as limit orders at the price that they joined
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class Venue:
 
     def place(self, order: OrderRequest) -> tuple[GatewayOrderId, str]:
         """Id, and why it was refused. A refused order exists all the same, with status rejected."""
+        given = tuple(price is not None for price in (order.limit_price, order.stop_price, order.trail_price))
+        needed = (order.type is OrderType.LIMIT, order.type is OrderType.STOP, order.type is OrderType.TRAILING_STOP)
+        assert given == needed, f"wrong prices for {order.type}"
         key = (order.account_id, order.client_order_id)
         entry_id = self._id()
         refused = self.refusals.pop(0) if self.refusals else ""
@@ -173,8 +177,8 @@ class Venue:
             side=side,
             qty=asked.qty,
             filled_qty=0,
-            limit_price=asked.limit_price if parent is None else None,
-            stop_price=asked.stop_price if parent is None else None,
+            limit_price=(asked.limit_price or (PRICE if kind in _JOINS else None)) if parent is None else None,
+            stop_price=(asked.stop_price or asked.trail_price) if parent is None else None,
             tag=tag,
             parent_id=parent,
             created_at=self.now,
