@@ -232,8 +232,8 @@ def on_enter_timer(draft: Draft, plan: EnterPlan) -> None:
 
 
 def _send_again(draft: Draft, plan: EnterPlan, order: TrackedOrder) -> None:
-    """Approved anew and under the same tag, so that the venue takes it once at most. Only into a place that is as empty as it
-    was: what brothers of its group opened does not count."""
+    """Approved anew and under the same tag, so that the venue takes it once at most. Only into a place that is as it was when
+    it was sent: what brothers of its group opened does not count."""
     place = (order.account_id, order.contract_id)
     no_more = _no_more(draft, plan, order)
     if no_more is not None:
@@ -269,11 +269,12 @@ def _no_more(draft: Draft, plan: EnterPlan, order: TrackedOrder) -> str | None:
         return str(EntryEnd.EXPIRED)
     if order.fresh_until is not None and draft.now > order.fresh_until:
         return f"{Reason.TOO_OLD}: it could not be sent in time"
-    held = draft.state.position_qty((order.account_id, order.contract_id))
-    if held and held * order.side.sign > _held_by_brothers(draft.state, order):
-        return f"the position is {held:+d} meanwhile"
-    if held * order.side.sign < 0:
-        return f"the position is {held:+d} meanwhile"
+    position = draft.state.positions.get((order.account_id, order.contract_id))
+    if position is not None:
+        has_changed = position.updated_at > order.submitted_at
+        is_of_others = position.qty * order.side.sign > _held_by_brothers(draft.state, order)
+        if position.qty * order.side.sign < 0 or (has_changed and is_of_others):
+            return f"the position is {position.qty:+d} meanwhile"
     plan_of_group = group_of(draft.state, order.client_order_id)
     if plan_of_group is not None and plan_of_group.held_back:
         return f"its group is not gone on with: {plan_of_group.held_back}"

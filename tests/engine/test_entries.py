@@ -466,6 +466,22 @@ def test_an_entry_that_was_not_sent_goes_out_later_as_it_was_asked_for(wanted: A
     assert order == msgspec.structs.replace(asked, trail_price=trailed)
 
 
+def test_an_addition_goes_out_later_only_to_the_position_that_it_was_for() -> None:
+    for is_changed in (False, True):
+        world = roomy()
+        world.command(opens(qty=1))
+        world.run(3)
+        world.faults = Faults(not_sent=1)
+        world.command(opens(qty=1))
+        world.run(0.5)
+        world.faults = Faults()
+        if is_changed:
+            world.close_by_hand()
+        world.run(5)
+        assert len(world.entries()) == (1 if is_changed else 2)
+        calm(world)
+
+
 def test_a_trailing_entry_waits_for_a_quote_to_be_sent_again_and_expires_without_one() -> None:
     world = quoted(faults=Faults(not_sent=1))
     world.command(opens(type=OrderType.TRAILING_STOP, trail_ticks=40, fresh_until=world.now + timedelta(seconds=15)))
