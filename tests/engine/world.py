@@ -301,9 +301,8 @@ class World:
         orders = [self.state.orders[tag] for tag in tags if tag in self.state.orders]
         orders += [o for o in self.state.orders.values() if o.parent in tags]
         is_alive = any(self.state.is_under_way(order) for order in orders)
-        state = self.state
-        is_held = PLACE in state.positions or bool(state.protect_plan(PLACE) or state.exit_plan(PLACE))
-        return is_alive or isinstance(plan, TouchPlan) or (isinstance(plan, GroupPlan) and is_held)
+        has_filled = isinstance(plan, GroupPlan) and any(order.filled_qty for order in orders)  # the watch reads for it
+        return is_alive or has_filled or isinstance(plan, TouchPlan)
 
     def _may_stay(self, plan: Any, resting: set[Any]) -> bool:
         if isinstance(plan, EnterPlan):
