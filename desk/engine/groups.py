@@ -13,10 +13,10 @@ from desk.engine import cares
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.pricing import fresh_quote, with_trail_price
-from desk.engine.sending import account_view, approve_ticket, group_of, is_over_for_good, submit
+from desk.engine.sending import account_view, approve_ticket, group_of, is_over_for_good, submit, unseen_fills
 from desk.engine.state import Place, State
 from desk.orders import group
-from desk.risk import Approved, Denied
+from desk.risk import Approved, Denied, Reason
 
 __all__ = ["begin", "on_flat", "on_order", "on_timer", "part_of", "parts_of", "resume"]
 
@@ -98,6 +98,15 @@ def _send_next(draft: Draft, plan: GroupPlan, ticket: Ticket, parts: list[group.
         draft.follow(plan, group.hold_back(plan, why, parts))
         return
     answer = approve_ticket(priced, contract, account_view(draft.state, place, draft.ctx), draft.ctx)
+    if (
+        isinstance(answer, Denied)
+        and answer.reason is Reason.MAX_POSITION
+        and unseen_fills(draft.state, place, draft.ctx)
+    ):
+        draft.effects.append(
+            StartTimer(plan.plan_id, AGAIN_S)
+        )  # perhaps a brother's fill that counts twice for a moment
+        return
     if isinstance(answer, Denied):
         draft.follow(plan, group.hold_back(plan, f"{answer.reason}: {answer.text}", parts))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 
 from desk.core.ids import CauseId, ClientOrderId
 from desk.core.orders import OrderState, Role, TrackedOrder
@@ -25,7 +26,11 @@ __all__ = [
     "group_of",
     "is_over_for_good",
     "submit",
+    "unseen_fills",
 ]
+
+
+REPORTS_COME_WITHIN = timedelta(seconds=2)
 
 
 def account_view(state: State, place: Place, ctx: Context, without: Collection[ClientOrderId] = ()) -> AccountView:
@@ -48,7 +53,7 @@ def account_view(state: State, place: Place, ctx: Context, without: Collection[C
         account=known.account if known is not None else None,
         is_reconciled=known is not None and known.is_reconciled,
         position_qty=state.position_qty(place) + unreported,
-        opening_qty=buying + selling,
+        opening_qty=buying + selling + unseen_fills(state, place, ctx),
         has_exit_running=has_exit,
         unprotected=naked[0].contract_id if naked else None,
         is_stopping=state.is_stopping,
@@ -58,6 +63,17 @@ def account_view(state: State, place: Place, ctx: Context, without: Collection[C
         selling_qty=selling,
         brackets_refused_at=known.brackets_refused_at if known is not None else None,
     )
+
+
+def unseen_fills(state: State, place: Place, ctx: Context) -> int:
+    """Contracts that filled after the position there was last reported: its next report is on the way. Only for a moment, for
+    the two may have come the other way round."""
+    position = state.positions.get(place)
+    if position is None:
+        return 0
+    since = max(position.updated_at, ctx.now - REPORTS_COME_WITHIN)
+    entries = [order for order in state.remembered_at(place) if order.role is Role.ENTRY and order.updated_at > since]
+    return sum(order.filled_qty for order in entries)
 
 
 def _legs_without_entry(state: State, place: Place) -> int:

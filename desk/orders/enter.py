@@ -93,7 +93,7 @@ def on_settled(plan: EnterPlan, outcome: Outcome, order: TrackedOrder, now: date
         case OutcomeKind.REFUSED:
             return Move(None, result=f"rejected: {outcome.text or outcome.code}")
         case OutcomeKind.NOT_SENT:
-            return later(plan) if plan.ending is None else Move(None, result=f"not sent: {plan.ending}")
+            return later(plan) if plan.ending is None else _not_sent(order, plan.ending)
         case OutcomeKind.UNCLEAR:
             return _search(plan)
 
@@ -147,7 +147,7 @@ def end(plan: EnterPlan, order: TrackedOrder, why: EntryEnd) -> Move:
     if plan.step is EnterStep.ACCEPTED:
         return _cancel(plan, order)
     if plan.step is EnterStep.WAITING and _was_never_sent(order):
-        return Move(None, result=f"not sent: {why}")
+        return _not_sent(order, why)
     return Move(plan)
 
 
@@ -240,6 +240,13 @@ def _cancel_again(plan: EnterPlan, order: TrackedOrder) -> Move:
     text = f"{name_of(order)} shall go ({plan.ending}), and the venue does not cancel it; still trying"
     incident = ("entry.stuck", text) if again.tries == TRIES_UNTIL_TOLD else None
     return Move(move.plan, reducings=move.reducings, reads=True, timer=move.timer, incident=incident)
+
+
+def _not_sent(order: TrackedOrder, why: EntryEnd) -> Move:
+    """It stays at home. Of a pair its own plan tells."""
+    is_told = why in {EntryEnd.OTHER_FILLED, EntryEnd.OTHER_REFUSED}
+    text = f"{name_of(order)} was not carried out: {why}"
+    return Move(None, result=f"not sent: {why}", incident=None if is_told else ("entry.expired", text))
 
 
 def _over(plan: EnterPlan, order: TrackedOrder) -> Move:

@@ -429,6 +429,20 @@ def test_a_fill_whose_position_nobody_reported_stands_against_the_other_side() -
     assert world.command(opens(side=Side.SELL)).reason == "OPPOSITE_POSITION"
 
 
+def test_a_fill_that_the_position_does_not_show_yet_counts_for_a_moment() -> None:
+    """Cause: of two additions within milliseconds the second saw neither the first's order nor its contracts."""
+    world = roomy()
+    world.command(opens())
+    world.run(3)
+    world.command(opens(qty=2))
+    while sum(order.filled_qty for order in world.state.orders.values()) < 4:
+        world.step()
+    assert world.state.position_qty(PLACE) == 2
+    assert world.command(opens(qty=1)).reason == "MAX_POSITION"
+    world.run(3)
+    assert world.venue.most_held == 4
+
+
 def test_the_rest_of_an_entry_goes_when_the_part_that_filled_was_closed_by_hand() -> None:
     """Cause: its leg worked on at a flat place, because the entry was still under way, and would have opened a position."""
     world = roomy()

@@ -268,6 +268,10 @@ class World:
             assert account.is_reconciled or not self.state.user_hub_is_up or is_asked, "reconciling goes on"
             watch = account.reconciled_at and f"watch:{account_id}:{account.reconciled_at.isoformat()}"
             assert watch is None or self.pending[watch], "a reconciled account is watched"
+        for pair in [plan for plan in self.state.plans.values() if isinstance(plan, EitherPlan)]:
+            both = [self.state.orders[tag] for tag in (pair.first, pair.second) if tag in self.state.orders]
+            is_surplus = len([order for order in both if order.filled_qty]) == 2
+            assert not is_surplus or pair.is_surplus, "two fills of a pair are never left as they are"
         for plan in self.state.plans.values():
             is_waiting = self.pending[plan.plan_id] > 0 or getattr(plan, "waits_for", ())
             is_accepted = isinstance(plan, EnterPlan) and plan.step is EnterStep.ACCEPTED
