@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk.core.ids import AccountId, ContractId
+from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.plans import EitherPlan, GroupPlan, Plan, ReversePlan, TouchPlan
 from desk.core.records import PlanEnded
 from desk.engine.draft import Draft
@@ -16,7 +16,7 @@ SOON_S = 0.05  # groups and pairs look again at what is left of them
 
 def end_waiting(draft: Draft, account_id: AccountId, contract_id: ContractId | None, why: str) -> None:
     """Whatever of the account (or of one contract) was still to be sent is not sent. ``why``: for a person."""
-    end_touches(draft, account_id, contract_id, why)
+    end_touches(draft, account_id, contract_id, None, why)
     for plan in _of(draft, account_id, contract_id):
         if isinstance(plan, ReversePlan):
             text = f"{plan.contract_id}: the position is closed, but not reversed: {why}"
@@ -31,11 +31,14 @@ def end_waiting(draft: Draft, account_id: AccountId, contract_id: ContractId | N
             draft.effects.append(StartTimer(plan.plan_id, SOON_S))
 
 
-def end_touches(draft: Draft, account_id: AccountId, contract_id: ContractId | None, why: str) -> int:
-    """Orders that wait for their price end; how many did. ``contract_id`` None: of the whole account."""
+def end_touches(
+    draft: Draft, account_id: AccountId, contract_id: ContractId | None, cause: CauseId | None, why: str
+) -> int:
+    """Orders that wait for their price end; how many did. ``contract_id`` None: of the whole account; ``cause``: of what asked
+    for it, where something did."""
     waiting = [plan for plan in _of(draft, account_id, contract_id) if isinstance(plan, TouchPlan)]
     for plan in waiting:
-        draft.follow(plan, touch.end(plan, why))
+        draft.follow(plan, touch.end(plan, why if cause is None else f"{why} ({cause})"))
     return len(waiting)
 
 

@@ -158,7 +158,7 @@ def test_an_order_to_be_flat_ends_what_waits(how: str) -> None:
             world.give(Stopping(reason="test", ts=world.now))
         case "cancel":
             draft = Draft(world.state, world.context)
-            assert end_touches(draft, PLACE[0], None, "cancelled") == 1
+            assert end_touches(draft, PLACE[0], None, world.new_cause(), "cancelled") == 1
             world.state = draft.finish().state
             world.journal += draft.records
     assert touches(world) == []
