@@ -13,6 +13,7 @@ import msgspec
 
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
 from desk.core.intents import Care, Enter
+from desk.core.orders import OrderRequest
 
 __all__ = [
     "AmendPlan",
@@ -21,6 +22,7 @@ __all__ = [
     "EitherPlan",
     "EnterPlan",
     "EnterStep",
+    "EntryEnd",
     "ExitPlan",
     "ExitReason",
     "ExitStep",
@@ -31,6 +33,7 @@ __all__ = [
     "ReducePlan",
     "ReduceStep",
     "ReversePlan",
+    "Ticket",
     "TouchPlan",
 ]
 
@@ -49,15 +52,40 @@ class ExitReason(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry as it goes out: its wire form, and what it carries into the order that is tracked."""
+
+    order: OrderRequest
+    max_position: int
+    care: Care = Care()
+    fresh_until: datetime | None = None
+    expires_at: datetime | None = None
+    trail_ticks: int | None = None
+
+
 class EnterStep(StrEnum):
     SUBMITTED = "submitted"  # in flight
     SEARCHING = "searching"  # outcome unknown: the tag is being looked up
     WAITING = "waiting"  # between two searches, or before another try
     ACCEPTED = "accepted"  # the venue has it; waits for its fill or its end
+    CANCELLING = "cancelling"  # it shall not fill any more: the cancel is in flight
+    CONFIRMING = "confirming"  # the cancel was answered: the venue's own word on the order is awaited
+
+
+class EntryEnd(StrEnum):
+    """Why the desk itself ends an entry that has not filled."""
+
+    EXPIRED = "its time is over"
+    OTHER_FILLED = "the other one of its pair filled"
+    OTHER_REFUSED = "the other one of its pair was refused"
+    CLOSED = "the part of it that had filled was closed"
+    STOPPING = "the desk stops"
+    GIVEN_UP = "it had been given up, and arrived after all"
+    ASKED = "it was asked for"
 
 
 class EnterPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One entry from submission to fill. ``misses`` counts the searches that found nothing."""
+    """One entry from submission to its end: filled, cancelled, expired. ``misses`` counts the searches that found nothing."""
 
     plan_id: str
     cause: CauseId
@@ -68,6 +96,8 @@ class EnterPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     misses: int = 0
     missed_at: datetime | None = None  # the last search that counted as a miss
     failures: int = 0  # searches that failed: the gateway could not be asked
+    ending: EntryEnd | None = None  # it is to be cancelled; where it is still in flight, as soon as it is known
+    tries: int = 0  # cancels that did not end it, for the back-off
     started_at: datetime
 
 
@@ -137,16 +167,22 @@ class TouchPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class GroupPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A trade group: one bracketed entry per stage, the later ones after the first was accepted."""
+    """A trade group: one bracketed entry per stage, the later ones after the one before was accepted."""
 
     plan_id: str
     cause: CauseId
     account_id: AccountId
     contract_id: ContractId
     enter: Enter
+    tickets: tuple[Ticket, ...]  # one per stage
     members: tuple[ClientOrderId, ...] = ()  # sent so far, in the order of the stages
-    targets_done: int = 0  # stages whose target filled
+    done: tuple[int, ...] = ()  # stages whose target filled, as they did
+    held_back: str = ""  # why what was not sent yet stays at home; a person was told
     started_at: datetime
+
+    @property
+    def targets_done(self) -> int:
+        return len(self.done)
 
 
 class EitherPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -156,10 +192,20 @@ class EitherPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cause: CauseId
     account_id: AccountId
     contract_id: ContractId
-    first: ClientOrderId
-    second: ClientOrderId
-    winner: ClientOrderId | None = None
+    tickets: tuple[Ticket, Ticket]
+    is_second_sent: bool = False
+    winner: ClientOrderId | None = None  # the one that filled first
+    is_surplus: bool = False  # both filled: an exit of the place was asked for
+    alone: str = ""  # why only one of them is left, or only one was sent; a person was told
     started_at: datetime
+
+    @property
+    def first(self) -> ClientOrderId:
+        return self.tickets[0].order.client_order_id
+
+    @property
+    def second(self) -> ClientOrderId:
+        return self.tickets[1].order.client_order_id
 
 
 class ReversePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -171,6 +217,7 @@ class ReversePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     contract_id: ContractId
     waits_for: str  # the exit plan
     enter: Enter
+    flat_at: datetime | None = None  # flat since then: the entry waits a moment for a quote
     started_at: datetime
 
 

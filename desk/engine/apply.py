@@ -9,7 +9,8 @@ from typing import TypeVar, assert_never
 import msgspec
 from immutables import Map
 
-from desk.core.orders import Role, TrackedOrder
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import EitherPlan, GroupPlan
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -33,10 +34,10 @@ from desk.core.records import (
     VerdictKind,
     WouldHaveSent,
 )
-from desk.core.words import VenuePosition
+from desk.core.words import OrderType, VenuePosition
 from desk.engine.state import AccountState, Held, LastExit, Place, Position, SeenAlert, State
 
-__all__ = ["apply", "entry_behind", "fold"]
+__all__ = ["apply", "entry_behind", "fold", "is_resting"]
 
 SENDER_IDS_ARE_REMEMBERED = timedelta(days=7)
 FINISHED_ORDERS_ARE_REMEMBERED = timedelta(minutes=30)  # late and repeated events still find them
@@ -64,7 +65,7 @@ def apply(state: State, record: Record) -> State:
         case AlertDecided():
             return _replace(state, held=_without(state.held, record.cause))
         case OrderChanged():
-            return _order(state, record.order)
+            return _brackets(_order(state, record.order), record)
         case ForeignOrderChanged():
             return _foreign(state, record)
         case FillRecorded():
@@ -138,6 +139,24 @@ def _order(state: State, order: TrackedOrder) -> State:
     return _replace(state, orders=state.orders.set(order.client_order_id, order), tags_at=tags, by_gateway_id=ids)
 
 
+def _brackets(state: State, record: OrderChanged) -> State:
+    """Whether the account takes stops in an entry: a refusal says no, an entry that it took says yes."""
+    order, known = record.order, state.accounts.get(record.order.account_id)
+    if known is None or order.role is not Role.ENTRY:
+        return state
+    if order.state is OrderState.REJECTED and "position brackets" in record.why.lower():
+        known = _replace(known, brackets_refused_at=record.ts)
+    elif known.brackets_refused_at is not None and _was_taken(order):
+        known = _replace(known, brackets_refused_at=None)
+    else:
+        return state
+    return _replace(state, accounts=state.accounts.set(order.account_id, known))
+
+
+def _was_taken(order: TrackedOrder) -> bool:
+    return order.state in {OrderState.ACCEPTED, OrderState.WORKING, OrderState.PARTIALLY_FILLED, OrderState.FILLED}
+
+
 def _foreign(state: State, record: ForeignOrderChanged) -> State:
     order = record.order
     if order.status.is_working:
@@ -196,8 +215,9 @@ def _still_there(state: State, reported: VenuePosition) -> Position | None:
 def entry_behind(state: State, place: Place, qty: int, since: datetime | None) -> TrackedOrder | None:
     """Our newest entry at the place, on the position's side and sent after ``since``, that filled or may have filled.
 
-    One that is not over counts although no fill of it was seen: the report of its fill may be late or lost. A leg that
-    traded after its position had ended opened another one: that is ours, too, and nothing protects it.
+    One that is not over counts although no fill of it was seen: the report of its fill may be late or lost. Not so one that
+    rests: somebody else's position beside it is not ours. A leg that traded after its position had ended opened another one:
+    that is ours, too, and nothing protects it.
     """
     found: TrackedOrder | None = None
     for order in state.remembered_at(place):
@@ -205,16 +225,27 @@ def entry_behind(state: State, place: Place, qty: int, since: datetime | None) -
             continue
         if since is not None and order.submitted_at < since:
             continue  # an earlier round trip's
-        is_possible = order.side.sign * qty > 0 and (order.filled_qty > 0 or not order.state.is_over)
+        may_have_filled = not order.state.is_over and not is_resting(order)
+        is_possible = order.side.sign * qty > 0 and (order.filled_qty > 0 or may_have_filled)
         if is_possible and (found is None or order.updated_at > found.updated_at):
             found = order
     return found or _opened_by_leg(state, place, qty)
 
 
+def is_resting(order: TrackedOrder) -> bool:
+    """At the venue, and as far as was told without a fill."""
+    return order.state is OrderState.WORKING and order.type is not OrderType.MARKET
+
+
 def _opened_by_leg(state: State, place: Place, qty: int) -> TrackedOrder | None:
-    """The newest execution of the place is of a leg of ours, and it closed nothing (gateway reference 3.10)."""
+    """The newest execution of the place is of a leg of ours, and it closed nothing (gateway reference 3.10), or more than
+    there was."""
     last = state.last_fills.get(place)
-    if last is None or last.fill.gross_pnl is not None or last.client_order_id is None:
+    if last is None or last.client_order_id is None:
+        return None
+    position, ended = state.positions.get(place), state.last_exits.get(place)
+    closed = [known.qty for known in (position, ended) if known is not None and known.qty * last.fill.side.sign < 0]
+    if last.fill.gross_pnl is not None and (not closed or last.fill.qty <= abs(closed[0])):
         return None
     return state.orders.get(last.client_order_id) if last.fill.side.sign * qty > 0 else None
 
@@ -243,6 +274,11 @@ def _tidy(state: State, now: datetime) -> State:
     """Forgets what nothing can refer to any more, so that a state stays small over months."""
     orders = state.orders
     kept_entries = {position.entry for position in state.positions.values()}
+    for plan in state.plans.values():
+        if isinstance(plan, GroupPlan):
+            kept_entries |= set(plan.members)
+        elif isinstance(plan, EitherPlan):
+            kept_entries |= {plan.first, plan.second}
     for tag, order in state.orders.items():
         is_old = order.state.is_over and order.updated_at < now - FINISHED_ORDERS_ARE_REMEMBERED
         if is_old and tag not in kept_entries and order.parent not in kept_entries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desk.core.intents import BreakEvenNow, MoveStop, MoveTarget, TrailOff, TrailOn
 from desk.core.orders import TrackedOrder
-from desk.core.plans import CarePlan
+from desk.core.plans import CarePlan, GroupPlan
 from desk.core.words import Contract
 from desk.engine.draft import Context, Draft
 from desk.engine.rulings import Asker, Ruling
@@ -26,6 +26,10 @@ def rule_care(
 
 def on_order(draft: Draft, order: TrackedOrder) -> None:
     """An order of ours changed: an entry filled, a leg woke up, moved or ended."""
+
+
+def on_stage_done(draft: Draft, plan: GroupPlan, stage: int) -> None:
+    """The target of a stage filled: what it asks to be done to the stops of the stages that are left."""
 
 
 def on_price(draft: Draft, plan: CarePlan) -> None:

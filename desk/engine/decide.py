@@ -47,7 +47,7 @@ from desk.engine import amends, cares, eithers, groups, reduces, reverses, touch
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
-from desk.engine.entries import on_enter_timer, on_submit_settled, withdraw_entries
+from desk.engine.entries import on_cancel_settled, on_enter_timer, on_submit_settled, withdraw_entries
 from desk.engine.exits import decide_flatten
 from desk.engine.held import on_held_timer
 from desk.engine.intents import decide_intent
@@ -119,6 +119,8 @@ def _reduce_settled(draft: Draft, event: ReduceSettled) -> None:
     match plan:
         case ExitPlan():
             draft.follow(plan, exit_plan.on_settled(plan, event.gateway_order_id, event.outcome, draft.now))
+        case EnterPlan():
+            on_cancel_settled(draft, plan, event)
         case AmendPlan():
             amends.on_settled(draft, plan, event)
         case ReducePlan():

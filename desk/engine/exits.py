@@ -17,6 +17,7 @@ from desk.core.words import Contract
 from desk.engine.draft import Context, Decision, Draft, unreported_fill, view_of
 from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.state import Place, State, contracts_in_play
+from desk.engine.waiting import end_waiting
 from desk.orders import exit as exit_plan
 from desk.orders import flatten as flatten_plan
 from desk.orders import protect as protect_plan
@@ -33,6 +34,8 @@ __all__ = [
     "start_flatten",
     "supersede_held",
 ]
+
+AN_EXIT_CAME = "an exit came after it"
 
 
 def rule_exit(state: State, wanted: Exit, contract: Contract | None, asker: Asker, ctx: Context) -> Ruling:
@@ -57,7 +60,10 @@ def rule_exit(state: State, wanted: Exit, contract: Contract | None, asker: Aske
     running = state.exit_plan(place)
     if running is not None:
         text = f"an exit of {what} is under way already"
-        return Ruling(accepted(text, plan_id=running.plan_id, warnings=asker.warnings))
+        return Ruling(
+            accepted(text, plan_id=running.plan_id, warnings=asker.warnings),
+            begin=lambda draft: end_waiting(draft, *place, AN_EXIT_CAME),
+        )
     plan_id = f"exit:{asker.cause}:{place[0]}:{place[1]}"
 
     def begin(draft: Draft) -> None:
@@ -68,6 +74,7 @@ def rule_exit(state: State, wanted: Exit, contract: Contract | None, asker: Aske
 
 def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> str:
     """Starts an exit at the place, or joins the one that runs. Returns its plan id."""
+    end_waiting(draft, *place, AN_EXIT_CAME)
     running = draft.state.exit_plan(place)
     if running is not None:
         return running.plan_id
@@ -88,6 +95,7 @@ def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -
 
 def start_flatten(draft: Draft, account_id: AccountId, cause: CauseId, reason: ExitReason) -> str:
     """Starts flattening the account, or joins what runs. Known contracts exit at once, the rest after the read."""
+    end_waiting(draft, account_id, None, AN_EXIT_CAME)
     running = draft.state.flatten_plan(account_id)
     if running is not None:
         return running.plan_id

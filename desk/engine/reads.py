@@ -41,7 +41,7 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
     if snapshot.account is not None:
         on_account(draft, snapshot.account)
     for order in (*snapshot.finished, *snapshot.working):
-        on_order(draft, order, "read")
+        on_order(draft, order, "read", snapshot.asked_at - A_READ_MAY_LAG)
     for fill in sorted(snapshot.fills, key=lambda fill: fill.fill_id):
         on_fill(draft, fill)
     is_agreed = _positions(draft, snapshot)
@@ -161,7 +161,12 @@ def on_watch_timer(draft: Draft, key: str) -> None:
     account_id = known.account.account_id
     _watch(draft, account_id, LOOK_AGAIN_S)
     fills = [record.ts for place, record in draft.state.last_fills.items() if place[0] == account_id]
-    if contracts_in_play(draft.state, account_id) or any(ts > draft.now - LATELY for ts in fills):
+    given_up = [
+        order.updated_at
+        for order in draft.state.orders.values()
+        if order.account_id == account_id and order.state is OrderState.EXPIRED and order.gateway_order_id is None
+    ]  # "surely not sent" was sure enough to give it up, and not to forget it
+    if contracts_in_play(draft.state, account_id) or any(ts > draft.now - LATELY for ts in (*fills, *given_up)):
         draft.read_fully(account_id)
 
 
@@ -207,6 +212,9 @@ def _reading(draft: Draft, contract_id: ContractId, snapshot: SnapshotRead) -> R
         qty=sum(position.qty for position in snapshot.positions if position.contract_id == contract_id),
         working=working,
         unseen=tuple(unseen),
+        entries=tuple(
+            o.gateway_order_id for o in ours.values() if o.role is Role.ENTRY and o.gateway_order_id is not None
+        ),
         is_settled=not is_open_question
         and not _is_young(draft, place, snapshot.asked_at)
         and not any(_has_just_ended(draft, order, snapshot.asked_at) for order in working),

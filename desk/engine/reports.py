@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from desk.core.ids import CauseId, ClientOrderId, stop_leg_id, target_leg_id
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import EnterPlan, ExitReason
+from desk.core.plans import AmendPlan, EnterPlan, EntryEnd, ExitReason
 from desk.core.records import (
     AccountChanged,
     ExitExplained,
     FillRecorded,
     ForeignOrderChanged,
     OrderChanged,
+    PlanChanged,
     PositionChanged,
     PositionClosed,
 )
 from desk.core.words import Account, Fill, OrderStatus, VenueOrder, VenuePosition
 from desk.engine import amends, cares, eithers, groups, reduces
-from desk.engine.apply import entry_behind
+from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.exits import guard
+from desk.engine.sending import follow_enter
 from desk.engine.state import Place, Position, State
 from desk.orders import advance, enter, leg_of
 from desk.orders import exit as exit_plan
@@ -45,8 +49,11 @@ FOUND = "found by its tag"
 LOOK_AFTER_S = 1.2  # the venue's own OCO takes milliseconds, a read may lag by a second
 
 
-def on_order(draft: Draft, reported: VenueOrder, why: str) -> None:
-    """One report of an order. Ours are matched by tag, then by the gateway's id; others are kept while they work."""
+def on_order(draft: Draft, reported: VenueOrder, why: str, as_of: datetime | None = None) -> None:
+    """One report of an order. Ours are matched by tag, then by the gateway's id; others are kept while they work.
+
+    as_of: of a read, when at the latest what it shows was so: an order that was thought to be over may be back.
+    """
     known = _ours(draft.state, reported)
     place = (reported.account_id, reported.contract_id)
     if known is None:
@@ -60,9 +67,26 @@ def on_order(draft: Draft, reported: VenueOrder, why: str) -> None:
         return
     if known.state is OrderState.UNKNOWN and reported.status is OrderStatus.REJECTED and why != FOUND:
         return  # perhaps of a repeat that was refused because the first sending has the tag: the search tells
-    changed = advance(known, reported, draft.now)
+    changed = advance(known, reported, draft.now, as_of)
     if changed is not None:
+        _take_up_again(draft, known, changed)
         _changed(draft, changed, why)
+
+
+def _take_up_again(draft: Draft, before: TrackedOrder, order: TrackedOrder) -> None:
+    """An entry whose plan had ended lives: it is followed again, and goes where it had been given up."""
+    is_alive = not order.state.is_over and not order.state.is_unsettled
+    if order.role is not Role.ENTRY or not before.state.is_over or not is_alive or draft.ctx.is_shadow:
+        return
+    if f"enter:{order.client_order_id}" in draft.state.plans:
+        return
+    is_given_up = before.state is OrderState.EXPIRED and before.gateway_order_id is None
+    plan = msgspec.structs.replace(enter.begin(order), ending=EntryEnd.GIVEN_UP if is_given_up else None)
+    draft.record(PlanChanged(cause=order.cause, plan=plan, ts=draft.now))
+    what = "it is cancelled" if is_given_up else "it is followed again"
+    draft.tell(
+        order.cause, "entry.back", f"{enter.name_of(order)} was thought to be over and works at the venue: {what}"
+    )
 
 
 def end_order(draft: Draft, order: TrackedOrder, why: str) -> None:
@@ -120,9 +144,20 @@ def _entry_moved(draft: Draft, order: TrackedOrder) -> None:
     """An entry got on: its plan follows, and a position that was reported first learns whose it is."""
     plan = draft.state.plans.get(f"enter:{order.client_order_id}")
     if isinstance(plan, EnterPlan):
-        move = enter.on_order(plan, order)
+        move = enter.on_order(plan, order, draft.now)
+        if move is not None and _is_asked_for(draft, order):
+            move = replace(move, incident=None)
         if move is not None:
-            draft.follow(plan, move)
+            follow_enter(draft, plan, move)
+
+
+def _is_asked_for(draft: Draft, order: TrackedOrder) -> bool:
+    """An exit, a flattening, or a person's own cancel ends it: nobody has to be told."""
+    place = (order.account_id, order.contract_id)
+    if draft.state.exit_plan(place) is not None or draft.state.flatten_plan(order.account_id) is not None:
+        return True
+    amended = [plan for plan in draft.state.plans.values() if isinstance(plan, AmendPlan)]
+    return any(plan.is_cancel and plan.gateway_order_id == order.gateway_order_id for plan in amended)
 
 
 def _attribute(draft: Draft, place: Place) -> None:
@@ -215,9 +250,12 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
         move = exit_plan.on_flat_report(running) if running is not None and reported.qty == 0 else None
         if running is not None and move is not None:
             draft.follow(running, move)
-    if reported.qty == 0 and any(draft.state.orders_at(place)):
+    is_unexplained = any(is_resting(order) for order in draft.state.entries_at(place))  # one may have filled: look
+    if is_unexplained or (reported.qty == 0 and any(draft.state.orders_at(place))):
         draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))
     guard(draft, place)
+    if reported.qty == 0:
+        groups.on_flat(draft, place)
 
 
 def _is_of_an_earlier_one(position: Position, reported: VenuePosition) -> bool:
@@ -241,6 +279,7 @@ def saw_flat(draft: Draft, place: Place, source: str) -> None:
         on_position(draft, flat, source)
     elif entry is not None:  # filled at a price that nobody told
         draft.record(PositionChanged(cause=entry.cause, position=flat, source=source, ts=draft.now))
+        groups.on_flat(draft, place)
 
 
 def _opener(state: State, reported: VenuePosition) -> CauseId:

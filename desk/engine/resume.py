@@ -22,8 +22,9 @@ from desk.core.plans import (
 from desk.core.records import PlanEnded
 from desk.engine import amends, cares, eithers, groups, reduces, reverses, touches
 from desk.engine.draft import Draft
-from desk.orders import enter, protect
+from desk.engine.entries import resume_entry
 from desk.orders import exit as exit_plan
+from desk.orders import protect
 
 __all__ = ["resume_plans"]
 
@@ -31,12 +32,15 @@ __all__ = ["resume_plans"]
 def resume_plans(draft: Draft, account_id: AccountId) -> None:
     """Exits first, then protection, then entries whose fate is unknown. In shadow a plan of an earlier mode ends."""
     if draft.ctx.is_shadow:
-        for plan in [plan for plan in draft.state.plans.values() if plan.account_id == account_id]:
-            draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result="shadow: not gone on", ts=draft.now))
+        for left in [plan for plan in draft.state.plans.values() if plan.account_id == account_id]:
+            draft.record(PlanEnded(cause=left.cause, plan_id=left.plan_id, result="shadow: not gone on", ts=draft.now))
         return
-    mine = [plan for plan in draft.state.plans.values() if plan.account_id == account_id]
-    for plan in sorted(mine, key=_urgency):
+    mine = [begun for begun in draft.state.plans.values() if begun.account_id == account_id]
+    for planned in sorted(mine, key=_urgency):
+        plan = draft.state.plans.get(planned.plan_id)  # one that was resumed before it may have changed or ended it
         match plan:
+            case None:
+                pass
             case ExitPlan():
                 draft.follow(plan, exit_plan.on_resume(plan, draft.now))
             case FlattenPlan():
@@ -45,10 +49,7 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
             case ProtectPlan():
                 draft.follow(plan, protect.on_resume(plan))
             case EnterPlan():
-                move = enter.on_resume(plan, draft.state.orders.get(plan.entry))
-                draft.follow(plan, move)
-                if move.searches:
-                    draft.search(account_id, plan.entry)
+                resume_entry(draft, plan)
             case ReducePlan():
                 reduces.resume(draft, plan)
             case AmendPlan():

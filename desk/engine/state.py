@@ -30,6 +30,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
     reconciled_at: datetime | None = None  # None: state and gateway may disagree, entries are denied
     has_lost_track: bool = False  # timers and answers of its plans may be lost: they are resumed when it is reconciled
+    brackets_refused_at: datetime | None = None  # "Position Brackets" (gateway reference 3.14), until an entry is taken
 
     @property
     def is_reconciled(self) -> bool:
@@ -113,11 +114,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def entries_at(self, place: Place) -> Iterator[TrackedOrder]:
         """Our entries of a place that are under way: not over, or surely not sent and to be tried again."""
-        return (
-            order
-            for order in self.remembered_at(place)
-            if order.role is Role.ENTRY and (not order.state.is_over or f"enter:{order.client_order_id}" in self.plans)
-        )
+        return (order for order in self.remembered_at(place) if order.role is Role.ENTRY and self.is_under_way(order))
+
+    def is_under_way(self, order: TrackedOrder) -> bool:
+        """Not over, or surely not sent and to be tried again."""
+        return not order.state.is_over or f"enter:{order.client_order_id}" in self.plans
 
     def foreign_at(self, place: Place) -> Iterator[VenueOrder]:
         return (order for order in self.foreign_orders.values() if (order.account_id, order.contract_id) == place)

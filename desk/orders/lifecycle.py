@@ -12,7 +12,7 @@ from desk.core.ids import ClientOrderId, stop_leg_id, target_leg_id
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.words import OrderStatus, VenueOrder
 
-__all__ = ["NEXT", "advance", "leg_of", "settle", "state_of"]
+__all__ = ["BACK", "NEXT", "advance", "leg_of", "settle", "state_of"]
 
 _S = OrderState
 _LIVE = {_S.ACCEPTED, _S.SUSPENDED, _S.WORKING, _S.PARTIALLY_FILLED}
@@ -39,6 +39,10 @@ NEXT: Mapping[OrderState, frozenset[OrderState]] = {
     _S.REJECTED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
 }
 
+# Only on the word of a read that is younger than what we know: one that lacked the order had been wrong. The same word in
+# a report of the hub is old news, it comes late and reordered.
+BACK: Mapping[OrderState, frozenset[OrderState]] = {_S.CANCELED: frozenset(_LIVE)}
+
 
 def state_of(order: VenueOrder) -> OrderState | None:
     """The gateway's status in our words; None where it tells nothing (none, or a number outside its table)."""
@@ -61,9 +65,12 @@ def state_of(order: VenueOrder) -> OrderState | None:
             return None
 
 
-def advance(order: TrackedOrder, reported: VenueOrder, ts: datetime) -> TrackedOrder | None:
+def advance(
+    order: TrackedOrder, reported: VenueOrder, ts: datetime, as_of: datetime | None = None
+) -> TrackedOrder | None:
     """``order`` after a report of the venue, or None when the report is old news. Reports come late, twice and reordered.
 
+    as_of: of a read, when at the latest what it shows was so.
     Two venue orders under one tag: one of them is a repeat that was refused because the tag was taken. The other counts.
     """
     before = order.state
@@ -72,7 +79,8 @@ def advance(order: TrackedOrder, reported: VenueOrder, ts: datetime) -> TrackedO
             return None
         before = _S.UNKNOWN  # what was rejected was the repeat
     state = state_of(reported) or order.state
-    if state is not before and state not in NEXT[before]:
+    is_newer = as_of is not None and order.updated_at <= as_of
+    if state is not before and state not in NEXT[before] and not (is_newer and state in BACK.get(before, ())):
         return None
     filled_qty = max(order.filled_qty, reported.filled_qty)
     changed = msgspec.structs.replace(

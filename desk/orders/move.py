@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +30,7 @@ class PlaceView:
 class Reading:
     """What a read showed at one place: signed position and working orders. A read may lag the hub by a second.
 
+    entries: those of ours that open something.
     unseen: orders of ours that may still trade and were reported too recently for the read to show them.
     is_settled: nothing is under way or so young that this read cannot know it; only then does "empty" prove anything.
     """
@@ -37,6 +39,7 @@ class Reading:
     qty: int
     working: tuple[VenueOrder, ...] = ()
     unseen: tuple[GatewayOrderId, ...] = ()
+    entries: tuple[GatewayOrderId, ...] = ()
     is_settled: bool = True
 
 
@@ -78,9 +81,14 @@ def is_protected(view: PlaceView) -> bool:
     return need > 0 and have >= need
 
 
-def is_covered_by(working: tuple[VenueOrder, ...], qty: int) -> bool:
-    """The gateway's own list shows open stops for at least the whole position, whoever placed them."""
-    return sum(order.qty - order.filled_qty for order in working if _is_stop_against(order, qty)) >= abs(qty)
+def is_covered_by(working: tuple[VenueOrder, ...], qty: int, entries: Collection[GatewayOrderId] = ()) -> bool:
+    """The gateway's own list shows open stops for at least the whole position, whoever placed them.
+
+    A resting stop entry on the other side is none, it opens a position: ``entries`` names ours, and legs tell the others.
+    """
+    opening = {*entries, *(order.parent_id for order in working)}
+    stops = [o for o in working if _is_stop_against(o, qty) and o.gateway_order_id not in opening]
+    return sum(order.qty - order.filled_qty for order in stops) >= abs(qty)
 
 
 def _is_stop_against(order: VenueOrder, qty: int) -> bool:

@@ -44,7 +44,7 @@ def begin(account_id: AccountId, contract_id: ContractId, cause: CauseId, now: d
 def on_snapshot(plan: ProtectPlan, seen: Reading, now: datetime) -> Move:
     """The gateway's own word on the place. One that is too young, or too soon after the last, proves nothing: look again."""
     qty = seen.qty
-    is_good = qty == 0 or is_covered_by(seen.working, qty)
+    is_good = qty == 0 or is_covered_by(seen.working, qty, seen.entries)
     is_too_soon = plan.last_read_at is not None and seen.asked_at - plan.last_read_at < READ_GAP
     if (is_good and not seen.is_settled) or (not is_good and is_too_soon):
         return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))

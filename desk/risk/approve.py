@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from desk.core.orders import OrderRequest
-from desk.core.words import Account, Contract
+from desk.core.words import Account, Contract, Side
 from desk.risk.reasons import Reason
 
 __all__ = ["AccountView", "Approved", "Denied", "Limits", "approve"]
 
 MIN_BRACKET_TICKS = 4  # the venue's minimum (gateway reference 3.6)
 MAX_BRACKET_TICKS = 1000  # of trailing stops at the venue; a farther stop is a typing mistake (gateway reference 3.6)
+
+BRACKETS_REFUSED_FOR = timedelta(seconds=60)  # then one entry may find out whether the switch was flipped
 
 _SEAL: Final = object()
 
@@ -60,6 +62,11 @@ class AccountView:
     is_stopping: bool
     is_journal_ok: bool = True
     orphan_orders: int = 0  # working legs of a position that ended, in the order's contract
+    buying_qty: int = 0  # of the entries under way: contracts of those that buy
+    selling_qty: int = 0
+    brackets_refused_at: datetime | None = (
+        None  # when the account last refused a stop in an entry, with no success since
+    )
 
 
 def approve(
@@ -71,7 +78,12 @@ def approve(
     now: datetime,
 ) -> Approved | Denied:
     """Yes or no to one opening order, here and now. Every no names its reason and numbers."""
-    denied = _state_denies(view) or _age_denies(fresh_until, now) or _order_denies(order, contract, view, limits)
+    denied = (
+        _state_denies(view)
+        or _brackets_deny(view, now)
+        or _age_denies(fresh_until, now)
+        or _order_denies(order, contract, view, limits)
+    )
     return denied or Approved(_SEAL, order, fresh_until)
 
 
@@ -102,6 +114,18 @@ def _state_denies(view: AccountView) -> Denied | None:
     return None
 
 
+def _brackets_deny(view: AccountView, now: datetime) -> Denied | None:
+    """An entry without its stop at the venue is never the answer (gateway reference 3.6, 3.14)."""
+    if view.brackets_refused_at is None or now - view.brackets_refused_at >= BRACKETS_REFUSED_FOR:
+        return None
+    again = view.brackets_refused_at + BRACKETS_REFUSED_FOR
+    text = (
+        "the account is in Position Brackets mode and refuses the stop of an entry; on TopstepX set Settings > "
+        f"Risk Settings to Auto OCO Brackets. The next entry after {again:%H:%M:%S} UTC tries it again"
+    )
+    return Denied(Reason.POSITION_BRACKETS, text)
+
+
 def _age_denies(fresh_until: datetime | None, now: datetime) -> Denied | None:
     if fresh_until is not None and now > fresh_until:
         late_s = (now - fresh_until).total_seconds()
@@ -125,6 +149,13 @@ def _order_denies(order: OrderRequest, contract: Contract, view: AccountView, li
     if view.position_qty * order.side.sign < 0:
         text = f"position is {view.position_qty:+d}; an opening order against it would leave its legs orphaned"
         return Denied(Reason.OPPOSITE_POSITION, text)
+    against = view.selling_qty if order.side is Side.BUY else view.buying_qty
+    if against:
+        text = (
+            f"entries of {against} contracts on the other side are under way or rest; both filled, each would leave its legs "
+            "behind. Cancel them first, or give both as a pair of which one may fill"
+        )
+        return Denied(Reason.OPPOSITE_ENTRY, text)
     worst = abs(view.position_qty) + view.opening_qty + order.qty  # every working entry fills
     if worst > limits.max_position:
         held = f"position {view.position_qty:+d}, entries under way {view.opening_qty}, this order {order.qty}"

@@ -20,6 +20,8 @@ class Reason(StrEnum):
     STOP_TOO_CLOSE = "STOP_TOO_CLOSE"  # under the venue's 4 ticks (gateway reference 3.6)
     STOP_TOO_FAR = "STOP_TOO_FAR"
     TARGET_TOO_CLOSE = "TARGET_TOO_CLOSE"
+    BAD_PRICE = "BAD_PRICE"  # missing, off the tick grid, or not of this order type
+    WRONG_SIDE = "WRONG_SIDE"  # a stop, target or entry price on the wrong side of the entry or the market
     TOO_OLD = "TOO_OLD"
     FROM_THE_FUTURE = "FROM_THE_FUTURE"
     # the bot and its account
@@ -35,10 +37,13 @@ class Reason(StrEnum):
     # the moment
     NOT_RECONCILED = "NOT_RECONCILED"
     OPPOSITE_POSITION = "OPPOSITE_POSITION"
+    OPPOSITE_ENTRY = "OPPOSITE_ENTRY"  # entries under way on the other side would close this one, and leave both stops
     ENTRY_IN_FLIGHT = "ENTRY_IN_FLIGHT"
     EXIT_RUNNING = "EXIT_RUNNING"
     UNPROTECTED = "UNPROTECTED"  # a position without a stop comes first
     ORPHAN_ORDERS = "ORPHAN_ORDERS"  # legs of an ended position still work: they would open another one
+    NO_QUOTE = "NO_QUOTE"  # its prices need one that is younger than 2 s
+    POSITION_BRACKETS = "POSITION_BRACKETS"  # the account refuses stops in the entry: a switch on the platform
     STOPPING = "STOPPING"
     JOURNAL_DOWN = "JOURNAL_DOWN"
     # nothing to do

@@ -1,4 +1,4 @@
-"""A venue in memory, written from the gateway reference: market orders with brackets, OCO, cancel, closeContract.
+"""A venue in memory, written from the gateway reference: orders with brackets, OCO, parts, cancel, closeContract.
 
 Pure: it has no clock. Every change is kept as a picture with its time, so that a read may be answered late, and returned as
 the user events that it causes.
@@ -19,6 +19,7 @@ from desk.core.words import Fill, OrderStatus, OrderType, Side, VenueOrder, Venu
 
 PRICE = Decimal(20000)
 Place = tuple[AccountId, ContractId]
+_JOINS = {OrderType.JOIN_BID, OrderType.JOIN_ASK}  # shown as limit orders at the price that they joined
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Venue:
     tags: set[tuple[AccountId, ClientOrderId]] = field(default_factory=set)
     next_id: int = 5_000_000_000
     naked: bool = False  # fault: legs are rejected when the entry fills
+    refusals: list[str] = field(default_factory=list)  # of the next orders; empty: that one is taken
+    keeps: bool = False  # fault: nothing is cancelled
+    nets: bool = False  # legs may reverse: two entries that closed each other left them
     placed: list[OrderRequest] = field(default_factory=list)  # accepted ones
     most_held: int = 0
 
@@ -52,11 +56,16 @@ class Venue:
 
     def place(self, order: OrderRequest) -> tuple[GatewayOrderId, str]:
         """Id, and why it was refused. A refused order exists all the same, with status rejected."""
+        given = tuple(price is not None for price in (order.limit_price, order.stop_price, order.trail_price))
+        needed = (order.type is OrderType.LIMIT, order.type is OrderType.STOP, order.type is OrderType.TRAILING_STOP)
+        assert given == needed, f"wrong prices for {order.type}"
         key = (order.account_id, order.client_order_id)
         entry_id = self._id()
-        refused = "Specified custom tag is already in use" if key in self.tags else ""
+        refused = self.refusals.pop(0) if self.refusals else ""
+        refused = "Specified custom tag is already in use" if key in self.tags else refused
         self.tags.add(key)
-        status = OrderStatus.REJECTED if refused else OrderStatus.PENDING
+        rests = order.type is not OrderType.MARKET
+        status = OrderStatus.REJECTED if refused else OrderStatus.OPEN if rests else OrderStatus.PENDING
         self._put(self._order(entry_id, order, order.type, order.side, order.client_order_id, status))
         if refused:
             return entry_id, refused
@@ -72,18 +81,23 @@ class Venue:
                 )
         return entry_id, ""
 
-    def fill(self, order_id: GatewayOrderId) -> None:
-        """An entry, a close or a leg trades in full; legs wake up or are cancelled with it."""
+    def fill(self, order_id: GatewayOrderId, qty: int | None = None) -> None:
+        """An entry, a close or a leg trades, in part with ``qty``; legs wake up, grow or are cancelled with it."""
         order = self.orders[order_id]
         if order.status.is_terminal:
             return
-        self._put(msgspec.structs.replace(order, status=OrderStatus.FILLED, filled_qty=order.qty, filled_price=PRICE))
-        self._execute(order)
+        part = min(qty or order.qty, order.qty - order.filled_qty)
+        done = order.filled_qty + part
+        status = OrderStatus.FILLED if done == order.qty else OrderStatus.OPEN
+        self._put(msgspec.structs.replace(order, status=status, filled_qty=done, filled_price=PRICE))
+        self._execute(order, part)
         for leg in list(self.orders.values()):
             if leg.parent_id == order_id and leg.status is OrderStatus.SUSPENDED:
                 price = {"stop_price": PRICE} if leg.type is OrderType.STOP else {"limit_price": PRICE}
-                status = OrderStatus.REJECTED if self.naked else OrderStatus.OPEN
-                self._put(msgspec.structs.replace(leg, status=status, **price))
+                leg_status = OrderStatus.REJECTED if self.naked else OrderStatus.OPEN
+                self._put(msgspec.structs.replace(leg, status=leg_status, qty=done, **price))
+            elif leg.parent_id == order_id and leg.status.is_working:
+                self._put(msgspec.structs.replace(leg, qty=done))
             elif order.parent_id is not None and leg.parent_id == order.parent_id and leg.status.is_working:
                 self._put(msgspec.structs.replace(leg, status=OrderStatus.CANCELLED))
 
@@ -91,7 +105,12 @@ class Venue:
         order = self.orders.get(order_id)
         if order is None or order.status.is_terminal or order.type is OrderType.MARKET:
             return False
+        if self.keeps:
+            return False
         self._put(msgspec.structs.replace(order, status=OrderStatus.CANCELLED))
+        for leg in list(self.orders.values()):
+            if leg.parent_id == order_id and leg.status is OrderStatus.SUSPENDED:
+                self._put(msgspec.structs.replace(leg, status=OrderStatus.CANCELLED))
         return True
 
     def close(self, place: Place) -> GatewayOrderId | None:
@@ -158,6 +177,8 @@ class Venue:
             side=side,
             qty=asked.qty,
             filled_qty=0,
+            limit_price=(asked.limit_price or (PRICE if kind in _JOINS else None)) if parent is None else None,
+            stop_price=(asked.stop_price or asked.trail_price) if parent is None else None,
             tag=tag,
             parent_id=parent,
             created_at=self.now,
@@ -167,20 +188,21 @@ class Venue:
         self.orders[order.gateway_order_id] = order
         self.events.append(OrderReported(order=order, ts=self.now))
 
-    def _execute(self, order: VenueOrder) -> None:
+    def _execute(self, order: VenueOrder, part: int) -> None:
         place = (order.account_id, order.contract_id)
         before = self.positions.get(place)
         was = before.qty if before is not None else 0
-        qty = was + order.side.sign * order.qty
+        qty = was + order.side.sign * part
         is_closing = was * order.side.sign < 0
-        assert was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
+        is_entry = any(leg.parent_id == order.gateway_order_id for leg in self.orders.values())
+        assert is_entry or self.nets or was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
         fill = Fill(
             fill_id=FillId(len(self.fills) + 1),
             account_id=order.account_id,
             contract_id=order.contract_id,
             gateway_order_id=order.gateway_order_id,
             side=order.side,
-            qty=order.qty,
+            qty=part,
             price=PRICE,
             gross_pnl=Decimal(0) if is_closing else None,
             fees=Decimal(0),

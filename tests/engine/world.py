@@ -20,8 +20,10 @@ from desk.core.events import (
     Event,
     FlattenRequested,
     HubChanged,
+    IntentGiven,
     Outcome,
     OutcomeKind,
+    PriceMoved,
     ReadFailed,
     ReduceSettled,
     ResyncRequested,
@@ -32,10 +34,11 @@ from desk.core.events import (
     TimerFired,
 )
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
+from desk.core.intents import Enter, Intent
 from desk.core.orders import OrderState, Role
-from desk.core.plans import EnterPlan, EnterStep
+from desk.core.plans import EitherPlan, EnterPlan, EnterStep, GroupPlan, TouchPlan
 from desk.core.records import AlertJournalled, OrderChanged, PositionClosed, Record, Verdict, VerdictKind
-from desk.core.words import Account, Contract, OrderStatus, OrderType, VenueOrder
+from desk.core.words import Account, Contract, OrderStatus, OrderType, Quote, Side, VenueOrder
 from desk.engine import Context, Effect, ReadAccount, Reduce, SearchTag, StartTimer, State, Submit, decide, fold
 from desk.engine.snapshot import decode_state, encode_state
 from desk.orders import CancelOrder
@@ -85,6 +88,11 @@ def enter(side: str = "enter_long", **more: Any) -> Alert:
     return Alert(action=Action(side), symbol="CME_MINI:MNQ1!", stop=stop, targets=(target,), **more)
 
 
+def opens(qty: int = 2, side: Side = Side.BUY, **more: Any) -> Enter:
+    """An intent to open, as a command gives it."""
+    return Enter(**{"side": side, "qty": qty, "stop_ticks": 80, "max_position": 4, **more})
+
+
 def exit_() -> Alert:
     return Alert(action=Action.EXIT, symbol="CME_MINI:MNQ1!")
 
@@ -99,6 +107,7 @@ class World:
     has_contracts: bool = True
     is_journal_ok: bool = True
     is_checked: bool = True
+    most_beyond: int = 0  # contracts that may be held beyond the limit, for a moment
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -112,6 +121,7 @@ class World:
         self.pending: Counter[str] = Counter()
         self.sent: list[Submit | Reduce] = []
         self.lane_free_at: dict[Any, datetime] = {}
+        self.quote: Quote | None = None
         self.start()
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -168,6 +178,33 @@ class World:
         assert verdict is not None, "a command gets a verdict"
         return verdict
 
+    def command(self, intent: Intent, account_id: AccountId = ACCOUNT) -> Verdict:
+        event = IntentGiven(
+            cause=self.new_cause(), account_id=account_id, contract_id=MNQ.contract_id, intent=intent, by="console",
+            ts=self.now,
+        )  # fmt: skip
+        verdict = self.give(event)
+        assert verdict is not None, "a command gets a verdict"
+        return verdict
+
+    def price(self, last: Any, bid: Any = None, ask: Any = None) -> None:
+        """The market is there now; nothing trades by that alone."""
+        prices = [None if price is None else Decimal(price) for price in (last, bid, ask)]
+        self.quote = Quote(
+            contract_id=MNQ.contract_id,
+            last=prices[0],
+            bid=prices[1],
+            ask=prices[2],
+            ts_event=self.now,
+            ts_recv=self.now,
+        )
+        self.give(PriceMoved(contract_id=MNQ.contract_id, ts=self.now))
+
+    def resting(self) -> list[VenueOrder]:
+        """Entries of ours that rest at the venue, oldest first."""
+        ours = [o for o in self.venue.working(PLACE) if o.tag is not None and o.parent_id is None]
+        return [order for order in ours if order.status is OrderStatus.OPEN]
+
     def new_cause(self) -> CauseId:
         return new_cause_id(self.now, self.dice.randbytes(10))
 
@@ -207,6 +244,7 @@ class World:
             contracts=contracts,
             is_shadow=self.is_shadow,
             is_journal_ok=self.is_journal_ok,
+            quote=lambda _: self.quote,
         )
 
     def give(self, event: Event) -> Verdict | None:
@@ -224,31 +262,60 @@ class World:
     def check(self) -> None:
         placed = Counter(order.client_order_id for order in self.venue.placed)
         assert max(placed.values(), default=0) <= 1, "one order per cause and leg"
-        assert self.venue.most_held <= self.bot.max_position, "exposure stays within the limit"
+        assert self.venue.most_held <= self.bot.max_position + self.most_beyond, "exposure stays within the limit"
         for account_id, account in self.state.accounts.items():
             is_asked = any(self.pending[key] for key in ("reconcile", f"reconcile:{account_id}", f"look:{account_id}"))
             assert account.is_reconciled or not self.state.user_hub_is_up or is_asked, "reconciling goes on"
             watch = account.reconciled_at and f"watch:{account_id}:{account.reconciled_at.isoformat()}"
             assert watch is None or self.pending[watch], "a reconciled account is watched"
+        for pair in [plan for plan in self.state.plans.values() if isinstance(plan, EitherPlan)]:
+            both = [self.state.orders[tag] for tag in (pair.first, pair.second) if tag in self.state.orders]
+            is_surplus = len([order for order in both if order.filled_qty]) == 2
+            assert not is_surplus or pair.is_surplus, "two fills of a pair are never left as they are"
         for plan in self.state.plans.values():
             is_waiting = self.pending[plan.plan_id] > 0 or getattr(plan, "waits_for", ())
             is_accepted = isinstance(plan, EnterPlan) and plan.step is EnterStep.ACCEPTED
+            is_accepted = is_accepted or self._follows_orders(plan)
             is_resumed_later = not self.state.is_reconciled(plan.account_id)
             assert is_waiting or is_accepted or is_resumed_later, f"nothing is pending for {plan}"
 
     def check_quiet(self) -> None:
         """Once everything has settled: protected or flat, no leftover, and the state knows the truth."""
         assert decode_state(encode_state(self.state)) == self.state
-        assert not self.state.plans, f"plans go on for ever: {list(self.state.plans.values())}"
+        resting = {order.tag for order in self.resting()}
+        endless = [plan for plan in self.state.plans.values() if not self._may_stay(plan, resting)]
+        assert not endless, f"plans go on for ever: {endless}"
         assert not self.state.held
         for account_id in self.accounts:
             place = (account_id, MNQ.contract_id)
             qty, working = self.venue.qty(place), self.venue.working(place)
-            stops = sum(o.qty for o in working if o.type is OrderType.STOP and o.side.sign * qty < 0)
-            assert stops >= abs(qty) if qty else not working, f"holds {qty} with {working}"
+            sleeping = [o for o in working if o.status is OrderStatus.SUSPENDED]
+            awake = [o for o in working if o.tag not in resting and o not in sleeping]
+            stops = sum(o.qty for o in awake if o.type is OrderType.STOP and o.side.sign * qty < 0)
+            assert stops >= abs(qty) if qty else not awake, f"holds {qty} with {awake}"
+            assert all((o.tag or "")[:-3] in resting for o in sleeping), f"sleeping legs of nothing: {sleeping}"
             assert self.state.position_qty(place) == qty
             mine = {o.gateway_order_id for o in self.state.orders_at(place)}
             assert mine == {o.gateway_order_id for o in working}, "the state shows the venue's working orders"
+
+    def _follows_orders(self, plan: Any) -> bool:
+        """A plan that goes on with what becomes of its orders, or with the market."""
+        tags = plan.members if isinstance(plan, GroupPlan) else ()
+        tags = (plan.first, plan.second) if isinstance(plan, EitherPlan) else tags
+        orders = [self.state.orders[tag] for tag in tags if tag in self.state.orders]
+        orders += [o for o in self.state.orders.values() if o.parent in tags]
+        is_alive = any(self.state.is_under_way(order) for order in orders)
+        has_filled = isinstance(plan, GroupPlan) and any(order.filled_qty for order in orders)  # the watch reads for it
+        return is_alive or has_filled or isinstance(plan, TouchPlan)
+
+    def _may_stay(self, plan: Any, resting: set[Any]) -> bool:
+        if isinstance(plan, EnterPlan):
+            return plan.entry in resting and plan.step is EnterStep.ACCEPTED
+        if isinstance(plan, EitherPlan):
+            return plan.first in resting or plan.second in resting
+        if isinstance(plan, GroupPlan):
+            return bool(resting & set(plan.members)) or PLACE in self.state.positions
+        return isinstance(plan, TouchPlan)
 
     def closed(self) -> list[PositionClosed]:
         return [record for record in self.journal if isinstance(record, PositionClosed)]
@@ -337,9 +404,9 @@ class World:
             self.later(self._delay(), lambda order_id=order_id: self.trade(order_id))
         return outcome
 
-    def trade(self, order_id: Any) -> None:
-        """A price traded: the order fills."""
-        self.venue.fill(order_id)
+    def trade(self, order_id: Any, qty: int | None = None) -> None:
+        """A price traded: the order fills, or ``qty`` of it."""
+        self.venue.fill(order_id, qty)
         self.publish()
 
     def close_by_hand(self) -> None:

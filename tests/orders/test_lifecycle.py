@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import msgspec
@@ -15,7 +15,7 @@ from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, Gateway
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.words import OrderStatus, OrderType, Side, VenueOrder
 from desk.orders import advance, leg_of, settle
-from desk.orders.lifecycle import NEXT, state_of
+from desk.orders.lifecycle import BACK, NEXT, state_of
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 ID, OTHER_ID = GatewayOrderId(5_000_000_001), GatewayOrderId(5_000_000_002)
@@ -146,6 +146,21 @@ def test_a_reply_settles_only_what_is_an_open_question(before: OrderState, kind:
     assert moved.gateway_order_id == ID
     if not before.is_unsettled:
         assert moved.state is before
+
+
+@pytest.mark.parametrize("after", STATUS)
+@pytest.mark.parametrize("before", [S.CANCELED, S.FILLED, S.REJECTED])
+def test_only_a_younger_read_brings_back_what_was_thought_cancelled(before: OrderState, after: OrderState) -> None:
+    late = NOW + timedelta(seconds=2)
+    is_back = before is S.CANCELED and not after.is_over
+    for as_of, may in ((NOW, True), (NOW - timedelta(seconds=1), False), (None, False)):
+        moved = advance(order(before), report(after), late, as_of)
+        if (before, after) in REASONS or before is after:
+            continue
+        assert (moved is not None) is (is_back and may)
+    assert {state for allowed in BACK.values() for state in allowed} == {
+        s for s in S if not s.is_over and not s.is_unsettled
+    }
 
 
 def test_a_status_outside_the_table_tells_nothing() -> None:

@@ -70,6 +70,8 @@ def test_what_breaks_no_rule_is_approved_as_asked() -> None:
         ({"has_exit_running": True}, Reason.EXIT_RUNNING),
         ({"orphan_orders": 1}, Reason.ORPHAN_ORDERS),
         ({"unprotected": "CON.F.US.MES.Z26"}, Reason.UNPROTECTED),
+        ({"selling_qty": 1}, Reason.OPPOSITE_ENTRY),
+        ({"brackets_refused_at": NOW - timedelta(seconds=59)}, Reason.POSITION_BRACKETS),
         ({"position_qty": -1}, Reason.OPPOSITE_POSITION),
         ({"position_qty": 1}, Reason.MAX_POSITION),
         ({"opening_qty": 1}, Reason.MAX_POSITION),
@@ -152,3 +154,17 @@ def test_no_approved_order_breaches_a_limit(order: OrderRequest, view: AccountVi
     assert view.is_journal_ok
     assert not any((view.is_stopping, view.has_exit_running, view.unprotected, view.orphan_orders))
     assert late_s <= 0
+
+
+def test_a_minute_after_the_last_refusal_of_brackets_one_entry_may_try() -> None:
+    for age_s, is_taken in ((0, False), (59.9, False), (60, True)):
+        answer = decide(view=replace(VIEW, brackets_refused_at=NOW - timedelta(seconds=age_s)))
+        assert isinstance(answer, Approved) is is_taken
+        assert is_taken or "Auto OCO Brackets" in getattr(answer, "text", "")
+
+
+def test_entries_of_its_own_side_do_not_stand_against_an_entry() -> None:
+    view = replace(VIEW, buying_qty=2, opening_qty=0)
+    assert isinstance(decide(view=view), Approved)
+    sell = msgspec.structs.replace(ORDER, side=Side.SELL)
+    assert isinstance(decide(sell, view), Denied)

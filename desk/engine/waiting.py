@@ -1,0 +1,51 @@
+"""Ending what waits to open something: an order to be flat, or to stop, comes after it. Nothing here touches the venue."""
+
+from __future__ import annotations
+
+from desk.core.ids import AccountId, CauseId, ContractId
+from desk.core.plans import EitherPlan, GroupPlan, Plan, ReversePlan, TouchPlan
+from desk.core.records import PlanEnded
+from desk.engine.draft import Draft
+from desk.engine.effects import StartTimer
+from desk.orders import either, group, touch
+
+__all__ = ["end_touches", "end_waiting"]
+
+SOON_S = 0.05  # groups and pairs look again at what is left of them
+
+
+def end_waiting(draft: Draft, account_id: AccountId, contract_id: ContractId | None, why: str) -> None:
+    """Whatever of the account (or of one contract) was still to be sent is not sent. ``why``: for a person."""
+    end_touches(draft, account_id, contract_id, None, why)
+    for plan in _of(draft, account_id, contract_id):
+        if isinstance(plan, ReversePlan):
+            text = f"{plan.contract_id}: the position is closed, but not reversed: {why}"
+            draft.tell(plan.cause, "reverse.ended", text)
+            draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=why, ts=draft.now))
+        elif isinstance(plan, GroupPlan) and len(plan.members) < len(plan.tickets):
+            parts = [group.Part(draft.state.orders.get(tag), is_under_way=True) for tag in plan.members]
+            draft.follow(plan, group.hold_back(plan, why, parts))
+        elif isinstance(plan, EitherPlan) and not plan.is_second_sent:
+            draft.follow(plan, either.hold_back(plan, why))
+        if isinstance(plan, GroupPlan | EitherPlan):
+            draft.effects.append(StartTimer(plan.plan_id, SOON_S))
+
+
+def end_touches(
+    draft: Draft, account_id: AccountId, contract_id: ContractId | None, cause: CauseId | None, why: str
+) -> int:
+    """Orders that wait for their price end; how many did. ``contract_id`` None: of the whole account; ``cause``: of what asked
+    for it, where something did."""
+    waiting = [plan for plan in _of(draft, account_id, contract_id) if isinstance(plan, TouchPlan)]
+    for plan in waiting:
+        draft.follow(plan, touch.end(plan, why if cause is None else f"{why} ({cause})"))
+    return len(waiting)
+
+
+def _of(draft: Draft, account_id: AccountId, contract_id: ContractId | None) -> list[Plan]:
+    plans = draft.state.plans.values()
+    return [
+        p
+        for p in plans
+        if p.account_id == account_id and (contract_id is None or getattr(p, "contract_id", None) == contract_id)
+    ]
