@@ -134,7 +134,9 @@ def order_of(fields: Fields | None) -> AlertOrder:
         trail_ticks=positive_of("order.trail_ticks", fields.take("trail_ticks")),
         offset_ticks=decimal_of("order.offset_ticks", fields.take("offset_ticks")),
         max_slippage_ticks=not_negative_of("order.max_slippage_ticks", fields.take("max_slippage_ticks")),
-        expire_s=seconds_of("order.expire_s", fields.take("expire_s")),
+        expire_s=not_negative_of(
+            "order.expire_s", fields.take("expire_s"), "seconds, 0 or more"
+        ),  # NaN would rest for ever
     )
     fields.leave_rest()
     for name in _NEEDS.get(order.type, ()):

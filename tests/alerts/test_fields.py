@@ -205,6 +205,8 @@ def test_a_position_target_is_checked_for_sense() -> None:
         ({"order": {"type": "limit"}}, "order.price is missing"),
         ({"order": {"type": "stop_limit", "price": 1}}, "order.stop_price is missing"),
         ({"order": {"type": "iceberg"}}, "order.type is 'iceberg'"),
+        ({"order": {"type": "limit", "price": 1, "expire_s": "NaN"}}, "order.expire_s is 'NaN'"),
+        ({"order": {"expire_s": -1}}, "order.expire_s is '-1'; allowed is seconds, 0 or more."),
         ({"qty": {"mode": "risk_usd"}}, "qty.value is missing"),
         ({"qty": {"mode": "lots", "value": 1}}, "qty.mode is 'lots'"),
         ({"qty": {"value": 1, "max": 1.5}}, "qty.max is '1.5'"),
