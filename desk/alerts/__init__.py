@@ -1,7 +1,7 @@
 """Level 1: bytes of a webhook -> canonical alert (``desk.core.alert``), or a text that says what is wrong with them.
 
-Pure: ``reading`` (the way in), ``wire`` (strict JSON), ``faults`` (where it broke), ``canonical`` (fields), ``values``
-(one field), ``detect`` (whose dialect), ``redact`` (no secret survives), ``templates`` (messages to paste).
+Pure: ``reading`` (the way in), ``wire`` (strict JSON), ``faults`` (where it broke), ``canonical`` (fields), ``sections`` and
+``legs`` (its objects), ``values`` (one field), ``detect``, ``redact`` (no secret survives), ``templates`` (texts).
 Must not live here: authentication, symbol lookup, sizing, or anything that decides. Start with ``reading.read_body``.
 """
 

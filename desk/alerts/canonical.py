@@ -1,7 +1,8 @@
 """JSON object -> :class:`Alert`, field by field (TradingView reference 11). Nothing is guessed and nothing is dropped.
 
 An alert that only gets out of a position needs neither prices nor a bracket: what is wrong with those becomes a
-warning there, so that a chart without a stop value cannot hold an exit up. Otherwise the first wrong field refuses all.
+warning there, so that a chart without a stop value cannot hold an exit up. The same holds for what moves a stop, and
+flatten does not even look at sizes. Otherwise the first wrong field refuses all.
 """
 
 from __future__ import annotations
@@ -9,19 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from desk.alerts.sections import (
-    Fields,
-    accounts_of,
-    order_of,
-    policy_of,
-    position_of,
-    qty_of,
-    stop_of,
-    targets_of,
-)
+from desk.alerts.legs import breakeven_of, stop_of, targets_of, trail_of
+from desk.alerts.sections import Fields, accounts_of, order_of, policy_of, position_of, qty_of
 from desk.alerts.values import Refusal, is_missing, positive_of, shown, switch_of, text_of, time_of
 from desk.alerts.wire import Json, JsonObject, dump
-from desk.core.alert import Action, Alert, AlertPosition, PositionSide
+from desk.core.alert import Action, Alert, AlertOrder, AlertPosition, AlertQty, PositionSide
 
 __all__ = ["alert_from"]
 
@@ -33,6 +26,14 @@ _WITHOUT_SYMBOL = frozenset(
 )
 _GETTING_OUT = _WITHOUT_SYMBOL | {Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.REDUCE}
 _AGELESS = frozenset({Action.HEARTBEAT, Action.NOTE, Action.PAUSE, Action.RESUME})
+_NEEDED = {  # by an action that changes what protects a position; everything else it can do without
+    Action.MOVE_STOP: "stop",
+    Action.MOVE_TARGET: "targets",
+    Action.BREAKEVEN: "breakeven",
+    Action.TRAIL_ON: "trail",
+    Action.TRAIL_OFF: None,
+}
+_TERMS = frozenset({"fired_at", "bar_time", "price", "stop", "targets", "breakeven", "trail"})
 _MAX_ID = 128
 
 
@@ -45,11 +46,14 @@ def alert_from(data: JsonObject) -> Alert:
     position = position_of(top.inner("position"))
     if action is Action.SET_POSITION:
         _check_target(position)
-    only_out = action in _GETTING_OUT or (position is not None and position.now is PositionSide.FLAT)
-    fired_at = _soft(top, only_out, "fired_at", lambda value: time_of("fired_at", value), None)
+    soft = _soft_fields(action, position)
+    fired_at = _soft(top, soft, "fired_at", lambda value: time_of("fired_at", value), None)
     if fired_at is None and action not in _AGELESS:
         warnings.append("no fired_at: the age of this alert cannot be checked")
     accounts, terms = accounts_of(top.take("accounts"), top)
+    at_once = action is Action.BREAKEVEN
+    breakeven = _soft(top, soft, "breakeven", lambda it: breakeven_of(it, top, acts_at_once=at_once), None)
+    trail = _soft(top, soft, "trail", lambda it: trail_of(it, top), None)
     top.take("secret")
     return Alert(
         action=action,
@@ -58,17 +62,19 @@ def alert_from(data: JsonObject) -> Alert:
         bot=text_of("bot", top.take("bot"), 128),
         alert_version=text_of("alert_version", top.take("alert_version"), 64),
         fired_at=fired_at,
-        bar_time=_soft(top, only_out, "bar_time", lambda value: time_of("bar_time", value), None),
+        bar_time=_soft(top, soft, "bar_time", lambda value: time_of("bar_time", value), None),
         interval=text_of("interval", top.take("interval"), 16),
         contract=text_of("contract", top.take("contract"), 64),
-        price=_soft(top, only_out, "price", lambda value: positive_of("price", value), None),
+        price=_soft(top, soft, "price", lambda value: positive_of("price", value), None),
         position=position,
-        qty=qty_of(top.take("qty"), top),
-        order=order_of(top.inner("order")),
-        stop=_soft(top, only_out, "stop", lambda value: stop_of(value, top), None),
-        targets=_soft(top, only_out, "targets", lambda value: targets_of(value, top), ()),
-        has_breakeven=_is_wanted(top, "breakeven"),
-        has_trail=_is_wanted(top, "trail"),
+        qty=_soft(top, soft, "qty", lambda value: qty_of(value, top), AlertQty()),
+        order=_soft(top, soft, "order", lambda value: order_of(top.object(value, "order")), AlertOrder()),
+        stop=_soft(top, soft, "stop", lambda value: stop_of(value, top), None),
+        targets=_soft(top, soft, "targets", lambda value: targets_of(value, top), ()),
+        has_breakeven=breakeven is not None,
+        has_trail=trail is not None,
+        breakeven=breakeven,
+        trail=trail,
         policy=policy_of(top.inner("policy")),
         accounts=accounts,
         account_terms=terms,
@@ -80,15 +86,23 @@ def alert_from(data: JsonObject) -> Alert:
     )
 
 
-def _soft(top: Fields, only_out: bool, name: str, read: Callable[[Json], T], otherwise: T) -> T:
-    """Read a field that getting out can do without."""
+def _soft_fields(action: Action, position: AlertPosition | None) -> frozenset[str]:
+    """What the message can do without."""
+    if action in _WITHOUT_SYMBOL or action in _NEEDED:
+        return (_TERMS | {"qty", "order"}) - {_NEEDED.get(action)}
+    is_out = action in _GETTING_OUT or (position is not None and position.now is PositionSide.FLAT)
+    return _TERMS if is_out else frozenset()
+
+
+def _soft(top: Fields, soft: frozenset[str], name: str, read: Callable[[Json], T], otherwise: T) -> T:
+    """Read a field that the message may be able to do without."""
     value = top.take(name)
     try:
         return read(value)
     except Refusal as refusal:
-        if not only_out:
+        if name not in soft:
             raise
-        top.warnings.append(f"left out, getting out does not need it: {refusal}")
+        top.warnings.append(f"left out, this action does not need it: {refusal}")
         return otherwise
 
 
@@ -131,15 +145,6 @@ def _sender_id(top: Fields) -> str | None:
     if isinstance(value, str) and "{{" in value:
         top.warnings.append(f"id is {shown(value)}, a placeholder nobody replaced: not used to recognise duplicates")
     return text_of("id", value, _MAX_ID)
-
-
-def _is_wanted(top: Fields, name: str) -> bool:
-    """Break-even and trailing are noted and kept in ``extras``, so that the decision can honour or refuse them."""
-    value = top.take(name)
-    if value is False or is_missing(value) or value == {}:
-        return False
-    top.extras[name] = dump(value)
-    return True
 
 
 def _tags(value: Json) -> tuple[str, ...]:

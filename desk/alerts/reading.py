@@ -159,10 +159,10 @@ def _alert_of_text(text: str) -> Alert:
             f"This is TradingView's default strategy text ({side} {size} {symbol}): no order was made. "
             "Replace the alert's message by the template of the bot."
         )
-        return Alert(action=Action.NOTE, symbol=symbol, comment=text, warnings=(warning,))
+        return Alert(action=Action.NOTE, symbol=symbol, comment=text, is_text=True, warnings=(warning,))
     dialect = dialect_of_text(text)
     if dialect is None:
-        return Alert(action=Action.NOTE, comment=text)
+        return Alert(action=Action.NOTE, comment=text, is_text=True)
     raise Refusal(f"This looks like a {dialect} alert, not supported yet. {_HELP}")
 
 

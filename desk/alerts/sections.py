@@ -1,11 +1,9 @@
-"""The objects inside an alert: position, qty, order, stop, targets, policy, accounts (TradingView reference 11).
+"""The objects inside an alert: position, qty, order, policy, accounts (TradingView reference 11); the exits are in ``legs``.
 
 What a section does not know is kept in the alert's ``extras`` under its path, ``stop.foo``, with a warning.
 """
 
 from __future__ import annotations
-
-from decimal import Decimal
 
 from desk.alerts.values import (
     Refusal,
@@ -13,6 +11,7 @@ from desk.alerts.values import (
     contracts_of,
     decimal_of,
     is_missing,
+    not_negative_of,
     positive_of,
     seconds_of,
     shown,
@@ -26,19 +25,12 @@ from desk.core.alert import (
     AlertPolicy,
     AlertPosition,
     AlertQty,
-    Distance,
     PositionSide,
-    StopSpec,
-    TargetSpec,
-    Unit,
 )
 
-__all__ = ["Fields", "accounts_of", "order_of", "policy_of", "position_of", "qty_of", "stop_of", "targets_of"]
+__all__ = ["Fields", "accounts_of", "order_of", "policy_of", "position_of", "qty_of"]
 
-_UNITS = tuple(unit.value for unit in Unit)
 _SIDES = tuple(side.value for side in PositionSide)
-_STOP_KINDS = ("stop", "trailing_stop")
-_THEN = ("breakeven", "stop_to_prev_target", "trail_on")
 _ORDER_TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop", "join", "market_if_touched")
 _NEEDS = {
     "limit": ("price",),
@@ -56,7 +48,6 @@ _QTY_MODES = (
     "position_pct",
     "notional_usd",
 )
-_MAX_TARGETS = 8
 _MAX_ACCOUNTS = 64
 
 
@@ -142,64 +133,16 @@ def order_of(fields: Fields | None) -> AlertOrder:
         stop_price=positive_of("order.stop_price", fields.take("stop_price")),
         trail_ticks=positive_of("order.trail_ticks", fields.take("trail_ticks")),
         offset_ticks=decimal_of("order.offset_ticks", fields.take("offset_ticks")),
-        max_slippage_ticks=_not_negative("order.max_slippage_ticks", fields.take("max_slippage_ticks")),
-        expire_s=seconds_of("order.expire_s", fields.take("expire_s")),
+        max_slippage_ticks=not_negative_of("order.max_slippage_ticks", fields.take("max_slippage_ticks")),
+        expire_s=not_negative_of(
+            "order.expire_s", fields.take("expire_s"), "seconds, 0 or more"
+        ),  # NaN would rest for ever
     )
     fields.leave_rest()
     for name in _NEEDS.get(order.type, ()):
         if getattr(order, name) is None:
             raise Refusal(f"order.{name} is missing; order.type {order.type} needs it.")
     return order
-
-
-def stop_of(value: Json, top: Fields) -> StopSpec | None:
-    """The protective stop. Given without a value is refused: no entry loses its stop to an empty placeholder."""
-    fields = top.object(value, "stop")
-    if fields is None:
-        return None
-    distance = _distance(fields)
-    kind = choice_of("stop.kind", fields.take("kind"), _STOP_KINDS) or "stop"
-    fields.leave_rest()
-    return StopSpec(distance=distance, kind=kind)
-
-
-def targets_of(value: Json, top: Fields) -> tuple[TargetSpec, ...]:
-    if is_missing(value):
-        return ()
-    if not isinstance(value, list) or len(value) > _MAX_TARGETS:
-        raise Refusal(f"targets is {shown(value)}; a list of at most {_MAX_TARGETS} objects is wanted there.")
-    targets = tuple(_target(item, f"targets[{index}]", top) for index, item in enumerate(value))
-    if sum((target.qty_pct for target in targets if target.qty_pct is not None), Decimal(0)) > 100:
-        raise Refusal("targets: qty_pct adds up to more than 100.")
-    return targets
-
-
-def _target(value: Json, path: str, top: Fields) -> TargetSpec:
-    fields = top.object(value, path)
-    if fields is None:
-        raise Refusal(f"{path} is {shown(value)}; an object with unit and value is wanted there.")
-    target = TargetSpec(
-        distance=_distance(fields),
-        qty=contracts_of(f"{path}.qty", fields.take("qty")),
-        qty_pct=positive_of(f"{path}.qty_pct", fields.take("qty_pct")),
-        qty_ratio=positive_of(f"{path}.qty_ratio", fields.take("qty_ratio")),
-        then=choice_of(f"{path}.then", fields.take("then"), _THEN),
-    )
-    fields.leave_rest()
-    if sum(part is not None for part in (target.qty, target.qty_pct, target.qty_ratio)) > 1:
-        raise Refusal(f"{path}: give one of qty, qty_pct and qty_ratio, not several.")
-    return target
-
-
-def _distance(fields: Fields) -> Distance:
-    """The unit is never assumed: points taken for ticks is a stop four times off (TradingView reference 6)."""
-    unit = choice_of(fields.path("unit"), fields.take("unit"), _UNITS)
-    value = positive_of(fields.path("value"), fields.take("value"))
-    if unit is None:
-        raise Refusal(f"{fields.path('unit')} is missing; allowed is one of: {', '.join(_UNITS)}.")
-    if value is None:
-        raise Refusal(f"{fields.path('value')} is missing (an empty placeholder?); a number above 0 is wanted there.")
-    return Distance(unit=Unit(unit), value=value)
 
 
 def policy_of(fields: Fields | None) -> AlertPolicy:
@@ -250,10 +193,3 @@ def _account(value: Json, path: str, top: Fields) -> AlertAccount:
     )
     fields.leave_rest()
     return entry
-
-
-def _not_negative(path: str, value: Json) -> Decimal | None:
-    number = decimal_of(path, value, "a number, 0 or more")
-    if number is not None and number < 0:
-        raise Refusal(f"{path} is {shown(value)}; allowed is a number, 0 or more.")
-    return number

@@ -19,6 +19,7 @@ __all__ = [
     "contracts_of",
     "decimal_of",
     "is_missing",
+    "not_negative_of",
     "positive_of",
     "seconds_of",
     "shown",
@@ -104,6 +105,13 @@ def positive_of(path: str, value: object, allowed: str = "a number above 0") -> 
     return number
 
 
+def not_negative_of(path: str, value: object, allowed: str = "a number, 0 or more") -> Decimal | None:
+    number = decimal_of(path, value, allowed)
+    if number is not None and number < 0:
+        raise Refusal(f"{path} is {shown(value)}; allowed is {allowed}.")
+    return number
+
+
 def contracts_of(path: str, value: object, least: int = 1) -> Decimal | None:
     """Whole contracts; ``2.0`` is 2. A size is never rounded."""
     allowed = f"a whole number of contracts from {least} to {MAX_CONTRACTS}"
@@ -119,10 +127,7 @@ def seconds_of(path: str, value: object) -> Decimal | None:
     """A duration, 0 or more. Nothing hangs on it alone, so ``NaN`` counts as missing."""
     if _is_not_finite(value):
         return None
-    number = decimal_of(path, value, "seconds, 0 or more")
-    if number is not None and number < 0:
-        raise Refusal(f"{path} is {shown(value)}; allowed is seconds, 0 or more.")
-    return number
+    return not_negative_of(path, value, "seconds, 0 or more")
 
 
 def switch_of(path: str, value: object) -> bool | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from desk.core.intents import Intent
 from desk.core.symbols import Symbol
 from desk.core.words import Contract
 from desk.risk import Reason
 
-__all__ = ["Meaning", "Nothing", "Refusal", "Situation"]
+__all__ = ["CannotHave", "Meaning", "Nothing", "Refusal", "Situation", "Wanted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,21 @@ class Situation:
     position_qty: int
     entering_qty: int
     has_working_orders: bool = False
+    avg_price: Decimal | None = None  # of the position; None: flat, or not known
+    atr_points: Decimal | None = None  # None: nobody computed it
+
+    @property
+    def held(self) -> int:
+        """Signed, as if every entry under way had filled."""
+        return self.position_qty + self.entering_qty
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something is to be done. ``warnings``: what a person should know of how it was understood."""
+
+    intent: Intent
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +56,14 @@ class Refusal:
     by_position: bool = False
 
 
-Meaning = Intent | Nothing | Refusal
+class CannotHave(Exception):
+    """A term that cannot be had as it was asked for. Becomes a Refusal in this room and never leaves it."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+
+
+Meaning = Wanted | Nothing | Refusal
 """What an alert turned out to mean."""

@@ -20,10 +20,12 @@ __all__ = [
     "AlertPolicy",
     "AlertPosition",
     "AlertQty",
+    "BreakEvenSpec",
     "Distance",
     "PositionSide",
     "StopSpec",
     "TargetSpec",
+    "TrailSpec",
     "Unit",
 ]
 
@@ -89,6 +91,21 @@ class TargetSpec(msgspec.Struct, frozen=True, kw_only=True):
     qty_pct: Decimal | None = None
     qty_ratio: Decimal | None = None
     then: str | None = None
+
+
+class BreakEvenSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """``trigger`` None: only in the action breakeven, which acts at once. ``offset`` in favour, may be 0."""
+
+    trigger: Distance | None = None
+    offset: Distance | None = None
+
+
+class TrailSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """``trigger`` None or 0: from the fill on. ``step`` None: every tick."""
+
+    distance: Distance
+    trigger: Distance | None = None
+    step: Distance | None = None
 
 
 class AlertQty(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,11 +176,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetSpec, ...] = ()
     has_breakeven: bool = False
     has_trail: bool = False
+    breakeven: BreakEvenSpec | None = None  # None with has_breakeven: kept by a version that could not read it
+    trail: TrailSpec | None = None
     policy: AlertPolicy = AlertPolicy()
     accounts: tuple[str, ...] = ()
     account_terms: tuple[AlertAccount, ...] = ()  # the entries of accounts that carry factor, qty or risk_usd
     comment: str | None = None
     tags: tuple[str, ...] = ()
     dry_run: bool = False
+    is_text: bool = False  # the body was plain text: nobody can say what it asks for
     extras: dict[str, str] = {}
     warnings: tuple[str, ...] = ()  # what a person should know, e.g. "no fired_at: the age was not checked"

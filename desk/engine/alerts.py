@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from desk.bots import BotConfig, Nothing, Refusal, Situation, interpret, may_open, wants_exit
+from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
 from desk.core.alert import Action, Alert
 from desk.core.errors import UnknownSymbol
 from desk.core.events import AlertReceived
@@ -73,9 +73,8 @@ def rule(state: State, event: AlertReceived, ctx: Context) -> Ruling:
 def _rule_intent(
     state: State, event: AlertReceived, alert: Alert, bot: BotConfig, situation: Situation | None, ctx: Context
 ) -> Ruling:
-    intent = interpret(alert, bot, situation, event.ts)
     is_known = bot.account_id is not None and state.is_reconciled(bot.account_id)
-    match intent:
+    match interpret(alert, bot, situation, event.ts):
         case Refusal(reason, text, by_position):
             if by_position and not is_known:
                 return _held("decided as soon as the account is reconciled with the gateway")
@@ -83,15 +82,15 @@ def _rule_intent(
         case Nothing(reason, text):
             if reason is Reason.NOTED:
                 return Ruling(Verdict(kind=VerdictKind.ACCEPTED, reason=reason, text=text, warnings=alert.warnings))
-            if not is_known:
+            if not is_known and reason is not Reason.NO_ORDER:
                 return _held("decided as soon as the account is reconciled with the gateway")
             return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=reason, text=text, warnings=alert.warnings))
-        case _:
+        case Wanted(intent, warnings):
             if not is_known and not (isinstance(intent, Exit) and _runs_at_once(state, event, alert)):
                 return _held("decided as soon as the account is reconciled with the gateway; entries only while young")
-            warnings = (*alert.warnings, *intent.warnings) if isinstance(intent, Exit) else alert.warnings
             contract = situation.contract if situation is not None else None
-            return rule_intent(state, intent, contract, _asker(event, bot, warnings), ctx)
+            asker = _asker(event, bot, (*alert.warnings, *warnings))
+            return rule_intent(state, intent, contract, asker, ctx)
 
 
 def _runs_at_once(state: State, event: AlertReceived, alert: Alert) -> bool:
@@ -127,6 +126,7 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         position_qty=state.position_qty(place),
         entering_qty=entering_qty(state, place),
         has_working_orders=any(state.orders_at(place)) or any(state.foreign_at(place)),
+        avg_price=state.positions[place].avg_price if place in state.positions else None,
     )
 
 

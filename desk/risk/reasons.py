@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NOT_SUPPORTED = "NOT_SUPPORTED"  # understood, but this version cannot honour it; never silently dropped
     AMBIGUOUS_SIDE = "AMBIGUOUS_SIDE"  # a bare buy or sell: entry or exit?
     BAD_SIZE = "BAD_SIZE"
+    BAD_PRICE = "BAD_PRICE"  # a price that is missing, or on the wrong side
     NO_STOP = "NO_STOP"  # an entry without a protective stop
     STOP_TOO_CLOSE = "STOP_TOO_CLOSE"  # under the venue's 4 ticks (gateway reference 3.6)
     STOP_TOO_FAR = "STOP_TOO_FAR"
@@ -51,5 +52,6 @@ class Reason(StrEnum):
     ALREADY_THERE = "ALREADY_THERE"
     NOTHING_TO_EXIT = "NOTHING_TO_EXIT"
     NOTED = "NOTED"
+    NO_ORDER = "NO_ORDER"  # plain text: kept, and nobody can say what it asks for
     DRY_RUN = "DRY_RUN"
     SHADOW = "SHADOW"

@@ -155,7 +155,8 @@ def test_our_form_without_v_is_read_when_every_name_is_ours() -> None:
 @pytest.mark.parametrize("text", ["MNQ1! Crossing 21,000.00", "[MNQ1!] open long", "hello = world", "x" * 1000, "12"])
 def test_plain_text_is_a_note(text: str) -> None:
     (alert,) = read_body(text.encode()).alerts
-    assert (alert.action, alert.comment, alert.symbol) == (Action.NOTE, text, None)
+    assert (alert.action, alert.comment, alert.symbol, alert.is_text) == (Action.NOTE, text, None, True)
+    assert not read_body(b'{"v":1,"action":"note"}').alerts[0].is_text
 
 
 def test_the_default_strategy_text_is_recognised_and_not_traded() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from desk.alerts import Reading, read_body
-from desk.core.alert import Action, Alert, PositionSide
+from desk.core.alert import (
+    Action,
+    Alert,
+    AlertOrder,
+    AlertQty,
+    BreakEvenSpec,
+    Distance,
+    PositionSide,
+    TrailSpec,
+    Unit,
+)
 
 ENTRY: dict[str, Any] = {"v": 1, "action": "enter_long", "symbol": "CME_MINI:MNQ1!", "fired_at": "2026-11-20T14:30:01Z"}
 
@@ -195,6 +205,8 @@ def test_a_position_target_is_checked_for_sense() -> None:
         ({"order": {"type": "limit"}}, "order.price is missing"),
         ({"order": {"type": "stop_limit", "price": 1}}, "order.stop_price is missing"),
         ({"order": {"type": "iceberg"}}, "order.type is 'iceberg'"),
+        ({"order": {"type": "limit", "price": 1, "expire_s": "NaN"}}, "order.expire_s is 'NaN'"),
+        ({"order": {"expire_s": -1}}, "order.expire_s is '-1'; allowed is seconds, 0 or more."),
         ({"qty": {"mode": "risk_usd"}}, "qty.value is missing"),
         ({"qty": {"mode": "lots", "value": 1}}, "qty.mode is 'lots'"),
         ({"qty": {"value": 1, "max": 1.5}}, "qty.max is '1.5'"),
@@ -221,7 +233,91 @@ def test_account_entries_that_change_the_size_are_kept() -> None:
     assert [(entry.ref, entry.factor) for entry in alert.account_terms] == [("c", Decimal("0.5"))]
 
 
-def test_break_even_and_trailing_are_kept_for_the_decision() -> None:
-    alert = alert_of(breakeven={"trigger": {"unit": "points", "value": 15}}, trail=False)
-    assert (alert.has_breakeven, alert.has_trail) == (True, False)
-    assert alert.extras == {"breakeven": '{"trigger":{"unit":"points","value":15}}'}
+def test_break_even_and_trailing_are_read_with_their_units() -> None:
+    alert = alert_of(
+        breakeven={"trigger": {"unit": "points", "value": 15}, "offset": {"unit": "ticks", "value": 0}},
+        trail={"distance": {"unit": "r", "value": "0.5"}, "trigger": {"unit": "usd", "value": 0}},
+    )
+    assert alert.breakeven == BreakEvenSpec(
+        trigger=Distance(unit=Unit.POINTS, value=Decimal(15)), offset=Distance(unit=Unit.TICKS, value=Decimal(0))
+    )
+    assert alert.trail == TrailSpec(
+        distance=Distance(unit=Unit.R, value=Decimal("0.5")), trigger=Distance(unit=Unit.USD, value=Decimal(0))
+    )
+    assert (alert.has_breakeven, alert.has_trail, alert.extras) == (True, True, {})
+
+
+@pytest.mark.parametrize("nothing", [False, None, "", {}, "{{plot_0}}"])
+def test_break_even_and_trailing_can_be_off(nothing: object) -> None:
+    alert = alert_of(breakeven=nothing, trail=nothing)
+    assert (alert.breakeven, alert.trail, alert.has_breakeven, alert.has_trail) == (None, None, False, False)
+
+
+POINTS = {"unit": "points", "value": 15}
+
+
+@pytest.mark.parametrize(
+    ("fields", "start"),
+    [
+        ({"breakeven": True}, "breakeven is true; an object is wanted"),
+        ({"breakeven": 15}, "breakeven is '15'; an object is wanted"),
+        ({"breakeven": [POINTS]}, "breakeven is a list; an object is wanted"),
+        ({"breakeven": {"offset": POINTS}}, "breakeven.trigger is missing"),
+        ({"breakeven": {"trigger": 15}}, "breakeven.trigger is '15'; an object is wanted"),
+        ({"breakeven": {"trigger": {"value": 15}}}, "breakeven.trigger.unit is missing"),
+        ({"breakeven": {"trigger": {"unit": "points"}}}, "breakeven.trigger.value is missing"),
+        ({"breakeven": {"trigger": {"unit": "points", "value": 0}}}, "breakeven.trigger.value is '0'"),
+        ({"breakeven": {"trigger": {"unit": "points", "value": "NaN"}}}, "breakeven.trigger.value is 'NaN'"),
+        ({"breakeven": {"trigger": {"unit": "dots", "value": 1}}}, "breakeven.trigger.unit is 'dots'"),
+        (
+            {"breakeven": {"trigger": POINTS, "offset": {"unit": "ticks", "value": -1}}},
+            "breakeven.offset.value is '-1'",
+        ),
+        ({"trail": True}, "trail is true; an object is wanted"),
+        ({"trail": {"trigger": POINTS}}, "trail.distance is missing"),
+        (
+            {"trail": {"distance": {"unit": "points", "value": "1e30"}}},
+            "trail.distance.value is '1e30', which is beyond",
+        ),
+        ({"trail": {"distance": POINTS, "step": {"unit": "ticks", "value": 0}}}, "trail.step.value is '0'"),
+        ({"trail": {"distance": POINTS, "trigger": {"unit": "ticks", "value": True}}}, "trail.trigger.value is true"),
+    ],
+)
+def test_a_wrong_break_even_or_trail_is_refused_by_its_path(fields: dict[str, Any], start: str) -> None:
+    assert problem_of(**fields).startswith(start)
+
+
+def test_what_break_even_and_trailing_do_not_know_is_kept_and_said() -> None:
+    alert = alert_of(breakeven={"trigger": POINTS | {"foo": 1}}, trail={"distance": POINTS, "freq": 2})
+    assert alert.extras == {"breakeven.trigger.foo": "1", "trail.freq": "2"}
+    assert len([text for text in alert.warnings if "kept, not used" in text]) == 2
+
+
+@pytest.mark.parametrize(
+    ("action", "needed"),
+    [
+        ("move_stop", "stop"),
+        ("move_target", "targets"),
+        ("breakeven", "breakeven"),
+        ("trail_on", "trail"),
+        ("trail_off", ""),
+    ],
+)
+def test_what_protects_is_held_up_only_by_the_field_it_needs(action: str, needed: str) -> None:
+    wrong = dict.fromkeys(("fired_at", "price", "stop", "targets", "breakeven", "trail", "qty", "order"), "NaN, soon")
+    alert = alert_of(action=action, **{name: value for name, value in wrong.items() if name != needed})
+    assert len([text for text in alert.warnings if text.startswith("left out")]) == len(wrong) - bool(needed)
+    if needed:
+        assert problem_of(action=action, **{needed: wrong[needed]}).startswith(needed)
+
+
+def test_a_break_even_at_once_needs_no_trigger() -> None:
+    spec = alert_of(action="breakeven", breakeven={"offset": {"unit": "ticks", "value": 2}}).breakeven
+    assert spec is not None
+    assert (spec.trigger, spec.offset) == (None, Distance(unit=Unit.TICKS, value=Decimal(2)))
+
+
+@pytest.mark.parametrize("action", ["flatten", "flatten_all", "cancel"])
+def test_flatten_and_cancel_do_not_look_at_sizes_and_orders(action: str) -> None:
+    alert = alert_of(action=action, qty={"mode": "lots"}, order={"type": "limit"})
+    assert (alert.qty, alert.order) == (AlertQty(), AlertOrder())

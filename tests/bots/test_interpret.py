@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from desk.bots import BotConfig, Nothing, Refusal, Situation, interpret, may_open, wants_exit
-from desk.bots import Meaning as Intent
+from desk.bots import Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
 from desk.core.alert import (
     Action,
     Alert,
@@ -19,95 +18,155 @@ from desk.core.alert import (
     AlertPolicy,
     AlertPosition,
     AlertQty,
-    Distance,
     PositionSide,
-    StopSpec,
-    TargetSpec,
-    Unit,
 )
-from desk.core.ids import AccountId, ContractId
-from desk.core.intents import Enter, Exit
-from desk.core.symbols import parse_symbol
-from desk.core.words import Contract, Side
+from desk.core.intents import Cancel, Enter, Exit, Reduce, Reverse
+from desk.core.words import Side
 from desk.risk import Reason
+from tests.bots.build import BOT, NOW, alert, ask, entry, reason, target, wanted, where
 
-NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
-MNQ = Contract(
-    contract_id=ContractId("CON.F.US.MNQ.Z26"),
-    name="MNQZ6",
-    description="",
-    tick_size=Decimal("0.25"),
-    tick_value=Decimal("0.5"),
-    symbol_id="F.US.MNQ",
-    is_active=True,
-)
-BOT = BotConfig(
-    name="default",
-    account_id=AccountId(1),
-    symbols=frozenset({"MNQ"}),
-    default_qty=1,
-    max_position=5,
-    max_alert_age_s=15,
-)
-STOP = StopSpec(distance=Distance(unit=Unit.POINTS, value=Decimal(20)))
-TARGET = TargetSpec(distance=Distance(unit=Unit.POINTS, value=Decimal(40)))
-SIDE = {0: PositionSide.FLAT, 1: PositionSide.LONG, -1: PositionSide.SHORT}
+LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 
 
-def where(qty: int = 0, entering: int = 0, symbol: str = "CME_MINI:MNQ1!", has_working: bool = False) -> Situation:
-    return Situation(MNQ, parse_symbol(symbol), qty, entering, has_working)
-
-
-def alert(action: Action = Action.ENTER_LONG, **more: Any) -> Alert:
-    return Alert(**({"symbol": "CME_MINI:MNQ1!", "stop": STOP, "targets": (TARGET,)} | more), action=action)
-
-
-def ask(message: Alert, qty: int = 0, **more: Any) -> Intent:
-    return interpret(message, BOT, where(qty, **more), NOW)
-
-
-def reason(intent: Intent) -> Reason:
-    assert isinstance(intent, Refusal | Nothing)
-    assert intent.text
-    return intent.reason
-
-
-def target(size: int, action: Action) -> Alert:
-    now = SIDE[(size > 0) - (size < 0)]
-    return alert(action, position=AlertPosition(now=now, size=Decimal(abs(size))))
+def short_of(meaning: Wanted | Nothing | Refusal) -> object:
+    """What is to be done, in one comparable value."""
+    match meaning:
+        case Nothing() | Refusal():
+            return reason(meaning)
+        case Wanted(Enter(side=side, qty=qty)):
+            return ("enter", side, qty)
+        case Wanted(Reverse(enter=enter)):
+            return ("reverse", enter.side, enter.qty)
+        case Wanted(Reduce(qty=qty, side=side)):
+            return ("reduce", side, qty)
+        case Wanted(intent):
+            return intent
 
 
 @pytest.mark.parametrize(
-    ("held", "wanted", "action", "meaning"),
+    ("held", "goal", "action", "meaning"),
     [
-        (0, 2, Action.BUY, (Side.BUY, 2)),
-        (0, -2, Action.SELL, (Side.SELL, 2)),
-        (0, 2, Action.SET_POSITION, (Side.BUY, 2)),
-        (1, 3, Action.BUY, Reason.NOT_SUPPORTED),  # add
-        (3, 1, Action.SELL, Reason.NOT_SUPPORTED),  # partial exit
-        (2, 0, Action.SELL, Exit),
-        (-2, 0, Action.BUY, Exit),
-        (2, -2, Action.SELL, Reason.OPPOSITE_POSITION),  # reversal in one order
-        (-2, 2, Action.BUY, Reason.OPPOSITE_POSITION),
+        (0, 2, Action.BUY, ("enter", Side.BUY, 2)),
+        (0, -2, Action.SELL, ("enter", Side.SELL, 2)),
+        (0, 2, Action.SET_POSITION, ("enter", Side.BUY, 2)),
+        (0, 2, Action.REVERSE, ("enter", Side.BUY, 2)),
+        (1, 3, Action.BUY, ("enter", Side.BUY, 2)),  # add
+        (-1, -3, Action.SELL, ("enter", Side.SELL, 2)),
+        (1, 3, Action.ADD, ("enter", Side.BUY, 2)),
+        (1, 3, Action.SET_POSITION, ("enter", Side.BUY, 2)),
+        (3, 1, Action.SELL, ("reduce", LONG, 2)),  # partial exit
+        (-3, -1, Action.BUY, ("reduce", SHORT, 2)),
+        (3, 1, Action.EXIT, ("reduce", LONG, 2)),
+        (3, 1, Action.EXIT_LONG, ("reduce", LONG, 2)),
+        (3, 1, Action.REDUCE, ("reduce", LONG, 2)),
+        (3, 1, Action.SET_POSITION, ("reduce", LONG, 2)),
+        (3, 1, Action.BUY, ("reduce", LONG, 2)),  # a lost partial exit before it: the target wins
+        (2, 0, Action.SELL, Exit()),
+        (-2, 0, Action.BUY, Exit()),
+        (2, 0, Action.SET_POSITION, Exit()),
+        (-2, 0, Action.SELL, Exit()),
+        (2, -2, Action.SELL, ("reverse", Side.SELL, 2)),  # reversal in one order
+        (-2, 3, Action.BUY, ("reverse", Side.BUY, 3)),
+        (2, -2, Action.ENTER_SHORT, ("reverse", Side.SELL, 2)),
+        (2, -2, Action.SET_POSITION, ("reverse", Side.SELL, 2)),
+        (2, -2, Action.REVERSE, ("reverse", Side.SELL, 2)),
         (0, 0, Action.BUY, Reason.NOTHING_TO_EXIT),  # entry and exit inside one bar
         (2, 2, Action.BUY, Reason.ALREADY_THERE),
         (-3, -3, Action.SELL, Reason.ALREADY_THERE),
+        (1, 2, Action.SELL, Reason.ALREADY_THERE),  # leaves 2, and there is less already
+        (1, 2, Action.EXIT, Reason.ALREADY_THERE),
         (0, 1, Action.SELL, Reason.NOTHING_TO_EXIT),  # a partial exit after the live stop: never an opening buy
         (0, -1, Action.BUY, Reason.NOTHING_TO_EXIT),
         (0, 1, Action.EXIT, Reason.NOTHING_TO_EXIT),
         (0, 1, Action.REDUCE, Reason.NOTHING_TO_EXIT),
+        (-2, 1, Action.SELL, Exit()),  # the wrong side goes, and what only reduces opens nothing
+        (-2, 1, Action.REDUCE, Exit()),
+        (0, 2, Action.ADD, Reason.REQUIRED_POSITION),
+        (-1, 2, Action.ADD, Reason.REQUIRED_POSITION),
         (0, -1, Action.ENTER_LONG, Reason.AMBIGUOUS_SIDE),
     ],
 )
-def test_what_a_strategy_sends_becomes_what_it_means(held: int, wanted: int, action: Action, meaning: object) -> None:
-    intent = ask(target(wanted, action), held)
-    if isinstance(meaning, tuple):
-        assert isinstance(intent, Enter)
-        assert (intent.side, intent.qty) == meaning
-    elif meaning is Exit:
-        assert intent == Exit()
-    else:
-        assert reason(intent) is meaning
+def test_what_a_strategy_sends_becomes_what_it_means(held: int, goal: int, action: Action, meaning: object) -> None:
+    assert short_of(ask(target(goal, action), held)) == meaning
+
+
+@pytest.mark.parametrize(
+    ("held", "now", "action", "qty", "meaning"),
+    [  # the same table without sizes of the position: the message carries the difference
+        (0, LONG, Action.BUY, 2, ("enter", Side.BUY, 2)),
+        (0, SHORT, Action.SELL, 2, ("enter", Side.SELL, 2)),
+        (1, LONG, Action.ADD, 2, ("enter", Side.BUY, 2)),
+        (1, None, Action.ADD, 2, ("enter", Side.BUY, 2)),
+        (-1, None, Action.ADD, 2, ("enter", Side.SELL, 2)),
+        (0, None, Action.ADD, 2, Reason.REQUIRED_POSITION),
+        (1, LONG, Action.BUY, 2, Reason.ALREADY_THERE),  # an entry again, or an add? policy.same says it
+        (3, LONG, Action.SELL, 2, ("reduce", LONG, 2)),
+        (-3, SHORT, Action.BUY, 2, ("reduce", SHORT, 2)),
+        (3, LONG, Action.EXIT, 2, ("reduce", LONG, 2)),
+        (3, None, Action.EXIT, 2, ("reduce", LONG, 2)),
+        (3, None, Action.EXIT_LONG, 2, ("reduce", LONG, 2)),
+        (3, None, Action.EXIT_SHORT, 2, Reason.NOTHING_TO_EXIT),
+        (-3, None, Action.REDUCE, 2, ("reduce", SHORT, 2)),
+        (3, LONG, Action.SELL, None, Reason.BAD_SIZE),
+        (3, LONG, Action.EXIT, None, Reason.BAD_SIZE),
+        (3, None, Action.REDUCE, None, Reason.BAD_SIZE),
+        (2, None, Action.EXIT, 2, Exit()),
+        (2, None, Action.REDUCE, 5, Exit()),  # never more than is held
+        (0, None, Action.REDUCE, 1, Reason.NOTHING_TO_EXIT),
+        (2, PositionSide.FLAT, Action.SELL, 1, Exit()),
+        (2, SHORT, Action.SELL, 4, ("reverse", Side.SELL, 4)),
+        (2, None, Action.REVERSE, 3, ("reverse", Side.SELL, 3)),
+        (-2, None, Action.REVERSE, None, ("reverse", Side.BUY, 1)),
+        (0, None, Action.REVERSE, 2, Reason.NOTHING_TO_EXIT),
+        (0, None, Action.BUY, 2, Reason.AMBIGUOUS_SIDE),
+        (2, None, Action.SELL, 2, Reason.AMBIGUOUS_SIDE),
+    ],
+)
+def test_a_message_with_the_difference_means_the_difference(
+    held: int, now: PositionSide | None, action: Action, qty: int | None, meaning: object
+) -> None:
+    size = AlertQty() if qty is None else AlertQty(mode="contracts", value=Decimal(qty))
+    position = None if now is None else AlertPosition(now=now)
+    assert short_of(ask(alert(action, position=position, qty=size), held)) == meaning
+
+
+@pytest.mark.parametrize(
+    ("pct", "held", "meaning"),
+    [
+        (50, 3, ("reduce", LONG, 1)),
+        (50, -4, ("reduce", SHORT, 2)),
+        (99, 2, ("reduce", LONG, 1)),
+        (100, 3, Exit()),
+        (250, 3, Exit()),
+        (50, 1, Reason.BAD_SIZE),
+        (10, 3, Reason.BAD_SIZE),
+    ],
+)
+@pytest.mark.parametrize("action", [Action.REDUCE, Action.EXIT])
+def test_a_share_of_the_position_is_rounded_down(action: Action, pct: int, held: int, meaning: object) -> None:
+    size = AlertQty(mode="position_pct", value=Decimal(pct))
+    assert short_of(ask(alert(action, qty=size), held)) == meaning
+
+
+def test_a_part_of_a_position_leaves_an_entry_that_still_rests() -> None:
+    size = AlertQty(mode="contracts", value=Decimal(2))
+    assert short_of(ask(alert(Action.REDUCE, qty=size), 2, entering=3)) == ("reduce", LONG, 2)
+
+
+@pytest.mark.parametrize(
+    ("opposite", "held", "meaning"),
+    [
+        ("reverse", 0, ("enter", Side.SELL, 1)),
+        ("reverse", 2, ("reverse", Side.SELL, 1)),
+        ("reverse", -2, Reason.ALREADY_THERE),
+        ("close_only", 2, Exit()),
+        ("close_only", 0, Reason.AMBIGUOUS_SIDE),  # the live stop may have closed it: never an opening sell
+        ("ignore", 2, Reason.AMBIGUOUS_SIDE),
+        (None, 0, Reason.AMBIGUOUS_SIDE),
+    ],
+)
+def test_a_bare_side_means_what_its_policy_says(opposite: str | None, held: int, meaning: object) -> None:
+    assert short_of(ask(alert(Action.SELL, policy=AlertPolicy(opposite=opposite)), held)) == meaning
 
 
 @pytest.mark.parametrize("action", [Action.BUY, Action.SELL])
@@ -122,7 +181,8 @@ def test_a_bare_side_is_refused(action: Action) -> None:
 )  # fmt: skip
 def test_an_action_that_trades_nothing_never_becomes_an_entry_through_its_position(action: Action) -> None:
     message = target(2, action)
-    assert reason(ask(message)) is Reason.NOT_SUPPORTED
+    meaning = ask(message)
+    assert meaning == Wanted(Cancel()) if action is Action.CANCEL else reason(meaning)
     assert not may_open(message)
     assert not wants_exit(message)
 
@@ -148,41 +208,54 @@ def test_a_note_is_noted_wherever_it_comes_from(action: Action, situation: Situa
     ],
 )
 def test_an_exit_acts_on_its_side_only(action: Action, held: int, is_exit: bool) -> None:
-    intent = ask(alert(action), held)
-    assert isinstance(intent, Exit) is is_exit
-    if not is_exit:
-        assert reason(intent) is Reason.NOTHING_TO_EXIT
+    meaning = ask(alert(action), held)
+    if is_exit:
+        side = {Action.EXIT_LONG: LONG, Action.EXIT_SHORT: SHORT}.get(action)
+        assert wanted(meaning) == Exit(side=side)
+    else:
+        assert reason(meaning) is Reason.NOTHING_TO_EXIT
 
 
 def test_an_exit_counts_an_entry_that_is_under_way() -> None:
-    assert isinstance(ask(alert(Action.EXIT), 0, entering=2), Exit)
+    assert wanted(ask(alert(Action.EXIT), 0, entering=2)) == Exit()
 
 
 def test_flatten_all_needs_no_symbol() -> None:
-    assert interpret(Alert(action=Action.FLATTEN_ALL), BOT, None, NOW) == Exit(everything=True)
+    assert wanted(interpret(Alert(action=Action.FLATTEN_ALL), BOT, None, NOW)) == Exit(everything=True)
+
+
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME])
+@pytest.mark.parametrize("situation", [None, where(2)])
+def test_what_comes_later_is_refused_by_name(action: Action, situation: Situation | None) -> None:
+    meaning = interpret(Alert(action=action), BOT, situation, NOW)
+    assert reason(meaning) is Reason.NOT_SUPPORTED
+    assert f"action {action}" in meaning.text  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("situation", [None, where(), where(2)])
+def test_cancel_is_for_the_symbol_or_for_the_account(situation: Situation | None) -> None:
+    assert wanted(interpret(Alert(action=Action.CANCEL), BOT, situation, NOW)) == Cancel()
+
+
+@pytest.mark.parametrize("situation", [None, where(2)])
+def test_a_plain_text_is_no_order_and_says_so(situation: Situation | None) -> None:
+    meaning = interpret(Alert(action=Action.NOTE, is_text=True), BOT, situation, NOW)
+    assert isinstance(meaning, Nothing)
+    assert meaning.reason is Reason.NO_ORDER
+    assert "nothing was done" in meaning.text
 
 
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"order": AlertOrder(type="limit", price=Decimal(1))}, "order type limit"),
-        ({"order": AlertOrder(price=Decimal(1))}, "order price"),
-        ({"order": AlertOrder(stop_price=Decimal(1))}, "order price"),
-        ({"order": AlertOrder(trail_ticks=Decimal(1))}, "trail_ticks"),
-        ({"order": AlertOrder(offset_ticks=Decimal(1))}, "offset_ticks"),
-        ({"order": AlertOrder(max_slippage_ticks=Decimal(8))}, "max_slippage_ticks"),
-        ({"has_breakeven": True}, "breakeven"),
-        ({"has_trail": True}, "trailing"),
-        ({"stop": StopSpec(distance=STOP.distance, kind="trailing_stop")}, "trailing"),
-        ({"targets": (TARGET, TARGET)}, "several targets"),
-        ({"targets": (TargetSpec(distance=TARGET.distance, qty=Decimal(1)),)}, "partial target"),
-        ({"targets": (TargetSpec(distance=TARGET.distance, qty_pct=Decimal(50)),)}, "partial target"),
-        ({"targets": (TargetSpec(distance=TARGET.distance, qty_ratio=Decimal(1)),)}, "partial target"),
-        ({"targets": (TargetSpec(distance=TARGET.distance, then="breakeven"),)}, "after a target"),
-        ({"qty": AlertQty(mode="risk_usd", value=Decimal(100))}, "qty mode risk_usd"),
+        ({"has_breakeven": True}, "breakeven"),  # kept by a version that could not read it
+        ({"has_trail": True}, "trail"),
+        ({"qty": AlertQty(mode="risk_pct", value=Decimal(1))}, "qty mode risk_pct"),
+        ({"qty": AlertQty(mode="equity_pct", value=Decimal(1))}, "qty mode equity_pct"),
+        ({"qty": AlertQty(mode="notional_usd", value=Decimal(1))}, "qty mode notional_usd"),
+        ({"qty": AlertQty(mode="position_pct", value=Decimal(1))}, "qty mode position_pct"),
         ({"qty": AlertQty(mode="default", value=Decimal(3))}, "qty value"),
         ({"position": AlertPosition(size=Decimal(3))}, "position size"),
-        ({"policy": AlertPolicy(same="add")}, "policy same: add"),
         ({"policy": AlertPolicy(same="replace")}, "policy same: replace"),
         ({"policy": AlertPolicy(contract="reject")}, "policy contract"),
         ({"policy": AlertPolicy(contract="require_match")}, "require_match"),
@@ -190,42 +263,70 @@ def test_flatten_all_needs_no_symbol() -> None:
         ({"policy": AlertPolicy(on_gap="halt_bot")}, "on_gap"),
         ({"policy": AlertPolicy(on_gap="reduce_only")}, "on_gap"),
         ({"account_terms": (AlertAccount(ref="main", factor=Decimal(2)),)}, "per account"),
-        ({"stop": StopSpec(distance=Distance(unit=Unit.ATR, value=Decimal(2)))}, "stop in atr"),
-        ({"targets": (TargetSpec(distance=Distance(unit=Unit.R, value=Decimal(2))),)}, "target in r"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(changes: dict[str, Any], name: str) -> None:
-    intent = ask(alert(**changes))
-    assert isinstance(intent, Refusal)
-    assert intent.reason is Reason.NOT_SUPPORTED
-    assert name in intent.text
+    meaning = ask(alert(**changes))
+    assert isinstance(meaning, Refusal)
+    assert meaning.reason is Reason.NOT_SUPPORTED
+    assert name in meaning.text
+
+
+@pytest.mark.parametrize("mode", ["factor", "risk_usd"])
+def test_a_computed_size_beside_a_position_size_is_refused(mode: str) -> None:
+    meaning = ask(target(2, qty=AlertQty(mode=mode, value=Decimal(100))))
+    assert reason(meaning) is Reason.NOT_SUPPORTED
 
 
 def test_cancel_working_is_honoured_where_there_is_nothing_to_cancel() -> None:
     message = alert(policy=AlertPolicy(cancel_working=True))
-    assert isinstance(ask(message), Enter)
+    assert entry(ask(message))
     assert "cancel_working" in interpret(message, BOT, where(has_working=True), NOW).text  # type: ignore[union-attr]
 
 
-def test_an_exit_says_that_it_cancels_although_the_message_did_not_want_it() -> None:
-    intent = ask(alert(Action.EXIT, policy=AlertPolicy(cancel_working=False)), 2)
-    assert isinstance(intent, Exit)
-    assert "cancel_working" in intent.warnings[0]
+def test_a_reversal_cancels_whatever_works_there() -> None:
+    message = alert(policy=AlertPolicy(cancel_working=True, opposite="reverse"))
+    assert isinstance(wanted(ask(message, -2, has_working=True)), Reverse)
+
+
+@pytest.mark.parametrize("action", [Action.EXIT, Action.FLATTEN])
+def test_an_exit_says_that_it_cancels_although_the_message_did_not_want_it(action: Action) -> None:
+    meaning = ask(alert(action, policy=AlertPolicy(cancel_working=False)), 2)
+    assert isinstance(meaning, Wanted)
+    assert "cancel_working" in meaning.warnings[0]
 
 
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"qty": AlertQty(mode="contracts", value=Decimal(1))}, "partial exit"),
-        ({"qty": AlertQty(mode="position_pct", value=Decimal(50))}, "partial exit"),
         ({"qty": AlertQty(mode="factor", value=Decimal(1))}, "qty mode factor"),
+        ({"qty": AlertQty(mode="risk_usd", value=Decimal(1))}, "qty mode risk_usd"),
         ({"order": AlertOrder(type="limit", price=Decimal(1))}, "order type limit"),
+        (
+            {
+                "qty": AlertQty(mode="contracts", value=Decimal(1)),
+                "account_terms": (AlertAccount(ref="main", factor=Decimal(2)),),
+            },
+            "per account",
+        ),
     ],
 )
-def test_an_exit_that_asks_for_less_than_all_is_refused_by_name(changes: dict[str, Any], name: str) -> None:
-    intent = ask(alert(Action.EXIT, **changes), 2)
-    assert isinstance(intent, Refusal)
-    assert name in intent.text
+@pytest.mark.parametrize("action", [Action.EXIT, Action.REDUCE])
+def test_an_exit_in_other_words_is_refused_by_name(action: Action, changes: dict[str, Any], name: str) -> None:
+    meaning = ask(alert(action, **changes), 2)
+    assert isinstance(meaning, Refusal)
+    assert meaning.reason is Reason.NOT_SUPPORTED
+    assert meaning.by_position
+    assert name in meaning.text
+
+
+@pytest.mark.parametrize(
+    "part", [AlertQty(mode="contracts", value=Decimal(1)), AlertQty(mode="factor", value=Decimal(1))]
+)
+def test_flatten_and_a_flat_target_look_at_no_size(part: AlertQty) -> None:
+    limit = AlertOrder(type="limit")
+    assert wanted(ask(alert(Action.FLATTEN, qty=part, order=limit), 2)) == Exit()
+    assert wanted(ask(target(0, Action.SELL, qty=part, order=limit), 2)) == Exit()
 
 
 @pytest.mark.parametrize("action", [Action.ENTER_LONG, Action.EXIT, Action.FLATTEN_ALL])
@@ -245,19 +346,132 @@ def test_a_required_position_binds_entries(required: str, held: int, is_met: boo
 
 def test_a_required_position_binds_exits_too() -> None:
     message = alert(Action.EXIT, policy=AlertPolicy(require_position="long"))
-    assert isinstance(ask(message, 2), Exit)
+    assert wanted(ask(message, 2)) == Exit()
     assert reason(ask(message, -2)) is Reason.REQUIRED_POSITION
 
 
 @pytest.mark.parametrize(
+    "action", [Action.MOVE_STOP, Action.BREAKEVEN, Action.TRAIL_OFF, Action.CANCEL, Action.REVERSE, Action.ADD]
+)
+def test_a_required_position_binds_everything_else_too(action: Action) -> None:
+    assert reason(ask(alert(action, policy=AlertPolicy(require_position="long")), -2)) is Reason.REQUIRED_POSITION
+
+
+@pytest.mark.parametrize(
     ("opposite", "meaning"),
-    [(None, Reason.OPPOSITE_POSITION), ("reverse", Reason.OPPOSITE_POSITION), ("reject", Reason.OPPOSITE_POSITION),
-     ("ignore", Reason.OPPOSITE_POSITION), ("close_only", Exit)],
+    [(None, Reason.OPPOSITE_POSITION), ("reverse", ("reverse", Side.BUY, 1)), ("reject", Reason.OPPOSITE_POSITION),
+     ("ignore", Reason.OPPOSITE_POSITION), ("close_only", Exit())],
 )  # fmt: skip
 def test_an_entry_against_a_position_follows_the_policy(opposite: str | None, meaning: object) -> None:
-    intent = ask(alert(policy=AlertPolicy(opposite=opposite)), -2)
-    assert intent == Exit() if meaning is Exit else reason(intent) is meaning
-    assert isinstance(intent, Nothing) is (opposite == "ignore")
+    answer = ask(alert(policy=AlertPolicy(opposite=opposite)), -2)
+    assert short_of(answer) == meaning
+    assert isinstance(answer, Nothing) is (opposite == "ignore")
+    if opposite is None:
+        assert "policy.opposite" in answer.text  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("opposite", "meaning"),
+    [(None, ("reverse", Side.BUY, 2)), ("reject", Reason.OPPOSITE_POSITION), ("ignore", Reason.OPPOSITE_POSITION),
+     ("close_only", Exit())],
+)  # fmt: skip
+def test_a_target_on_the_other_side_reverses_unless_the_policy_is_tighter(
+    opposite: str | None, meaning: object
+) -> None:
+    assert short_of(ask(target(2, policy=AlertPolicy(opposite=opposite)), -2)) == meaning
+
+
+@pytest.mark.parametrize(
+    ("same", "message", "meaning"),
+    [
+        (None, alert(), Reason.ALREADY_THERE),
+        ("ignore", alert(), Reason.ALREADY_THERE),
+        ("reject", alert(), Reason.ALREADY_THERE),
+        ("add", alert(), ("enter", Side.BUY, 1)),
+        (None, target(3), ("enter", Side.BUY, 1)),
+        ("add", target(3), ("enter", Side.BUY, 1)),
+        ("ignore", target(3), Reason.ALREADY_THERE),
+        ("reject", target(3), Reason.ALREADY_THERE),
+        ("ignore", target(1), ("reduce", LONG, 1)),  # what takes risk away is not asked
+        ("ignore", alert(Action.ADD), Reason.ALREADY_THERE),
+        ("reject", alert(Action.ADD), Reason.ALREADY_THERE),
+    ],
+)
+def test_an_entry_on_the_side_that_is_held_follows_the_policy(
+    same: str | None, message: Alert, meaning: object
+) -> None:
+    given = alert(message.action, position=message.position, policy=AlertPolicy(same=same))
+    answer = ask(given, 2)
+    assert short_of(answer) == meaning
+    if meaning is Reason.ALREADY_THERE:
+        assert isinstance(answer, Refusal) is (same == "reject")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"stop": None}, "NO_STOP"),
+        ({"qty": AlertQty(mode="contracts", value=Decimal(6))}, "MAX_POSITION"),
+        ({"qty": AlertQty(mode="equity_pct", value=Decimal(6))}, "qty mode equity_pct"),
+        ({"fired_at": NOW + timedelta(seconds=60)}, "FROM_THE_FUTURE"),
+    ],
+)
+def test_a_reversal_whose_entry_cannot_be_had_closes_at_least(changes: dict[str, Any], name: str) -> None:
+    meaning = ask(alert(Action.REVERSE, **changes), 2)
+    assert isinstance(meaning, Wanted)
+    assert meaning.intent == Exit()
+    assert name in meaning.warnings[0]
+    assert "closing only" in meaning.warnings[0]
+
+
+LATE = NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [alert(Action.EXIT, fired_at=LATE), target(1, Action.SELL, fired_at=LATE), target(0, fired_at=LATE),
+     alert(Action.CANCEL, fired_at=LATE), alert(Action.BREAKEVEN, fired_at=LATE), alert(Action.MOVE_STOP, fired_at=LATE),
+     alert(Action.TRAIL_OFF, fired_at=LATE), alert(Action.FLATTEN, fired_at=LATE)],
+)  # fmt: skip
+def test_what_takes_risk_away_is_never_too_late(message: Alert) -> None:
+    assert isinstance(ask(message, 3, avg_price=Decimal(21000)), Wanted)
+
+
+def test_a_late_reversal_still_closes_and_its_entry_is_not_fresh() -> None:
+    intent = wanted(ask(target(-2, fired_at=LATE), 3))
+    assert isinstance(intent, Reverse)
+    assert intent.enter.fresh_until is not None
+    assert intent.enter.fresh_until < NOW
+
+
+@pytest.mark.parametrize(
+    ("message", "opens", "exits"),
+    [
+        (alert(), True, False),
+        (alert(Action.ADD), True, False),
+        (alert(Action.REVERSE), True, False),
+        (target(2), True, False),
+        (target(0), False, True),
+        (target(2, Action.SELL), True, False),
+        (target(0, Action.SELL), False, True),
+        (alert(Action.BUY), True, False),
+        (alert(Action.EXIT), False, True),
+        (alert(Action.EXIT_LONG), False, True),
+        (alert(Action.EXIT, qty=AlertQty(mode="position_pct", value=Decimal(100))), False, True),
+        (alert(Action.EXIT, qty=AlertQty(mode="position_pct", value=Decimal(50))), False, False),
+        (alert(Action.EXIT, qty=AlertQty(mode="contracts", value=Decimal(1))), False, False),  # of how many?
+        (target(1, Action.EXIT), False, False),
+        (target(0, Action.EXIT, qty=AlertQty(mode="contracts", value=Decimal(1))), False, True),
+        (alert(Action.REDUCE), False, False),
+        (alert(Action.FLATTEN), False, True),
+        (alert(Action.FLATTEN_ALL), False, True),
+        (alert(Action.CANCEL), False, False),
+        (alert(Action.MOVE_STOP), False, False),
+        (alert(Action.NOTE), False, False),
+    ],
+)
+def test_what_may_open_and_what_wants_to_be_flat(message: Alert, opens: bool, exits: bool) -> None:
+    assert (may_open(message), wants_exit(message)) == (opens, exits)
 
 
 @pytest.mark.parametrize(
@@ -278,22 +492,11 @@ def test_sizes_are_whole_and_within_the_messages_own_maximum(
     qty: AlertQty, size: int | None, expected: int | None
 ) -> None:
     position = AlertPosition(now=PositionSide.LONG, size=Decimal(size)) if size is not None else None
-    intent = ask(alert(qty=qty, position=position))
+    meaning = ask(alert(qty=qty, position=position))
     if expected is None:
-        assert reason(intent) is Reason.BAD_SIZE
+        assert reason(meaning) is Reason.BAD_SIZE
     else:
-        assert isinstance(intent, Enter)
-        assert intent.qty == expected
-
-
-@pytest.mark.parametrize(
-    ("unit", "value", "ticks"),
-    [(Unit.POINTS, "20", 80), (Unit.POINTS, "20.2", 80), (Unit.TICKS, "8.9", 8), (Unit.USD, "10", 20)],
-)
-def test_distances_are_rounded_towards_the_entry(unit: Unit, value: str, ticks: int) -> None:
-    intent = ask(alert(stop=StopSpec(distance=Distance(unit=unit, value=Decimal(value)))))
-    assert isinstance(intent, Enter)
-    assert intent.stop_ticks == ticks
+        assert entry(meaning).qty == expected
 
 
 def test_an_entry_without_a_stop_is_refused() -> None:
@@ -303,7 +506,7 @@ def test_an_entry_without_a_stop_is_refused() -> None:
 def test_an_entry_of_another_symbol_is_refused_and_an_exit_is_not() -> None:
     bot = replace(BOT, symbols=frozenset({"MES"}))
     assert reason(interpret(alert(), bot, where(), NOW)) is Reason.SYMBOL_NOT_ALLOWED
-    assert isinstance(interpret(alert(Action.EXIT), bot, where(2), NOW), Exit)
+    assert wanted(interpret(alert(Action.EXIT), bot, where(2), NOW)) == Exit()
 
 
 def test_delayed_data_opens_nothing_in_live_mode() -> None:
@@ -327,8 +530,8 @@ def test_an_entry_is_fresh_only_so_long(
     fired = None if fired_s_ago is None else NOW - timedelta(seconds=fired_s_ago)
     policy = AlertPolicy(max_age_s=None if max_age_s is None else Decimal(max_age_s))
     order = AlertOrder(expire_s=None if expire_s is None else Decimal(expire_s))
-    intent = ask(alert(fired_at=fired, policy=policy, order=order))
-    assert isinstance(intent, Enter)
+    intent = entry(ask(alert(fired_at=fired, policy=policy, order=order)))
+    assert intent.expires_at is None
     assert intent.fresh_until == NOW + timedelta(seconds=left_s)
 
 
@@ -338,6 +541,4 @@ def test_a_message_from_the_future_is_refused() -> None:
 
 def test_a_message_may_tighten_the_position_limit_and_never_widen_it() -> None:
     for asked, expected in ((2, 2), (50, 5)):
-        intent = ask(alert(policy=AlertPolicy(max_position=Decimal(asked))))
-        assert isinstance(intent, Enter)
-        assert intent.max_position == expected
+        assert entry(ask(alert(policy=AlertPolicy(max_position=Decimal(asked))))).max_position == expected
