@@ -105,6 +105,9 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
     trail_ticks: int | None = None  # of a trailing-stop entry
     is_stop_trailing: bool = False  # the venue trails the stop of its bracket
     touched: StopTouch | None = None  # of a protective stop: what moved it last
+    reported_at: datetime | None = (
+        None  # the venue's time of the newest report: an older one does not change its prices
+    )
 
     @property
     def request(self) -> OrderRequest:
