@@ -1,4 +1,4 @@
-"""What is done with the legs of a position: exact prices, break-even, trailing, and what a person moves.
+"""What is done with the legs of a position: exact prices, break-even, trailing, and what follows a stage's target.
 
 All moves go through the amend plans of the single legs, which only tighten a stop. Where the market is beyond the price that a
 stop should have, the stop would have been hit: the position is closed, or, where others are held beside it, a person is told.
@@ -6,41 +6,44 @@ stop should have, the stop would have been hit: the position is closed, or, wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
 
 from desk.core.ids import ClientOrderId, ContractId, target_leg_id
-from desk.core.intents import BreakEvenNow, Care, MoveStop, MoveTarget, Then, TrailOff, TrailOn
-from desk.core.orders import OrderState, Role, StopTouch, TrackedOrder
+from desk.core.intents import Care, Then
+from desk.core.orders import Role, StopTouch, TrackedOrder
 from desk.core.plans import AmendPlan, CarePlan, ExitReason, GroupPlan, TouchPlan
-from desk.core.records import PlanChanged, PlanEnded, Verdict, VerdictKind
-from desk.core.words import Contract, OrderType, Side, VenueOrder
+from desk.core.records import PlanChanged, PlanEnded
+from desk.core.words import OrderType, VenueOrder
 from desk.engine import amends
-from desk.engine.draft import Context, Draft
+from desk.engine.draft import Draft
 from desk.engine.effects import StartTimer
 from desk.engine.exits import start_exit
-from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
-from desk.engine.state import Place, Position, State
+from desk.engine.state import Place, State
 from desk.orders import amend, care
 from desk.orders.care import Step
-from desk.risk import Reason
 
-__all__ = ["contracts_that_wait_for_prices", "on_amended", "on_stage_done", "rule_care"]
+__all__ = [
+    "begun_for",
+    "contracts_that_wait_for_prices",
+    "current",
+    "keep",
+    "live_stops",
+    "on_amended",
+    "on_stage_done",
+    "stops_by_hand",
+]
 
 BLIND_AFTER = timedelta(seconds=10)
 BLOCKED_AGAIN_S = 1.0  # beyond the time for which a move is blocked
-_LIVE = {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
 _CLOSES = {
     StopTouch.MOVED: ExitReason.STOP,
     StopTouch.BREAK_EVEN: ExitReason.BREAK_EVEN,
     StopTouch.TRAILING: ExitReason.TRAILING,
 }
-
-Wanted = MoveStop | MoveTarget | BreakEvenNow | TrailOn | TrailOff
-Stop = TrackedOrder | VenueOrder
 
 _replace = msgspec.structs.replace
 
@@ -66,7 +69,7 @@ def on_order(draft: Draft, order: TrackedOrder) -> None:
             draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result="its legs are over", ts=draft.now))
             return
         if order is entry and order.filled_price is not None and order.filled_price != plan.basis:
-            plan = _keep(draft, _replace(plan, basis=order.filled_price))
+            plan = keep(draft, _replace(plan, basis=order.filled_price))
         _target(draft, plan)
     elif entry is not None and entry.role is Role.ENTRY and care.asks_for_something(entry.care):
         _begin(draft, entry)
@@ -74,20 +77,20 @@ def on_order(draft: Draft, order: TrackedOrder) -> None:
 
 def _begin(draft: Draft, entry: TrackedOrder) -> None:
     """As soon as something filled and the protective stop works."""
-    plan = _new(draft, entry.client_order_id, entry.care)
+    plan = begun_for(draft, entry.client_order_id, entry.care)
     if plan is None:
         return
     draft.record(PlanChanged(cause=plan.cause, plan=plan, ts=draft.now))
     stop = _stop_of(draft.state, plan)
     if stop is not None and stop.stop_price is not None:
         _take(draft, plan, stop, care.on_exact(plan, stop.stop_price, draft.now))
-    _target(draft, _current(draft, plan))
+    _target(draft, current(draft, plan))
 
 
-def _new(draft: Draft, entry_id: ClientOrderId, wanted: Care) -> CarePlan | None:
+def begun_for(draft: Draft, entry_id: ClientOrderId, wanted: Care) -> CarePlan | None:
     """The plan of an entry, not yet written down; None where nothing can be cared for yet."""
     entry = draft.state.orders.get(entry_id)
-    stop = next((o for o in _stops_behind(draft.state, entry_id) if o.state in _LIVE), None)
+    stop = next((o for o in _stops_behind(draft.state, entry_id) if o.state in amends.LIVE), None)
     contract = draft.ctx.contracts.get(stop.contract_id) if stop is not None else None
     if stop is None or contract is None or draft.ctx.is_shadow:
         return None
@@ -104,10 +107,10 @@ def _target(draft: Draft, plan: CarePlan) -> None:
     """The exact target, once its leg works."""
     if plan.target_goal is None:
         return
-    legs = [o for o in _legs(draft.state, plan) if o.role is Role.TARGET and o.state in _LIVE]
+    legs = [o for o in _legs(draft.state, plan) if o.role is Role.TARGET and o.state in amends.LIVE]
     if legs and legs[0].gateway_order_id is not None:
         goal = plan.target_goal
-        plan = _keep(draft, _replace(plan, target_goal=None))
+        plan = keep(draft, _replace(plan, target_goal=None))
         place = plan.account_id, plan.contract_id
         amends.start_amend(draft, legs[0].gateway_order_id, plan.cause, *place, limit_price=goal)
 
@@ -141,8 +144,8 @@ def resume(draft: Draft, plan: CarePlan) -> None:
         draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result="its legs are over", ts=draft.now))
         return
     _target(draft, plan)
-    on_timer(draft, _current(draft, plan))
-    _try_exact_later(draft, _current(draft, plan))
+    on_timer(draft, current(draft, plan))
+    _try_exact_later(draft, current(draft, plan))
 
 
 def on_amended(draft: Draft, plan: AmendPlan, result: str) -> None:
@@ -159,7 +162,7 @@ def on_amended(draft: Draft, plan: AmendPlan, result: str) -> None:
         _market_is_beyond(draft, caring, plan.stop_price, plan.or_close)
     elif isinstance(caring, CarePlan) and plan.or_close is not None:
         if result == amend.DONE:
-            _keep(draft, care.moved(caring))
+            keep(draft, care.moved(caring))
         elif result != amend.GONE:
             _failed(draft, caring)
 
@@ -175,7 +178,7 @@ def on_stage_done(draft: Draft, plan: GroupPlan, stage: int) -> None:
     for number, member in enumerate(plan.members):
         if number == stage:
             continue
-        caring = draft.state.plans.get(care.plan_id_of(member)) or _new(draft, member, Care())
+        caring = draft.state.plans.get(care.plan_id_of(member)) or begun_for(draft, member, Care())
         stop = _stop_of(draft.state, caring) if isinstance(caring, CarePlan) else None
         if not isinstance(caring, CarePlan) or stop is None or stop.stop_price is None or _is_leaving(draft, caring):
             continue
@@ -210,7 +213,7 @@ def _target_price(state: State, group: GroupPlan, stage: int) -> Decimal | None:
 
 def _take(draft: Draft, plan: CarePlan, stop: TrackedOrder, step: Step) -> None:
     """Writes the step down, then sends what is due: the goal stands in the journal before its modify leaves."""
-    after = _keep(draft, step.plan)
+    after = keep(draft, step.plan)
     if step.delay_s is not None:
         draft.effects.append(StartTimer(plan.plan_id, step.delay_s))
     if step.stop is None or stop.gateway_order_id is None:
@@ -231,20 +234,20 @@ def _take(draft: Draft, plan: CarePlan, stop: TrackedOrder, step: Step) -> None:
     )
 
 
-def _keep(draft: Draft, plan: CarePlan) -> CarePlan:
+def keep(draft: Draft, plan: CarePlan) -> CarePlan:
     if draft.state.plans.get(plan.plan_id) != plan:
         draft.record(PlanChanged(cause=plan.cause, plan=plan, ts=draft.now))
     return plan
 
 
-def _current(draft: Draft, plan: CarePlan) -> CarePlan:
+def current(draft: Draft, plan: CarePlan) -> CarePlan:
     newest = draft.state.plans.get(plan.plan_id)
     return newest if isinstance(newest, CarePlan) else plan
 
 
 def _failed(draft: Draft, plan: CarePlan) -> None:
     """A move was not carried out; a person was told by its amendment."""
-    _try_exact_later(draft, _keep(draft, care.failed(plan, draft.now)))
+    _try_exact_later(draft, keep(draft, care.failed(plan, draft.now)))
 
 
 def _try_exact_later(draft: Draft, plan: CarePlan) -> None:
@@ -256,8 +259,9 @@ def _try_exact_later(draft: Draft, plan: CarePlan) -> None:
 def _market_is_beyond(draft: Draft, plan: CarePlan, price: Decimal, reason: ExitReason) -> None:
     """The stop would have been hit. Closing takes the whole place, so only where nothing else is held there."""
     place = (plan.account_id, plan.contract_id)
-    is_alone = all(stop.cause == plan.cause for stop in _live_stops(draft.state, place))
-    if is_alone and not _stops_by_hand(draft.state, place):
+    stops = live_stops(draft.state, place)
+    is_alone = all(stop.cause == plan.cause for stop in stops) and not stops_by_hand(draft.state, place)
+    if is_alone and abs(draft.state.position_qty(place)) <= sum(stop.qty - stop.filled_qty for stop in stops):
         text = f"{plan.contract_id}: the stop should be at {price}, the market is beyond it already: closing at market"
         draft.tell(plan.cause, "care.closing", text)
         start_exit(draft, place, plan.cause, reason)
@@ -272,18 +276,18 @@ def _looked(draft: Draft, plan: CarePlan, *, is_fresh: bool) -> CarePlan:
     if is_fresh:
         if plan.unseen_since is None and not plan.is_blind:
             return plan
-        seeing = _keep(draft, _replace(plan, unseen_since=None, is_blind=False))
+        seeing = keep(draft, _replace(plan, unseen_since=None, is_blind=False))
         if plan.is_blind and not any(_is_blind(draft.state, plan.contract_id)):
             draft.tell(plan.cause, "care.sees", f"{plan.contract_id}: there are prices again; its stops are cared for")
         return seeing
     quote = draft.ctx.quote(plan.contract_id)
     since = quote.ts_recv if quote is not None else plan.unseen_since
     if since is None:
-        return _keep(draft, _replace(plan, unseen_since=draft.now))
+        return keep(draft, _replace(plan, unseen_since=draft.now))
     if plan.is_blind or draft.now - max(since, plan.started_at) < BLIND_AFTER:
         return plan
     is_first = not any(_is_blind(draft.state, plan.contract_id))
-    blind = _keep(draft, _replace(plan, is_blind=True))
+    blind = keep(draft, _replace(plan, is_blind=True))
     if is_first:
         text = f"{plan.contract_id}: no price for 10 s; break-even and trailing wait, the stops stay where they are"
         draft.tell(plan.cause, "care.blind", text)
@@ -316,199 +320,20 @@ def _stops_behind(state: State, entry_id: ClientOrderId) -> list[TrackedOrder]:
 
 def _stop_of(state: State, plan: CarePlan) -> TrackedOrder | None:
     """The protective stop that works; one that the venue trails by itself is left alone."""
-    stops = (o for o in _legs(state, plan) if o.role is Role.STOP and o.state in _LIVE and o.type is OrderType.STOP)
+    stops = (
+        o for o in _legs(state, plan) if o.role is Role.STOP and o.state in amends.LIVE and o.type is OrderType.STOP
+    )
     return next(stops, None)
 
 
-def _live_stops(state: State, place: Place) -> list[TrackedOrder]:
-    return [o for o in state.protective_stops(place) if o.state in _LIVE]
+def live_stops(state: State, place: Place) -> list[TrackedOrder]:
+    return [o for o in state.protective_stops(place) if o.state in amends.LIVE]
 
 
-def _stops_by_hand(state: State, place: Place) -> list[VenueOrder]:
+def stops_by_hand(state: State, place: Place) -> list[VenueOrder]:
     held = state.position_qty(place)
     return [o for o in state.foreign_at(place) if o.type is OrderType.STOP and o.side.sign * held < 0]
 
 
 def _is_leaving(draft: Draft, plan: CarePlan) -> bool:
     return draft.state.exit_plan((plan.account_id, plan.contract_id)) is not None
-
-
-# --- what a person or an alert asks for -----------------------------------------------------------------------------------
-
-
-def rule_care(state: State, wanted: Wanted, contract: Contract, asker: Asker, ctx: Context) -> Ruling:
-    """A change to the legs of what is held."""
-    place = place_of(asker, contract)
-    position = state.positions.get(place)
-    if position is None:
-        return denied(Reason.NO_POSITION, f"nothing is held in {contract.name}", asker.warnings)
-    if state.exit_plan(place) is not None:
-        return denied(Reason.EXIT_RUNNING, f"an exit of {contract.name} is under way", asker.warnings)
-    match wanted:
-        case MoveTarget(price=price):
-            return _rule_target(state, place, position, price, contract, asker, ctx)
-        case TrailOff():
-            return _rule_trail_off(state, place, contract, asker, ctx)
-        case _:
-            pass
-    stops: list[Stop] = [stop for stop in _live_stops(state, place) if stop.side.sign * position.qty < 0]
-    if asker.reason is ExitReason.MANUAL:
-        stops += _stops_by_hand(state, place)
-    if not stops:
-        text = (
-            f"no protective stop of {contract.name} works at this moment; the desk confirms one within 2 s of the fill, and"
-            " closes the position at market 5 s after it, where there is none"
-        )
-        return denied(Reason.NO_LEG, text, asker.warnings)
-    if all(stop.type is OrderType.TRAILING_STOP for stop in stops):
-        return denied(Reason.NO_LEG, "the venue itself trails the stop there; it cannot be moved", asker.warnings)
-    stops = [stop for stop in stops if stop.type is OrderType.STOP]
-    match wanted:
-        case MoveStop(price=price):
-            return _rule_stop(state, stops, price, StopTouch.MOVED, contract, asker, ctx)
-        case BreakEvenNow(offset_ticks=offset):
-            return _rule_break_even(state, stops, position, offset, contract, asker, ctx)
-        case TrailOn():
-            return _rule_trail_on(state, stops, wanted, contract, asker, ctx)
-
-
-def _rule_stop(
-    state: State, stops: list[Stop], price: Decimal, touch: StopTouch, contract: Contract, asker: Asker, ctx: Context
-) -> Ruling:
-    problem = amends.grid_problem(contract, price)
-    if problem is not None:
-        return problem
-    side = stops[0].side
-    at = {stop.gateway_order_id: amends.stop_of(state, stop) for stop in stops}
-    prices = [where for where in at.values() if where is not None]
-    loose = [s for s in stops if (where := at[s.gateway_order_id]) is None or amend.is_tighter(side, price, where)]
-    if not loose:
-        now_at = _prices(prices)
-        if price in prices:
-            text = f"the position's stop is at {now_at} already"
-            return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
-        text = f"a stop only moves towards less risk; the position's stop is at {now_at}"
-        return denied(Reason.ADDS_RISK, text, asker.warnings)
-    problem = amends.wrong_side_of_stop(amends.fresh_quote(ctx, contract.contract_id), side, price)
-    if problem is not None:
-        return problem
-    text = (
-        f"{_stop_words(len(loose))} of {contract.name} from {_prices(at[s.gateway_order_id] for s in loose)} to {price}"
-    )
-    if len(loose) < len(stops):
-        text += f"; {len(stops) - len(loose)} stay, they risk less"
-
-    def begin(draft: Draft) -> None:
-        for stop in loose:
-            assert stop.gateway_order_id is not None, "a working order has its number"
-            place = stop.account_id, stop.contract_id
-            amends.start_amend(draft, stop.gateway_order_id, asker.cause, *place, stop_price=price, touch=touch)
-
-    return _ruled("moving", text, begin, asker, ctx)
-
-
-def _rule_break_even(
-    state: State,
-    stops: list[Stop],
-    position: Position,
-    offset: int,
-    contract: Contract,
-    asker: Asker,
-    ctx: Context,
-) -> Ruling:
-    side = Side.BUY if position.qty > 0 else Side.SELL
-    goal = care.in_favour(side, position.avg_price, offset, contract.tick_size)
-    quote = amends.fresh_quote(ctx, contract.contract_id)
-    market = care.favour(side, quote) if quote is not None else None
-    if market is not None and (market - goal) * side.sign <= 0:
-        text = (
-            f"the market is at {market}, not beyond {goal} (average price {position.avg_price}, {offset} ticks in favour);"
-            " the stop stays"
-        )
-        return denied(Reason.WRONG_SIDE, text, asker.warnings)
-    return _rule_stop(state, stops, goal, StopTouch.BREAK_EVEN, contract, asker, ctx)
-
-
-def _rule_trail_on(
-    state: State, stops: list[Stop], wanted: TrailOn, contract: Contract, asker: Asker, ctx: Context
-) -> Ruling:
-    trail = wanted.trail
-    if trail.distance_ticks < 1 or trail.step_ticks < 1 or trail.trigger_ticks < 0:
-        return denied(Reason.BAD_PRICE, "a trail needs a distance and steps of at least one tick", asker.warnings)
-    entries = _entries_of(stops)
-    if not entries:
-        return denied(Reason.NOT_OURS, "the stops there were placed by hand; the desk trails its own", asker.warnings)
-    text = f"{_stop_words(len(entries))} of {contract.name} at {trail.distance_ticks} ticks"
-    if trail.trigger_ticks:
-        text += f", from {trail.trigger_ticks} ticks in favour on"
-
-    def begin(draft: Draft) -> None:
-        for entry_id in entries:
-            plan = draft.state.plans.get(care.plan_id_of(entry_id)) or _new(draft, entry_id, Care())
-            if isinstance(plan, CarePlan):
-                on_price(draft, _keep(draft, care.with_trail(plan, trail)))
-
-    return _ruled("trailing", text, begin, asker, ctx)
-
-
-def _rule_trail_off(state: State, place: Place, contract: Contract, asker: Asker, ctx: Context) -> Ruling:
-    plans = [
-        plan
-        for plan in state.plans.values()
-        if isinstance(plan, CarePlan) and (plan.account_id, plan.contract_id) == place and plan.care.trail is not None
-    ]
-    if not plans:
-        text = f"the desk trails no stop of {contract.name}"
-        return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
-
-    def begin(draft: Draft) -> None:
-        for plan in plans:
-            _keep(draft, care.with_trail(_current(draft, plan), None))
-
-    return _ruled("no longer trailing", f"{_stop_words(len(plans))} of {contract.name}; they stay", begin, asker, ctx)
-
-
-def _rule_target(
-    state: State, place: Place, position: Position, price: Decimal, contract: Contract, asker: Asker, ctx: Context
-) -> Ruling:
-    problem = amends.grid_problem(contract, price)
-    if problem is not None:
-        return problem
-    targets = [o for o in state.orders_at(place) if o.role is Role.TARGET and o.state in _LIVE]
-    if not targets:
-        text = (
-            f"the position in {contract.name} has no target that works, and none can be added to it yet; exit closes it"
-        )
-        return denied(Reason.NO_LEG, text, asker.warnings)
-    side = Side.SELL if position.qty > 0 else Side.BUY
-    problem = amends.wrong_side_of_limit(amends.fresh_quote(ctx, contract.contract_id), side, price)
-    if problem is not None:
-        return problem
-    where = _prices(target.limit_price for target in targets)
-    what = "the target" if len(targets) == 1 else f"{len(targets)} targets"
-
-    def begin(draft: Draft) -> None:
-        for target in targets:
-            assert target.gateway_order_id is not None, "a working order has its number"
-            amends.start_amend(draft, target.gateway_order_id, asker.cause, *place, limit_price=price)
-
-    return _ruled("moving", f"{what} of {contract.name} from {where} to {price}", begin, asker, ctx)
-
-
-def _ruled(verb: str, text: str, begin: Callable[[Draft], None], asker: Asker, ctx: Context) -> Ruling:
-    if ctx.is_shadow or asker.is_dry_run:
-        return would(f"would be {verb} {text}", ctx)
-    return Ruling(accepted(f"{verb} {text}", warnings=asker.warnings), begin=begin)
-
-
-def _entries_of(stops: list[Stop]) -> list[ClientOrderId]:
-    """The entries behind the stops; a stop that was placed by itself stands for its own."""
-    return [stop.parent or stop.client_order_id for stop in stops if isinstance(stop, TrackedOrder)]
-
-
-def _prices(prices: Iterable[Decimal | None]) -> str:
-    return ", ".join(sorted({str(price) for price in prices}))
-
-
-def _stop_words(count: int) -> str:
-    return "the stop" if count == 1 else f"{count} stops"

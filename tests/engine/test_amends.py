@@ -15,7 +15,8 @@ from desk.core.plans import ExitReason
 from desk.core.records import OrderChanged, Verdict, VerdictKind
 from desk.core.words import OrderStatus, OrderType, Side, VenueOrder
 from desk.engine import Decision
-from desk.engine.amends import rule_cancel, rule_modify, start_amend
+from desk.engine.amends import start_amend
+from desk.engine.changes import rule_cancel, rule_modify
 from desk.engine.draft import Draft
 from desk.engine.rulings import Asker
 from tests.engine.caring import TICK, Faults, MarketWorld, amends, at_market, holding
