@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import alerts, hub, limiter, machine, memory, notes, requests, start
+from benchmarks import alerts, exits, hub, limiter, machine, memory, notes, requests, start
 from benchmarks.document import render
 from benchmarks.figures import Counts, Group, Report
 from benchmarks.processes import ROOT
@@ -35,6 +35,7 @@ QUICK = Counts(
     storms=1,
     flattened=(1, 5),
     memory_s=5.0,
+    exits=5,
 )
 TINY = Counts(
     name="tiny",
@@ -52,6 +53,8 @@ TINY = Counts(
     flattened=(1,),
     quiet_s=0.3,
     memory_s=0.5,
+    exits=1,
+    exit_patience_s=0.3,
 )
 LONG_S = 600.0
 
@@ -68,6 +71,7 @@ def main() -> int:
         "hub": lambda folder: asyncio.run(hub.measure(counts, folder)),
         "limiter": lambda folder: asyncio.run(limiter.measure(counts, folder)),
         "requests": lambda folder: asyncio.run(requests.measure(counts, folder, options.profile)),
+        "exits": lambda folder: asyncio.run(exits.measure(counts, folder)),
         "memory": lambda folder: memory.measure(counts, folder),
     }
     wanted = [name.strip() for name in options.only.split(",")] if options.only else list(groups)

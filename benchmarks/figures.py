@@ -28,6 +28,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     flattened: tuple[int, ...] = (1, 5, 20)  # positions
     quiet_s: float = 1.5  # no request for so long: an action is over
     memory_s: float = 60.0
+    exits: int = 15  # of each way and case
+    exit_patience_s: float = 2.0
 
 
 class Part(msgspec.Struct, frozen=True):
