@@ -214,7 +214,16 @@ def _figures(name: str, done: Ways) -> list[Figure]:
         for what, values in rows
         if values
     ]
-    return [*found, Figure(name=f"{name}: requests", value=max(done.requests), unit="requests")]
+    count = max(done.requests)
+    asked = Figure(
+        name=f"{name}: requests",
+        value=count,
+        unit="requests",
+        floor=1,
+        floor_name="one request",
+        ratio=count,
+    )
+    return [asked, *found]
 
 
 def _words(done: Ways) -> str:
