@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import alerts, hub, limiter, machine, memory, notes, requests, restarts, start, truth
+from benchmarks import alerts, exits, hub, limiter, machine, memory, notes, requests, restarts, start, truth
 from benchmarks.document import render
 from benchmarks.figures import Counts, Group, Report
 from benchmarks.processes import ROOT
@@ -36,6 +36,7 @@ QUICK = Counts(
     flattened=(1, 5),
     memory_s=5.0,
     restarts=2,
+    exits=5,
 )
 TINY = Counts(
     name="tiny",
@@ -55,6 +56,8 @@ TINY = Counts(
     memory_s=0.5,
     restarts=1,
     held=(1,),
+    exits=1,
+    exit_patience_s=0.3,
 )
 LONG_S = 600.0
 
@@ -73,6 +76,7 @@ def main() -> int:
         "requests": lambda folder: asyncio.run(requests.measure(counts, folder, options.profile)),
         "truth": lambda folder: asyncio.run(truth.measure(counts, folder, options.profile)),
         "restart": lambda folder: asyncio.run(restarts.measure(counts, folder, options.profile)),
+        "exits": lambda folder: asyncio.run(exits.measure(counts, folder)),
         "memory": lambda folder: memory.measure(counts, folder),
     }
     wanted = [name.strip() for name in options.only.split(",")] if options.only else list(groups)

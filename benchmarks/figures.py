@@ -30,6 +30,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     memory_s: float = 60.0
     restarts: int = 5  # of each number of open orders
     held: tuple[int, ...] = (0, 5, 50)  # positions at a restart, two open orders each
+    exits: int = 15  # of each way and case
+    exit_patience_s: float = 2.0
 
 
 class Part(msgspec.Struct, frozen=True):

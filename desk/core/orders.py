@@ -77,8 +77,6 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop_ticks: int | None = None
     stop_is_trailing: bool = False
     target_ticks: int | None = None
-    trail_price: Decimal | None = None  # of a trailing stop: an absolute level (gateway reference 3.6)
-    stop_is_trailing: bool = False  # the venue trails the bracket's stop
 
 
 class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +109,9 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
     trail_ticks: int | None = None  # of a trailing-stop entry
     is_stop_trailing: bool = False  # the venue trails the stop of its bracket
     touched: StopTouch | None = None  # of a protective stop: what moved it last
+    reported_at: datetime | None = (
+        None  # the venue's time of the newest report: an older one does not change its prices
+    )
 
     @property
     def request(self) -> OrderRequest:

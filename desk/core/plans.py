@@ -11,9 +11,11 @@ from enum import StrEnum
 
 import msgspec
 
+from desk.core.events import OutcomeKind
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
 from desk.core.intents import Care, Enter
-from desk.core.orders import OrderRequest
+from desk.core.orders import OrderRequest, StopTouch
+from desk.core.words import Side
 
 __all__ = [
     "AmendPlan",
@@ -224,6 +226,7 @@ class ReversePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class AmendStep(StrEnum):
     SENDING = "sending"  # the modify or cancel is in flight
     CONFIRMING = "confirming"  # answered or lost: the venue's own word on the order is awaited
+    WAITING = "waiting"  # surely not sent: a pause before another try
 
 
 class AmendPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -239,8 +242,22 @@ class AmendPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     is_cancel: bool = False
-    tries: int = 0
-    settled_at: datetime | None = None  # when the last answer came
+    tick_size: Decimal | None = None  # prices are compared in ticks; None: the contract is not known, exactly
+    protects: Side | None = None  # of a protective stop: the order's side; its price only tightens
+    touch: StopTouch | None = None  # what its stop is said to be moved by, once it is
+    or_close: ExitReason | None = (
+        None  # whoever wants this stop wants the position closed where the market is beyond it
+    )
+    is_goal_sent: bool = False  # the last write asked for the goal as it is now
+    sends: int = 0  # writes for the goal as it is now
+    refusals: int = 0
+    delays: int = 0  # writes in a row that were surely not sent
+    last: OutcomeKind | None = None  # the last answer; None: nobody knows, it may have been lost with a process
+    settled_at: datetime | None = None  # when it came
+    old_reads: int = 0  # reads since then that counted and still showed another value
+    missing_reads: int = 0  # and that did not show the order at all
+    failed_reads: int = 0
+    counted_at: datetime | None = None  # when the last read that counted was asked for
     started_at: datetime
 
 
@@ -251,13 +268,24 @@ class CarePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cause: CauseId
     account_id: AccountId
     contract_id: ContractId
-    entry: ClientOrderId
+    entry: ClientOrderId  # or a protective stop that was placed by itself
+    side: Side  # of the entry
     care: Care
     basis: Decimal  # the price from which ticks in favour are counted
-    stop_goal: Decimal | None = None
-    target_goal: Decimal | None = None
-    peak: Decimal | None = None  # best price seen since trailing began
+    tick_size: Decimal
+    stop_goal: Decimal | None = None  # the tightest price that was decided on, written down before its modify
+    goal_by: StopTouch | None = None
+    is_goal_due: bool = False  # decided on, to be sent as soon as the last move is old enough
+    moved_at: datetime | None = None  # when the last move of the stop was sent
+    target_goal: Decimal | None = None  # the exact target, until its leg works and is moved there, once
+    is_exact: bool = False  # the exact stop was decided on, once
     is_at_break_even: bool = False
+    is_trailing: bool = False  # the trail's trigger was reached
+    peak: Decimal | None = None  # best price seen since then that moved the stop
+    failures: int = 0  # moves in a row that the venue did not carry out
+    blocked_until: datetime | None = None  # after a failure: no other move before
+    unseen_since: datetime | None = None  # there is no quote at all since then
+    is_blind: bool = False  # a person was told that there are no prices
     started_at: datetime
 
 

@@ -11,7 +11,7 @@ from desk.core.alert import PositionSide
 from desk.core.events import FlattenRequested
 from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.intents import Exit
-from desk.core.plans import ExitPlan, ExitReason, FlattenPlan
+from desk.core.plans import AmendPlan, ExitPlan, ExitReason, FlattenPlan
 from desk.core.records import AlertDecided, PlanEnded, Verdict, VerdictKind, WouldHaveSent
 from desk.core.words import Contract
 from desk.engine.draft import Context, Decision, Draft, unreported_fill, view_of
@@ -81,6 +81,9 @@ def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -
     guarding = draft.state.protect_plan(place)
     if guarding is not None:
         draft.record(PlanEnded(cause=guarding.cause, plan_id=guarding.plan_id, result="an exit runs", ts=draft.now))
+    for amending in list(draft.state.plans.values()):
+        if isinstance(amending, AmendPlan) and (amending.account_id, amending.contract_id) == place:
+            draft.record(PlanEnded(cause=amending.cause, plan_id=amending.plan_id, result="an exit runs", ts=draft.now))
     for entry in list(draft.state.entries_at(place)):
         if entry.state.is_over:  # never sent, waits for another try: that is over
             plan_id = f"enter:{entry.client_order_id}"

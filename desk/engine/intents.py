@@ -23,7 +23,7 @@ from desk.core.intents import (
 from desk.core.plans import ExitReason
 from desk.core.records import CommandDecided, WouldHaveSent
 from desk.core.words import Contract
-from desk.engine import amends, cares, entries, exits, reduces, reverses
+from desk.engine import changes, entries, exits, legs, reduces, reverses
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.rulings import Asker, Ruling, denied
 from desk.engine.state import State
@@ -38,9 +38,9 @@ def rule_intent(state: State, intent: Intent, contract: Contract | None, asker: 
         case Exit():
             return exits.rule_exit(state, intent, contract, asker, ctx)
         case Cancel():
-            return amends.rule_cancel(state, intent, contract, asker, ctx)
+            return changes.rule_cancel(state, intent, contract, asker, ctx)
         case Modify():
-            return amends.rule_modify(state, intent, asker, ctx)
+            return changes.rule_modify(state, intent, asker, ctx)
         case _ if contract is None:
             return denied(Reason.UNKNOWN_SYMBOL, "it names no symbol")
         case Enter():
@@ -52,7 +52,7 @@ def rule_intent(state: State, intent: Intent, contract: Contract | None, asker: 
         case Reduce():
             return reduces.rule_reduce(state, intent, contract, asker, ctx)
         case MoveStop() | MoveTarget() | BreakEvenNow() | TrailOn() | TrailOff():
-            return cares.rule_care(state, intent, contract, asker, ctx)
+            return legs.rule_care(state, intent, contract, asker, ctx)
         case _ as never:
             assert_never(never)
 

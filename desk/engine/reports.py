@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from desk.core.ids import CauseId, ClientOrderId, stop_leg_id, target_leg_id
-from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.orders import OrderState, Role, StopTouch, TrackedOrder
 from desk.core.plans import AmendPlan, EnterPlan, EntryEnd, ExitReason
 from desk.core.records import (
     AccountChanged,
@@ -21,7 +21,7 @@ from desk.core.records import (
     PositionChanged,
     PositionClosed,
 )
-from desk.core.words import Account, Fill, OrderStatus, VenueOrder, VenuePosition
+from desk.core.words import Account, Fill, OrderStatus, OrderType, VenueOrder, VenuePosition
 from desk.engine import amends, cares, eithers, groups, reduces
 from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import Draft, unreported_fill
@@ -312,6 +312,10 @@ def _exit_reason(state: State, place: Place) -> tuple[ExitReason, CauseId | None
 
 
 def _reason_of(order: TrackedOrder) -> ExitReason:
+    if order.role is Role.STOP and order.touched is StopTouch.BREAK_EVEN:
+        return ExitReason.BREAK_EVEN
+    if order.role is Role.STOP and (order.touched is StopTouch.TRAILING or order.type is OrderType.TRAILING_STOP):
+        return ExitReason.TRAILING
     return {Role.STOP: ExitReason.STOP, Role.TARGET: ExitReason.TARGET}.get(order.role, ExitReason.UNKNOWN)
 
 

@@ -83,19 +83,21 @@ def advance(
     if state is not before and state not in NEXT[before] and not (is_newer and state in BACK.get(before, ())):
         return None
     filled_qty = max(order.filled_qty, reported.filled_qty)
+    is_older = None not in {order.reported_at, reported.updated_at} and reported.updated_at < order.reported_at  # type: ignore[operator]
     changed = msgspec.structs.replace(
         order,
         state=state,
         gateway_order_id=reported.gateway_order_id,
-        qty=reported.qty or order.qty,
+        qty=order.qty if is_older else reported.qty or order.qty,
         filled_qty=filled_qty,
         filled_price=reported.filled_price if reported.filled_price is not None else order.filled_price,
-        limit_price=reported.limit_price if reported.limit_price is not None else order.limit_price,
-        stop_price=reported.stop_price if reported.stop_price is not None else order.stop_price,
+        limit_price=order.limit_price if is_older or reported.limit_price is None else reported.limit_price,
+        stop_price=order.stop_price if is_older or reported.stop_price is None else reported.stop_price,
     )
     if changed == order:
         return None
-    return msgspec.structs.replace(changed, updated_at=ts)
+    reported_at = order.reported_at if is_older else reported.updated_at or order.reported_at
+    return msgspec.structs.replace(changed, updated_at=ts, reported_at=reported_at)
 
 
 def settle(order: TrackedOrder, outcome: Outcome, ts: datetime) -> TrackedOrder | None:
@@ -135,6 +137,7 @@ def leg_of(entry: TrackedOrder, reported: VenueOrder, ts: datetime) -> TrackedOr
         filled_price=reported.filled_price,
         limit_price=reported.limit_price,
         stop_price=reported.stop_price,
+        reported_at=reported.updated_at,
         submitted_at=entry.submitted_at,
         updated_at=ts,
     )

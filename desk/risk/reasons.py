@@ -21,7 +21,6 @@ class Reason(StrEnum):
     STOP_TOO_CLOSE = "STOP_TOO_CLOSE"  # under the venue's 4 ticks (gateway reference 3.6)
     STOP_TOO_FAR = "STOP_TOO_FAR"
     TARGET_TOO_CLOSE = "TARGET_TOO_CLOSE"
-    BAD_PRICE = "BAD_PRICE"  # missing, off the tick grid, or not of this order type
     WRONG_SIDE = "WRONG_SIDE"  # a stop, target or entry price on the wrong side of the entry or the market
     TOO_OLD = "TOO_OLD"
     FROM_THE_FUTURE = "FROM_THE_FUTURE"
@@ -47,10 +46,18 @@ class Reason(StrEnum):
     POSITION_BRACKETS = "POSITION_BRACKETS"  # the account refuses stops in the entry: a switch on the platform
     STOPPING = "STOPPING"
     JOURNAL_DOWN = "JOURNAL_DOWN"
+    # orders and legs
+    NO_SUCH_ORDER = "NO_SUCH_ORDER"  # not known, or over
+    NOT_OURS = "NOT_OURS"  # made by hand or by another tool: only a person may change it
+    PROTECTS = "PROTECTS"  # without it the position would not be protected
+    ADDS_RISK = "ADDS_RISK"  # a stop away from the market, a larger quantity
+    NO_POSITION = "NO_POSITION"
+    NO_LEG = "NO_LEG"  # the position has no such stop or target
     # nothing to do
     DUPLICATE = "DUPLICATE"
     ALREADY_THERE = "ALREADY_THERE"
     NOTHING_TO_EXIT = "NOTHING_TO_EXIT"
+    NOTHING_TO_CANCEL = "NOTHING_TO_CANCEL"
     NOTED = "NOTED"
     NO_ORDER = "NO_ORDER"  # plain text: kept, and nobody can say what it asks for
     DRY_RUN = "DRY_RUN"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -36,12 +37,20 @@ class Feeds:
     """The quote source of surfaces, and the venue's reports. Connections belong to the pool and reconnect by themselves.
 
     silence: when a market hub without quotes is rebuilt. Default: the paper market never closes, the real one keeps the
-    exchange's week.
+    exchange's week. on_quote: hears every merged quote, in the hub's task, and must be quick.
     """
 
-    def __init__(self, gateway: GatewayClient, pool: HubPool, desk: Desk, silence: SilenceConfig | None = None) -> None:
+    def __init__(
+        self,
+        gateway: GatewayClient,
+        pool: HubPool,
+        desk: Desk,
+        silence: SilenceConfig | None = None,
+        on_quote: Callable[[Quote], None] = lambda _: None,
+    ) -> None:
         paper, live = SilenceConfig(), SilenceConfig(is_open=cme_is_open)
         self._silence = silence or (paper if desk.mode == "paper" else live)
+        self._on_quote = on_quote
         self._gateway = gateway
         self._pool = pool
         self._inbox = desk.inbox
@@ -58,7 +67,9 @@ class Feeds:
         config, tokens = self._gateway.config, self._gateway.tokens
         self._pool.connection(config.user_hub_url, tokens)
         watch = self._watch("market hub")
-        self.market = MarketFeed(self._pool, config.market_hub_url, tokens, watch=watch, silence=self._silence)
+        self.market = MarketFeed(
+            self._pool, config.market_hub_url, tokens, on_quote=self._on_quote, watch=watch, silence=self._silence
+        )
 
     async def market_is_up(self, timeout_s: float) -> None:
         """Until the market hub answered every subscription. Raises TimeoutError."""

@@ -11,7 +11,8 @@ import asyncio
 from collections import deque
 
 from desk.core.errors import Unavailable
-from desk.core.events import AlertReceived, Event, FlattenRequested
+from desk.core.events import AlertReceived, Event, FlattenRequested, PriceMoved
+from desk.core.ids import ContractId
 from desk.core.records import Verdict
 
 __all__ = ["Asked", "Inbox"]
@@ -27,6 +28,7 @@ class Inbox:
         self._batch_limit = batch_limit
         self._waiting: deque[Asked] = deque()
         self._filled = asyncio.Event()
+        self._priced: set[ContractId] = set()  # of which a price waits
         self._closed = ""  # why nobody decides any more
         self.overflowed = 0  # reports dropped; the drive loop turns this into a re-read
 
@@ -40,6 +42,12 @@ class Inbox:
         else:
             self._waiting.append((event, None))
         self._filled.set()
+
+    def put_price(self, event: PriceMoved) -> None:
+        """A price that somebody waits for: one per contract at most waits here, and none where too much does already."""
+        if event.contract_id not in self._priced and len(self._waiting) < self._limit:
+            self._priced.add(event.contract_id)
+            self.put(event)
 
     async def ask(self, event: AlertReceived | FlattenRequested) -> Verdict:
         """An event whose verdict is awaited. Raises Unavailable when full or closed, StoreError when not journalled."""
@@ -59,10 +67,14 @@ class Inbox:
             if answer is not None and not answer.done():
                 answer.set_exception(Unavailable(reason))
         self._waiting.clear()
+        self._priced.clear()
 
     async def drain(self) -> list[Asked]:
         """All that is waiting, up to the batch limit; waits for the first. Cancelling loses nothing."""
         while not self._waiting and not self.overflowed:
             self._filled.clear()
             await self._filled.wait()
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_limit))]
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_limit))]
+        if self._priced:
+            self._priced -= {event.contract_id for event, _ in batch if isinstance(event, PriceMoved)}
+        return batch

@@ -32,6 +32,7 @@ from desk.runtime.feeds import Feeds
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.loop import MainLoop
+from desk.runtime.prices import Prices
 from desk.runtime.start import StartSequence
 from desk.runtime.stop import Stage, run_stages
 from desk.store import Journal
@@ -80,9 +81,14 @@ class Session:
             history=HistoryService(self._lines.bars, clock),
             bots=(BotDoor("default", config.webhook_token),),
         )
-        self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self.desk.publish, config.data_dir)
+        self._prices = Prices(self.desk.inbox, clock, self._lines)
+        self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)
         self._background: set[asyncio.Task[None]] = set()
         self._failed: tuple[asyncio.Task[None], ...] = ()
+
+    def _publish(self, state: State) -> None:
+        self.desk.publish(state)
+        self._prices.on_state(state)
 
     def _context(self, is_journal_ok: bool) -> Context:
         """What decisions may look at besides the state, as it is at this moment."""
@@ -123,12 +129,13 @@ class Session:
         self._loop.executor = executor
         self._lines.gateway = gateway
         self.desk.clock_offset = lambda: gateway.clock_offset_s
-        feeds = Feeds(gateway, pool, self.desk)
+        feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote)
         self._lines.feeds = feeds
         start = StartSequence(self.desk, gateway, feeds, self.config.start, self._run_beside)
         try:
             self._run_beside(gateway.keep_token_fresh(), "token refresh")
             self._run_beside(start.keep_catalogue(), "contract list")
+            self._run_beside(self._prices.run(), "prices")
             self._run_beside(surface, "surface")
             self._run_beside(self._come_up(start), "start")
             await self.desk.stop.wait()
