@@ -79,6 +79,7 @@ class Session:
             quotes=self._lines,
             history=HistoryService(self._lines.bars, clock),
             bots=(BotDoor("default", config.webhook_token),),
+            max_position=config.max_position,
         )
         self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self.desk.publish, config.data_dir)
         self._background: set[asyncio.Task[None]] = set()
