@@ -53,10 +53,10 @@ def _place(desk: Desk, caller: Caller, command: str, asked: Arguments) -> tuple[
 
 async def _quote_for(desk: Desk, contract: Contract, intent: Intent) -> Quote | None:
     """A quote that is not old. Waited for where the risk or the engine's own prices cannot do without."""
+    await desk.quotes.watch(contract.contract_id)  # trailing needs them, too
     entries = entries_of(intent)
     if not entries:
         return None
-    await desk.quotes.watch(contract.contract_id)
     needs = any(entry.stop_ticks is None or entry.touch_price is not None for entry in entries)
     needs = needs or any(entry.type is OrderType.TRAILING_STOP for entry in entries)
     newest = await market.newest_quote(desk, contract.contract_id) if needs else desk.quotes.quote(contract.contract_id)

@@ -37,6 +37,7 @@ def position_command(command: str, usage: str) -> Handler:
             raise BadCall(f"which position? Write {usage}; positions shows what is held")
         position = find_position(desk, caller, asked.words[0], asked.options)
         contract = contract_of(desk, position.contract_id)
+        await desk.quotes.watch(contract.contract_id)  # the engine holds a moved stop against the market
         intent, does = _WRITERS[command](desk, position, contract, asked)
         what = f"{_side(position)} {abs(position.qty)} {contract.name} at {price_text(position.avg_price, contract)}"
         question = f"{account_name(desk, position.account_id)}: {what}: {does}."
