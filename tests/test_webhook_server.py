@@ -450,10 +450,13 @@ async def test_a_command_that_is_no_json_gets_an_example(doors: Doors, http: aio
     assert '{"line": "history MNQ 5m 20"}' in answer["error"]
 
 
-async def test_flatten_over_http_needs_no_question(room: Room, doors: Doors, http: aiohttp.ClientSession) -> None:
+async def test_flatten_over_http_needs_the_word_yes(room: Room, doors: Doors, http: aiohttp.ClientSession) -> None:
     room.tell(*rooms.position_records())
     room.on_flatten = lambda event: room.tell(*rooms.flat_records())
     _, answer = await post(http, f"{doors.private_url}/api/command", '{"line": "flatten"}', headers=BEARER)
+    assert (answer["ok"], answer["data"]["verdict"], room.events) == (False, None, [])
+    assert "MNQZ6 +2 in PAPER-50K" in answer["text"]
+    _, answer = await post(http, f"{doors.private_url}/api/command", '{"line": "flatten yes"}', headers=BEARER)
     assert (answer["ok"], answer["data"]["is_flat"], answer["data"]["left"]) == (True, True, [])
 
 

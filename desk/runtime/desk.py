@@ -15,7 +15,7 @@ from typing import Protocol
 
 from desk.core.clock import Clock
 from desk.core.errors import UnknownSymbol
-from desk.core.events import AlertReceived, FlattenRequested
+from desk.core.events import AlertReceived, FlattenRequested, IntentGiven
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.records import Verdict
 from desk.core.secret import Secret
@@ -85,6 +85,7 @@ class Desk:
     phase: Phase = Phase.STARTING
     catalogue: Mapping[ContractId, Contract] = field(default_factory=dict)
     account_id: AccountId | None = None  # the default bot's
+    max_position: int = 0  # contracts per symbol to which a person's entry may lead; 0: none
     steps: list[StartStep] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # part -> what is wrong and what it means, shown in /health
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -122,7 +123,7 @@ class Desk:
         """A fresh id for a command or an alert."""
         return new_cause_id(self.clock.now(), os.urandom(10))
 
-    async def ask(self, event: AlertReceived | FlattenRequested) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven) -> Verdict:
         """Hands an event to the engine and waits for what was decided, which then is in the journal.
 
         Raises StoreError when it could not be journalled (nothing was done), Unavailable when the inbox is full.

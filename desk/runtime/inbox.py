@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 
 from desk.core.errors import Unavailable
-from desk.core.events import AlertReceived, Event, FlattenRequested, PriceMoved
+from desk.core.events import AlertReceived, Event, FlattenRequested, IntentGiven, PriceMoved
 from desk.core.ids import ContractId
 from desk.core.records import Verdict
 
@@ -49,7 +49,7 @@ class Inbox:
             self._priced.add(event.contract_id)
             self.put(event)
 
-    async def ask(self, event: AlertReceived | FlattenRequested) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven) -> Verdict:
         """An event whose verdict is awaited. Raises Unavailable when full or closed, StoreError when not journalled."""
         if self._closed:
             raise Unavailable(self._closed)

@@ -80,6 +80,7 @@ class Session:
             quotes=self._lines,
             history=HistoryService(self._lines.bars, clock),
             bots=(BotDoor("default", config.webhook_token),),
+            max_position=config.max_position,
         )
         self._prices = Prices(self.desk.inbox, clock, self._lines)
         self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)

@@ -48,7 +48,11 @@ def banner_page(desk: Desk, urls: Urls, *, is_kept: bool = False) -> Page:
     if desk.bots and not (is_kept and mode != "PAPER"):
         curls = curl_lines(desk, urls.public, desk.bots[0])
         if curls:
-            page += [Line(""), Line("Try it, in another terminal:", "bold"), *(Line(text) for text in curls)]
+            page += [
+                Line(""),
+                Line("Try it, in another terminal:", "bold"),
+                *(Line(text, is_copied=True) for text in curls),
+            ]
     return tuple(page)
 
 

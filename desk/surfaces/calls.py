@@ -8,13 +8,15 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from desk.core.errors import DeskError
+from desk.core.ids import AccountId
+from desk.engine.state import Place
 from desk.runtime.desk import Desk
 from desk.surfaces.sheet import Line, Page, page_as_text, page_for_rich
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["BadCall", "Caller", "Command", "CommandResult", "Handler", "Urls", "whole_number"]
+__all__ = ["BadCall", "Caller", "Command", "CommandResult", "Handler", "Sitting", "Urls", "whole_number"]
 
 
 class BadCall(DeskError):
@@ -45,13 +47,22 @@ def _say_nothing(text: str) -> None:
     del text
 
 
+@dataclass(slots=True)
+class Sitting:
+    """What one person at one console chose and saw last. Nobody else is concerned: bots have their own account."""
+
+    account_id: AccountId | None = None  # switch_account; None: the default bot's
+    listing: tuple[Place, ...] | None = None  # the positions by the numbers that were shown
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``confirm`` None: whoever calls has the permission already (over HTTP, the Bearer token)."""
+    """Who asks. ``confirm`` None: nobody can be asked (over HTTP); what changes exposure then needs the word ``yes``."""
 
     by: str  # console | api
     urls: Urls
     zone: tzinfo | None = None  # None: this computer's
+    sitting: Sitting | None = None  # None: every request stands alone
     confirm: Callable[[str], Awaitable[bool]] | None = None
     say: Callable[[str], None] = _say_nothing  # progress of something that takes a while
 
@@ -82,7 +93,10 @@ Handler = Callable[[Desk, Sequence[str], Caller], Awaitable[CommandResult]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row of the table. ``words``: what each argument is, for completion (symbol, timeframe, alert, command)."""
+    """One row of the table. ``words``: what each argument is, for completion (symbol, side, order, account, ...).
+
+    ``more``: forms and examples, for ``help NAME``. ``options``: names of ``name=value`` words, in any place.
+    """
 
     name: str
     arguments: str
@@ -91,6 +105,8 @@ class Command:
     words: tuple[str, ...] = ()
     does_change_exposure: bool = False
     most: int = 0  # arguments
+    options: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
     @property
     def usage(self) -> str:

@@ -15,9 +15,14 @@ import structlog
 
 from desk.core.errors import DeskError
 from desk.runtime.desk import Desk
-from desk.surfaces import flatten, house, market, story, trades, trading
-from desk.surfaces.calls import BadCall, Caller, Command, CommandResult
+from desk.surfaces import flatten, house, market, monitor, order_commands, story, trades, trading
+from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
+from desk.surfaces.entry_commands import ticket
+from desk.surfaces.entry_terms import ENTRY_OPTIONS
+from desk.surfaces.manual import MANUAL, USAGE
+from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
 from desk.surfaces.sheet import Line, Page, Sheet
+from desk.surfaces.ticket import BREAKEVEN_FLAG
 
 __all__ = ["COMMANDS", "Caller", "Command", "CommandResult", "run_command", "suggestion"]
 
@@ -28,20 +33,54 @@ async def _help(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     del desk, caller
     if args:
         command = _find(args[0])
-        mark = ("Changes what you hold: asks y/N in the console.",) if command.does_change_exposure else ()
-        page: Page = tuple(Line(text) for text in (command.usage, f"  {command.help}", *mark))
+        asks = "  Asks y/N in the console; over HTTP it needs yes as the last word."
+        mark = (asks,) if command.does_change_exposure else ()
+        page: Page = tuple(Line(text) for text in (command.usage, f"  {command.help}", *command.more, *mark))
         return CommandResult(True, [_as_data(command)], page)
-    rows = [(command.usage, command.help) for command in COMMANDS.values()]
-    hint = Line(
-        "Upper or lower case is the same. Symbols: MNQ, MNQZ6, CME_MINI:MNQ1!. Timeframes: 30s 5m 1h 1d.", "dim"
+    rows = [(_short(command), command.help) for command in COMMANDS.values()]
+    hints = (
+        Line("help trade shows the forms, options and examples of trade.", "dim"),
+        Line("Upper or lower case is the same. Symbols: MNQ, MNQZ6, CME_MINI:MNQ1!.", "dim"),
     )
-    return CommandResult(
-        True, [_as_data(command) for command in COMMANDS.values()], (Sheet.of("command,what it does", rows), hint)
-    )
+    data = [_as_data(command) for command in COMMANDS.values()]
+    return CommandResult(True, data, (Sheet.of("command,what it does", rows), *hints))
+
+
+def _short(command: Command) -> str:
+    """Its usage where that leaves room for what it does."""
+    return command.usage if len(command.usage) <= _SHORT else f"{command.name} ..."
+
+
+_SHORT = 30
+_MOST_WORDS = 16  # of a ticket with every option; the handler counts what stands by its place
+_KINDS = {"SYMBOL": "symbol", "POSITION|SYMBOL": "position", "buy|sell": "side", "ORDER_ID": "order"}
+
+
+def _trading(name: str, text: str, handler: Handler, options: tuple[str, ...] = ()) -> Command:
+    """A row of a command that changes what is held or may be held."""
+    arguments = USAGE[name].partition(" ")[2]
+    words = tuple(_KINDS.get(word.strip("[]"), "") for word in arguments.split())
+    return Command(
+        name, arguments, text, handler, words,
+        does_change_exposure=True, most=_MOST_WORDS, options=options, more=MANUAL[name],
+    )  # fmt: skip
+
+
+def _ticket(name: str, text: str) -> Command:
+    options = (*ENTRY_OPTIONS, BREAKEVEN_FLAG) if name == "stop_bracket" else ENTRY_OPTIONS
+    return _trading(name, text, ticket(name, USAGE[name]), options)
+
+
+def _on_position(name: str, text: str) -> Command:
+    return _trading(name, text, position_command(name, USAGE[name]), POSITION_OPTIONS)
 
 
 _ROWS = (
     Command("accounts", "", "accounts with balance, and whether state and gateway agree", trading.accounts),
+    Command(
+        "switch_account", "[NAME|ID|NUMBER]", "the account of this console's commands", trading.switch_account,
+        ("account",), most=1, more=MANUAL["switch_account"],
+    ),
     Command("contracts", "", "tradable contracts with tick size and value", market.contracts),
     Command("quote", "SYMBOL", "bid, ask and last with their age", market.quote, ("symbol",), most=1),
     Command(
@@ -49,20 +88,47 @@ _ROWS = (
         ("symbol", "timeframe"), most=3,
     ),
     Command("positions", "", "open positions with their protective legs, and the last exits", trading.positions),
-    Command("orders", "", "working orders, ours and others'", trading.orders),
+    Command("orders", "", "working orders, ours and others', and what waits for its price", trading.orders),
     Command(
         "trades", "[from] [to] [csv]", "round trips with costs and statistics, today if nothing is said", trades.trades,
         ("span", "span", "span"), most=3,
     ),
+    Command("plans", "", "what takes several steps and is under way", monitor.plans),
+    Command(
+        "monitor", "", "reads the gateway, compares positions with their stops; changes nothing", monitor.monitor,
+        more=MANUAL["monitor"],
+    ),
+    _ticket("trade", "at market; against a position it only closes"),
+    _ticket("limit", "an entry that rests at its price"),
+    _ticket("stop", "an entry once the market goes through its price"),
+    _ticket("stop_buy", "the same, buying"),
+    _ticket("stop_sell", "the same, selling"),
+    _ticket("stop_limit", "a limit entry once the market trades at STOP (emulated)"),
+    _ticket("touch", "at market once the market trades at PRICE (emulated)"),
+    _ticket("join", "an entry at the best bid or ask"),
+    _ticket("trail", "trails the stops of a position, or enters by a trailing stop"),
+    _ticket("bracket", "at market, stop and target in ticks"),
+    _ticket("native_bracket", "at market, stop and target at exact prices"),
+    _ticket("stop_bracket", "a stop entry, stop and target at exact prices"),
+    _ticket("oco", "a buy stop and a sell stop: one fills, the other goes"),
+    _ticket("reverse", "to verified flat, then the other way"),
+    _on_position("close", "all of a position, or a part"),
+    _on_position("modify_stop", "the stop of a position, towards less risk"),
+    _on_position("modify_tp", "the target of a position"),
+    _on_position("breakeven", "the stop to the average price"),
+    _on_position("trail_off", "no more trailing"),
+    _trading("cancel", "one working order", order_commands.cancel),
+    _trading("cancel_all", "the resting entries; protective orders stay", order_commands.cancel_all, ("account",)),
+    _trading("modify", "quantity or price of one working order", order_commands.modify),
+    Command(
+        "flatten", "[SYMBOL|ACCOUNT|all] [yes]", "close all or a part of it, and prove that it is flat",
+        flatten.flatten, ("scope",), does_change_exposure=True, most=4, options=("account",), more=MANUAL["flatten"],
+    ),
     Command("alerts", "[n]", "the newest alerts and what became of them", story.alerts, most=1),
     Command("why", "ID", "the whole story of an alert, a command, an order or a plan", story.why, ("alert",), most=1),
-    Command(
-        "flatten", "[SYMBOL] [yes]", "close everything, or one symbol, and prove that it is flat", flatten.flatten,
-        ("symbol",), does_change_exposure=True, most=2,
-    ),
     Command("status", "", "mode, start, connections, what is wrong and what that means", house.status),
     Command("bot", "", "the webhook's URL, a message template and a curl line to try it", house.bot),
-    Command("help", "[command]", "this list", _help, ("command",), most=1),
+    Command("help", "[command]", "this list, or the forms and examples of a command", _help, ("command",), most=1),
     Command("quit", "", "stop the daemon; protective stops stay at the venue", house.leave),
 )  # fmt: skip
 COMMANDS = {command.name: command for command in _ROWS}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from desk.core.errors import UnknownSymbol
 from desk.core.symbols import root_of_contract
 from desk.runtime.desk import Desk
+from desk.surfaces import view
+from desk.surfaces.calls import Command
 from desk.surfaces.commands import COMMANDS
 from desk.surfaces.spans import SPAN_WORDS
 
@@ -24,10 +26,21 @@ def complete(desk: Desk, typed: str) -> list[str]:
         offered = list(COMMANDS)
     else:
         command = COMMANDS.get(words[0].lower())
-        position = len(words) - 1
-        kinds = command.words if command is not None else ()
-        offered = _OFFERS[kinds[position]](desk) if position < len(kinds) else []
+        offered = _arguments(desk, command, words[1:], last) if command is not None else []
     return [word for word in offered if word.lower().startswith(last.lower())]
+
+
+def _arguments(desk: Desk, command: Command, before: Sequence[str], last: str) -> list[str]:
+    """What fits by its place, and options where the word could be one. Options do not count as places."""
+    name, sign, _ = last.partition("=")
+    if sign:
+        return [f"{name}={text}" for text in _accounts(desk)] if name.lower() == "account" else []
+    taken = {word.partition("=")[0].lower() for word in before if "=" in word}
+    position = sum(1 for word in before if "=" not in word)
+    kind = command.words[position] if position < len(command.words) else ""
+    offered = _OFFERS[kind](desk) if kind else []
+    options = [option if option.startswith("--") else f"{option}=" for option in command.options]
+    return offered or [option for option in options if option.rstrip("=") not in taken]
 
 
 def _symbols(desk: Desk) -> list[str]:
@@ -46,8 +59,28 @@ def _alert_ids(desk: Desk) -> list[str]:
     return sorted({str(seen.alert_id) for seen in desk.state.seen.values()}, reverse=True)[:_NEWEST_ALERTS]
 
 
+def _accounts(desk: Desk) -> list[str]:
+    return sorted(known.account.name for known in desk.state.accounts.values())
+
+
+def _order_ids(desk: Desk) -> list[str]:
+    """What still works, the newest first."""
+    orders = reversed(view.view_orders(desk))
+    return [str(order.gateway_order_id) for order in orders if order.gateway_order_id is not None]
+
+
+def _held(desk: Desk) -> list[str]:
+    """Symbols that are held."""
+    return sorted({position.symbol for position in view.view_positions(desk)})
+
+
 _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "symbol": _symbols,
+    "position": _held,
+    "side": lambda _: ["buy", "sell"],
+    "order": _order_ids,
+    "account": _accounts,
+    "scope": lambda desk: [*_symbols(desk), *_accounts(desk), "all"],
     "timeframe": lambda _: list(TIMEFRAMES),
     "alert": _alert_ids,
     "span": lambda _: [*SPAN_WORDS, "csv"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import textwrap
 import time
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
@@ -16,14 +17,15 @@ import structlog
 
 from desk.runtime.desk import Desk
 from desk.surfaces import view
-from desk.surfaces.calls import Caller, CommandResult, Urls
-from desk.surfaces.sheet import Page, page_as_text, page_for_rich
+from desk.surfaces.calls import Caller, CommandResult, Sitting, Urls
+from desk.surfaces.plan_words import account_name
+from desk.surfaces.sheet import Page, page_as_text, page_for_rich, printable
 from desk.surfaces.show import mode_words
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-__all__ = ["print_page", "run_console", "toolbar_text"]
+__all__ = ["print_page", "prompt_text", "run_console", "toolbar_text"]
 
 HISTORY_FILE = "console_history"
 TWICE_S = 2.0
@@ -57,11 +59,14 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
 
     from desk.surfaces.commands import run_command
 
-    caller = Caller(by="console", urls=urls, confirm=lambda question: _confirm(desk, question), say=print)
+    sitting = Sitting()
+    caller = Caller(
+        by="console", urls=urls, sitting=sitting, confirm=lambda question: _confirm(desk, question), say=print
+    )
     session = _session(desk, data_dir)
     with patch_stdout(raw=True):
         try:
-            while (line := await _next_line(desk, session)) is not None:
+            while (line := await _next_line(desk, session, sitting)) is not None:
                 try:
                     result = await _unless_stopped(desk, run_command(desk, line, caller))
                 except _Stopped:
@@ -99,12 +104,18 @@ def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:
     )
 
 
-async def _next_line(desk: Desk, session: PromptSession[str]) -> str | None:
+def prompt_text(desk: Desk, sitting: Sitting) -> str:
+    """Names the account once another than the bot's was chosen."""
+    chosen = sitting.account_id
+    return "desk> " if chosen is None or chosen == desk.account_id else f"desk {account_name(desk, chosen)}> "
+
+
+async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting) -> str | None:
     """The next line; None when the person wants to leave. Raises _Stopped when the daemon stops meanwhile."""
     interrupted_at: float | None = None
     while True:
         try:
-            return await _unless_stopped(desk, _prompt(session, "desk> "))
+            return await _unless_stopped(desk, _prompt(session, prompt_text(desk, sitting)))
         except _Interrupted:
             now = time.monotonic()
             if interrupted_at is not None and now - interrupted_at < TWICE_S:
@@ -129,7 +140,8 @@ async def _confirm(desk: Desk, question: str) -> bool:
 
     session: PromptSession[str] = PromptSession()
     try:
-        answer = await _unless_stopped(desk, _prompt(session, f"{question} y/N "))
+        folded = textwrap.fill(f"{printable(question)} y/N", session.output.get_size().columns - 1)
+        answer = await _unless_stopped(desk, _prompt(session, f"{folded} "))
     except (_Interrupted, EOFError):
         return False
     return answer.strip().lower() in {"y", "yes"}
@@ -153,13 +165,13 @@ async def _unless_stopped(desk: Desk, work: Coroutine[Any, Any, T]) -> T:
 def toolbar_text(desk: Desk) -> str:
     """Facts without a valuation: mode, phase, hub, what is held, what is wrong."""
     held = view.view_positions(desk)
-    naked = sum(1 for position in held if not position.is_protected)
+    naked, waiting = sum(1 for position in held if not position.is_protected), len(view.view_waiting(desk))
     parts = [
         mode_words(desk.mode)[0],
         desk.phase.value,
         f"user hub {'up' if desk.state.user_hub_is_up else 'DOWN'}",
         f"{len(held)} position{'' if len(held) == 1 else 's'}" + (f", {naked} UNPROTECTED" if naked else ""),
-        f"{len(view.view_orders(desk))} orders",
+        f"{len(view.view_orders(desk))} orders" + (f", {waiting} waiting" if waiting else ""),
     ]
     if desk.state.held:
         parts.append(f"{len(desk.state.held)} alerts held")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import assert_never
 
-from desk.core.ids import AccountId, ContractId
+from desk.core.ids import ContractId
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import EnterPlan, ExitPlan, FlattenPlan, Plan, ProtectPlan
+from desk.core.plans import FlattenPlan, Plan
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -33,6 +33,8 @@ from desk.core.records import (
 )
 from desk.core.words import Fill, VenueOrder
 from desk.runtime.desk import Desk
+from desk.surfaces.intent_words import intent_words
+from desk.surfaces.plan_words import account_name, plan_kind, plan_step, plan_words, symbol_of
 from desk.surfaces.show import money_text, price_text
 
 __all__ = ["deed"]
@@ -46,7 +48,7 @@ def deed(desk: Desk, record: Record) -> tuple[str, str]:
         case AlertDecided():
             return f"held alert {record.verdict.kind.value}", _verdict(record.verdict)
         case CommandDecided():
-            return f"command {record.verdict.kind.value}", _verdict(record.verdict)
+            return _command(desk, record)
         case WouldHaveSent():
             return "would have sent", record.text
         case OrderChanged():
@@ -77,7 +79,7 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _order(desk: Desk, order: TrackedOrder, why: str) -> str:
-    words = [f"{order.side.value} {order.qty} {_symbol(desk, order.contract_id)} {order.type.value}"]
+    words = [f"{order.side.value} {order.qty} {symbol_of(desk, order.contract_id)} {order.type.value}"]
     if order.role is Role.ENTRY and order.state is OrderState.SUBMITTED:
         words.append(f"stop {_ticks(order.stop_ticks)}, target {_ticks(order.target_ticks)}")
     prices = {"limit": order.limit_price, "stop": order.stop_price, "filled at": order.filled_price}
@@ -97,12 +99,12 @@ def _ticks(ticks: int | None) -> str:
 def _venue_order(desk: Desk, order: VenueOrder) -> str:
     price = order.stop_price if order.stop_price is not None else order.limit_price
     at = "" if price is None else f" at {_price(desk, order.contract_id, price)}"
-    symbol = _symbol(desk, order.contract_id)
+    symbol = symbol_of(desk, order.contract_id)
     return f"{order.side.value} {order.qty} {symbol} {order.type.value}{at}, #{order.gateway_order_id}"
 
 
 def _fill(desk: Desk, fill: Fill, tag: str | None) -> str:
-    what = f"{fill.side.value} {fill.qty} {_symbol(desk, fill.contract_id)}"
+    what = f"{fill.side.value} {fill.qty} {symbol_of(desk, fill.contract_id)}"
     words = [f"{what} at {_price(desk, fill.contract_id, fill.price)}"]
     if fill.gross_pnl is not None:
         words.append(f"gross {money_text(fill.gross_pnl, is_signed=True)} $")
@@ -114,12 +116,12 @@ def _fill(desk: Desk, fill: Fill, tag: str | None) -> str:
 def _position(desk: Desk, record: PositionChanged | PositionClosed | ExitExplained) -> tuple[str, str]:
     if isinstance(record, PositionChanged):
         position = record.position
-        symbol, account = _symbol(desk, position.contract_id), _account(desk, position.account_id)
+        symbol, account = symbol_of(desk, position.contract_id), account_name(desk, position.account_id)
         if position.qty == 0:
             return "position flat", f"{symbol} in {account} ({record.source})"
         price = _price(desk, position.contract_id, position.avg_price)
         return "position", f"{position.qty:+d} {symbol} at {price} in {account} ({record.source})"
-    symbol, account = _symbol(desk, record.contract_id), _account(desk, record.account_id)
+    symbol, account = symbol_of(desk, record.contract_id), account_name(desk, record.account_id)
     if isinstance(record, ExitExplained):
         return f"exit was {record.reason.value}", f"{symbol} in {account}"
     by = f", asked for by {record.ended_by}" if record.ended_by is not None else ""
@@ -127,23 +129,22 @@ def _position(desk: Desk, record: PositionChanged | PositionClosed | ExitExplain
 
 
 def _plan(desk: Desk, plan: Plan) -> tuple[str, str]:
-    account = _account(desk, plan.account_id)
-    match plan:
-        case EnterPlan():
-            return f"enter plan {plan.step.value}", f"{_symbol(desk, plan.contract_id)} in {account}, {plan.entry}"
-        case ExitPlan():
-            numbers = f"{len(plan.cancelling)} cancels open, {plan.empty_reads} empty reads, {plan.tries} tries"
-            what = f"exit plan {plan.step.value}"
-            return what, f"{_symbol(desk, plan.contract_id)} in {account}, {plan.reason.value}: {numbers}"
-        case FlattenPlan():
-            return "flatten plan", f"{account}: waits for {len(plan.waits_for)} exits, {plan.tries} tries"
-        case ProtectPlan():
-            return (
-                "protect plan",
-                f"{_symbol(desk, plan.contract_id)} in {account}: {plan.naked_reads} reads without a stop",
-            )
-        case _:
-            return f"{type(plan).__name__}", f"{_symbol(desk, plan.contract_id)} in {account}"
+    step = plan_step(plan)
+    what = f"{plan_kind(plan)} plan" + (f" {step}" if step is not None else "")
+    account = account_name(desk, plan.account_id)
+    where = account if isinstance(plan, FlattenPlan) else f"{symbol_of(desk, plan.contract_id)} in {account}"
+    return what, f"{where}: {plan_words(desk, plan)}"
+
+
+def _command(desk: Desk, record: CommandDecided) -> tuple[str, str]:
+    contract = desk.catalogue.get(record.contract_id) if record.contract_id is not None else None
+    symbol = "the account" if record.contract_id is None else symbol_of(desk, record.contract_id)
+    words = intent_words(record.intent, contract, symbol)
+    account = account_name(desk, record.account_id)
+    verdict = _verdict(record.verdict)
+    return f"command {record.verdict.kind.value}", f"{record.by}: {words} in {account}" + (
+        f"; {verdict}" if verdict else ""
+    )
 
 
 def _account_deed(record: AccountChanged | AccountReconciled) -> tuple[str, str]:
@@ -168,15 +169,5 @@ def _house(record: DaemonStarted | DaemonStopping | HubRecorded | ResyncStarted)
             assert_never(never)
 
 
-def _symbol(desk: Desk, contract_id: ContractId) -> str:
-    contract = desk.catalogue.get(contract_id)
-    return contract.name if contract is not None else contract_id
-
-
 def _price(desk: Desk, contract_id: ContractId, price: Decimal) -> str:
     return price_text(price, desk.catalogue.get(contract_id))
-
-
-def _account(desk: Desk, account_id: AccountId) -> str:
-    known = desk.state.accounts.get(account_id)
-    return known.account.name if known is not None else str(account_id)

@@ -6,44 +6,70 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from desk.core.errors import StoreError, Unavailable
 from desk.core.events import FlattenRequested
+from desk.core.ids import AccountId, ContractId
 from desk.core.records import VerdictKind
-from desk.core.words import Contract
 from desk.engine.state import State
 from desk.runtime.desk import Desk
 from desk.surfaces import view
+from desk.surfaces.arguments import YES, take_apart
 from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.giving import ask_person
+from desk.surfaces.places import account_of_name, find_account
+from desk.surfaces.plan_words import account_name
 from desk.surfaces.sheet import Line
 
-__all__ = ["flatten"]
+__all__ = ["FLATTEN_USAGE", "flatten"]
+
+FLATTEN_USAGE = "flatten [SYMBOL|ACCOUNT|all] [account=NAME] [yes]"
 
 WAIT_S = 30.0
 _SAY_EVERY_S = 0.5
 _SETTLE_S = 2.0  # the hub's last word may come after the plan's end
-_YES = {"yes", "y", "--yes", "-y"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is to be flat. None: all of them."""
+
+    account_id: AccountId | None
+    contract_id: ContractId | None
+    words: str
+
+    def holds(self, account_id: AccountId, contract_id: ContractId | None) -> bool:
+        return self.account_id in {None, account_id} and self.contract_id in {None, contract_id}
 
 
 async def flatten(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    """``flatten [SYMBOL] [yes]``."""
-    symbols = [arg for arg in args if arg.lower() not in _YES]
-    if len(symbols) > 1:
-        raise BadCall("One symbol, or none for everything. Write flatten MNQ, or flatten")
-    contract = desk.contract(symbols[0]) if symbols else None
-    what = f"all {contract.name}" if contract is not None else "everything"
-    has_said_yes = len(symbols) < len(args)
-    question = f"Flatten {what}: {_held_words(desk, contract)}. Really?"
-    if caller.confirm is not None and not has_said_yes and not await caller.confirm(question):
-        return CommandResult(True, {"verdict": None}, (Line("Nothing was done."),))
-    return await _flatten(desk, contract, what, caller)
+    """A symbol in every account, an account, a symbol of one account, or everything."""
+    has_yes = any(arg.lower() in YES for arg in args)  # wherever it stands: no symbol is called so
+    asked = take_apart([arg for arg in args if arg.lower() not in YES], ("account",), FLATTEN_USAGE)
+    scope = _scope(desk, asked.of_length(0, 1), asked.options.get("account"))
+    answer = await ask_person(caller, f"Flatten {scope.words}: {_held_words(desk, scope)}.", has_yes=has_yes)
+    return answer if answer is not None else await _flatten(desk, scope, caller)
 
 
-async def _flatten(desk: Desk, contract: Contract | None, what: str, caller: Caller) -> CommandResult:
+def _scope(desk: Desk, words: Sequence[str], account: str | None) -> _Scope:
+    account_id = find_account(desk, account) if account is not None else None
+    word = words[0] if words else "all"
+    named = account_of_name(desk, word)
+    if named is not None and account_id not in {None, named}:
+        raise BadCall(f"two accounts: which one is meant? Write {FLATTEN_USAGE}")
+    account_id = named if named is not None else account_id
+    contract = None if named is not None or word.lower() == "all" else desk.contract(word)
+    what = "everything" if contract is None else f"all {contract.name}"
+    where = f" in {account_name(desk, account_id)}" if account_id is not None else ""
+    return _Scope(account_id, None if contract is None else contract.contract_id, what + where)
+
+
+async def _flatten(desk: Desk, scope: _Scope, caller: Caller) -> CommandResult:
     request = FlattenRequested(
         cause=desk.new_cause(),
-        account_id=None,
-        contract_id=None if contract is None else contract.contract_id,
+        account_id=scope.account_id,
+        contract_id=scope.contract_id,
         by=caller.by,
         ts=desk.clock.now(),
     )
@@ -56,9 +82,9 @@ async def _flatten(desk: Desk, contract: Contract | None, what: str, caller: Cal
     data: dict[str, object] = {"command_id": request.cause, "verdict": verdict.kind.value, "text": verdict.text}
     if verdict.kind is not VerdictKind.ACCEPTED:
         return CommandResult(False, data, (Line(f"{verdict.kind.value}: {verdict.text}", "yellow"),))
-    caller.say(f"Flattening {what} as {request.cause}.")
-    is_flat = await _watch(desk, contract, (verdict.plan_id or "").split(), caller)
-    left = _left(desk, contract)
+    caller.say(f"Flattening {scope.words} as {request.cause}.")
+    is_flat = await _watch(desk, scope, (verdict.plan_id or "").split(), caller)
+    left = _left(desk, scope)
     data |= {"is_flat": is_flat, "left": left}
     if is_flat:
         text = "Verified flat: no position and no working order."
@@ -69,16 +95,16 @@ async def _flatten(desk: Desk, contract: Contract | None, what: str, caller: Cal
     return CommandResult(False, data, tuple(lines))
 
 
-async def _watch(desk: Desk, contract: Contract | None, plan_ids: list[str], caller: Caller) -> bool:
+async def _watch(desk: Desk, scope: _Scope, plan_ids: list[str], caller: Caller) -> bool:
     """Waits for the plans to end with nothing left, telling each change. False: not within the time."""
     loop = asyncio.get_running_loop()
     deadline, ended_at, said = loop.time() + WAIT_S, None, ""
 
     def is_flat(state: State) -> bool:
-        return not any(plan in state.plans for plan in plan_ids) and not _left(desk, contract)
+        return not any(plan in state.plans for plan in plan_ids) and not _left(desk, scope)
 
     while not await desk.until(is_flat, _SAY_EVERY_S):
-        now, doing = loop.time(), _doing(desk, contract)
+        now, doing = loop.time(), _doing(desk, scope)
         if doing != said:
             said = doing
             caller.say(doing)
@@ -91,31 +117,29 @@ async def _watch(desk: Desk, contract: Contract | None, plan_ids: list[str], cal
     return True
 
 
-def _doing(desk: Desk, contract: Contract | None) -> str:
+def _doing(desk: Desk, scope: _Scope) -> str:
     names = {account.account_id: account.name for account in view.view_accounts(desk)}
     plans = [
         f"{plan.symbol} in {names.get(plan.account_id, plan.account_id)}: {plan.step}"
         for plan in view.view_plans(desk)
-        if plan.symbol is not None and plan.step is not None and _is_in(contract, plan.contract_id)
+        if plan.symbol is not None and plan.step is not None and scope.holds(plan.account_id, plan.contract_id)
     ]
-    left = ", ".join(_left(desk, contract)) or "nothing"
+    left = ", ".join(_left(desk, scope)) or "nothing"
     return f"  {', '.join(plans) or 'reading what the gateway holds'}; left: {left}"
 
 
-def _left(desk: Desk, contract: Contract | None) -> list[str]:
+def _left(desk: Desk, scope: _Scope) -> list[str]:
     """What keeps this from being flat, in words."""
-    held = [p for p in view.view_positions(desk) if _is_in(contract, p.contract_id)]
-    working = [o for o in view.view_orders(desk) if _is_in(contract, o.contract_id)]
+    held = [p for p in view.view_positions(desk) if scope.holds(p.account_id, p.contract_id)]
+    working = [o for o in view.view_orders(desk) if scope.holds(o.account_id, o.contract_id)]
     left = [f"{p.symbol} {p.qty:+d} in {p.account}" for p in held]
-    return left + [f"{o.symbol} {o.role} order {o.gateway_order_id or o.tag} {o.state} in {o.account}" for o in working]
+    left += [f"{o.symbol} {o.role} order {o.gateway_order_id or o.tag} {o.state} in {o.account}" for o in working]
+    waiting = [w for w in view.view_waiting(desk) if scope.holds(w.account_id, w.contract_id)]
+    return left + [f"{w.symbol} {w.side} {w.qty} that waits for its price in {w.account}" for w in waiting]
 
 
-def _held_words(desk: Desk, contract: Contract | None) -> str:
-    held = [p for p in view.view_positions(desk) if _is_in(contract, p.contract_id)]
-    working = sum(1 for o in view.view_orders(desk) if _is_in(contract, o.contract_id))
+def _held_words(desk: Desk, scope: _Scope) -> str:
+    held = [p for p in view.view_positions(desk) if scope.holds(p.account_id, p.contract_id)]
+    working = sum(1 for o in view.view_orders(desk) if scope.holds(o.account_id, o.contract_id))
     positions = ", ".join(f"{p.symbol} {p.qty:+d} in {p.account}" for p in held) or "no position is known"
     return f"{positions}, {working} working order{'' if working == 1 else 's'}"
-
-
-def _is_in(contract: Contract | None, contract_id: str | None) -> bool:
-    return contract is None or contract.contract_id == contract_id

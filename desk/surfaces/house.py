@@ -80,16 +80,16 @@ async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     template = strategy_template(door.name, None, EXAMPLE_STOP_POINTS)
     curls = curl_lines(desk, caller.urls.public, door)
     page: Page = (
-        Line(f"Bot {door.name}. Whoever knows this URL can trade with it: {url}"),
+        Line(f"Bot {door.name}. Whoever knows this URL can trade with it: {url}", is_copied=True),
         Line("In TradingView the path stays, the front is your tunnel's address. Ports 80 and 443 only.", "dim"),
         Line("Message for a strategy alert:", "bold"),
-        *(Line(f"  {text}") for text in template.splitlines()),
+        *(Line(f"  {text}", is_copied=True) for text in template.splitlines()),
         Line(
             f"  Set the stop to your own distance: every entry needs one, and {EXAMPLE_STOP_POINTS} points is an example.",
             "dim",
         ),
         Line("Try it (one order, a second paste is a duplicate):", "bold"),
-        *(Line(text) for text in curls),
+        *(Line(text, is_copied=True) for text in curls),
     )
     data = {"bot": door.name, "url": url, "template": template, "curl": curls[0] if curls else None}
     return CommandResult(True, data, page)

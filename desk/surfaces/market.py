@@ -14,7 +14,7 @@ from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import DASH, age_text, clock_text, day_text, price_text, span_text, zone_names
 
-__all__ = ["contracts", "history", "quote"]
+__all__ = ["FRESH", "contracts", "history", "newest_quote", "quote"]
 
 DEFAULT_TIMEFRAME = "5m"
 DEFAULT_BARS = 20
@@ -54,7 +54,7 @@ async def quote(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
         raise BadCall("Which symbol? Write quote MNQ")
     contract = desk.contract(args[0])
     await desk.quotes.watch(contract.contract_id)
-    newest = await _fresh_quote(desk, contract.contract_id)
+    newest = await newest_quote(desk, contract.contract_id)
     if newest is None:
         return CommandResult.failed(
             f"No quote of {contract.name} came within {QUOTE_WAIT_S:.0f} s. Is the market open? status shows the hubs."
@@ -75,7 +75,7 @@ async def quote(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     )
 
 
-async def _fresh_quote(desk: Desk, contract_id: ContractId) -> Quote | None:
+async def newest_quote(desk: Desk, contract_id: ContractId) -> Quote | None:
     """The newest quote, waited for while there is none or only an old one; then whatever there is."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + QUOTE_WAIT_S

@@ -12,7 +12,7 @@ import msgspec
 
 from desk.core.ids import AccountId, ContractId
 
-__all__ = ["AccountView", "ExitView", "LegView", "OrderView", "PlanView", "PositionView", "StateView"]
+__all__ = ["AccountView", "ExitView", "LegView", "OrderView", "PlanView", "PositionView", "StateView", "WaitingView"]
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +50,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     target: LegView | None
     legs: tuple[LegView, ...]
     is_protected: bool  # working stops for the whole position
+    covered_qty: int  # contracts that working stops cover; more than is held would turn the position around
+    number: int  # in a list by account and symbol
     unrealised_usd: Decimal | None  # before fees
     mark: Decimal | None
     mark_age_ms: int | None
@@ -58,6 +60,11 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     age_ms: int | None
     cause: str
     entry: str | None  # client_order_id
+
+    @property
+    def coverage(self) -> str:
+        """``2 of 3`` contracts have a working stop."""
+        return f"{self.covered_qty} of {abs(self.qty)}"
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +86,26 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None
     cause: str | None
     age_ms: int
+    expires_at: datetime | None = None  # of an entry: it may rest until then
+
+
+class WaitingView(msgspec.Struct, frozen=True, kw_only=True):
+    """An emulated order: the desk sends it once the market trades at ``touch_price``; the venue knows nothing of it yet."""
+
+    plan_id: str
+    account_id: AccountId
+    account: str
+    contract_id: ContractId
+    symbol: str
+    side: str
+    qty: int
+    touch_price: Decimal | None
+    type: str  # of the order that then goes out
+    limit_price: Decimal | None
+    words: str
+    expires_at: datetime | None
+    cause: str
+    age_ms: int
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +117,7 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
     step: str | None
     cause: str
     age_ms: int
+    words: str  # how far it is
 
 
 class ExitView(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,5 +145,6 @@ class StateView(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionView, ...]
     orders: tuple[OrderView, ...]
     plans: tuple[PlanView, ...]
+    waiting: tuple[WaitingView, ...]
     last_exits: tuple[ExitView, ...]
     troubles: dict[str, str]

@@ -35,8 +35,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """is_copied: it is to be pasted elsewhere and so is never folded at words."""
+
     text: str
     style: str = ""
+    is_copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,16 @@ def page_as_text(page: Page) -> str:
 
 
 def page_for_rich(page: Page) -> RenderableType:
-    """Print it with ``crop=False``: a line that is to be copied stays one line."""
+    """Print it with ``crop=False``: a line that is to be copied stays one line. Others are folded between words."""
     from rich.console import Group
     from rich.text import Text
 
     def drawn(part: Line | Sheet) -> RenderableType:
         if isinstance(part, Sheet):
             return _table_for_rich(part)
-        return Text(printable(part.text), part.style, no_wrap=True, overflow="ignore")
+        return Text(
+            printable(part.text), part.style, no_wrap=part.is_copied, overflow="ignore" if part.is_copied else "fold"
+        )
 
     return Group(*map(drawn, page))
 

@@ -128,7 +128,8 @@ def _story_page(desk: Desk, cause: str, rows: Sequence[JournalRow], alert: Alert
         ))  # fmt: skip
         day = this_day
     zones = ",".join(zone_names(rows[0].ts, rows[-1].ts, zone) for zone in (caller.zone, EXCHANGE_ZONE))
-    head = [Line(f"{cause}, {len(rows)} records over {_passed(_ms_between(rows[0], rows[-1]))}", "bold")]
+    count = f"{len(rows)} record{'' if len(rows) == 1 else 's'}"
+    head = [Line(f"{cause}, {count} over {_passed(_ms_between(rows[0], rows[-1]))}", "bold")]
     if alert is not None:
         head.append(Line(f"sent to {alert.bot} by {alert.source}: {alert.raw}", "dim"))
     return (*head, Sheet.of(f"day,{zones},>after,what,numbers", told))

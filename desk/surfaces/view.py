@@ -11,23 +11,35 @@ from decimal import Decimal
 
 import msgspec
 
-from desk.core.ids import AccountId, ContractId
-from desk.core.orders import Role, TrackedOrder
-from desk.core.plans import EnterPlan, ExitPlan, Plan
-from desk.core.words import OrderType, Quote, Side, VenueOrder
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import Plan, TouchPlan
+from desk.core.words import OrderStatus, OrderType, Quote, Side, VenueOrder
 from desk.engine.state import Position
 from desk.orders.move import PlaceView, is_protected
 from desk.runtime.desk import Desk, Phase
-from desk.surfaces.shapes import AccountView, ExitView, LegView, OrderView, PlanView, PositionView, StateView
+from desk.surfaces.intent_words import enter_words
+from desk.surfaces.plan_words import account_name, plan_kind, plan_step, plan_words, symbol_of
+from desk.surfaces.shapes import (
+    AccountView,
+    ExitView,
+    LegView,
+    OrderView,
+    PlanView,
+    PositionView,
+    StateView,
+    WaitingView,
+)
 
 __all__ = [
     "encode",
+    "numbered",
     "state_view",
     "view_accounts",
     "view_exits",
     "view_orders",
     "view_plans",
     "view_positions",
+    "view_waiting",
 ]
 
 FRESH_QUOTE = timedelta(seconds=10)
@@ -54,6 +66,7 @@ def state_view(desk: Desk) -> StateView:
         positions=view_positions(desk),
         orders=view_orders(desk),
         plans=view_plans(desk),
+        waiting=view_waiting(desk),
         last_exits=view_exits(desk),
         troubles=dict(desk.troubles),
     )
@@ -75,10 +88,24 @@ def view_accounts(desk: Desk) -> tuple[AccountView, ...]:
     )
 
 
+def numbered(desk: Desk) -> tuple[Position, ...]:
+    """Open positions by account and symbol; a list shows them with numbers from 1."""
+    return tuple(
+        sorted(
+            desk.state.positions.values(),
+            key=lambda p: (
+                account_name(desk, p.account_id),
+                symbol_of(desk, p.contract_id),
+                p.account_id,
+                p.contract_id,
+            ),
+        )
+    )
+
+
 def view_positions(desk: Desk) -> tuple[PositionView, ...]:
-    """Open positions, oldest first."""
-    positions = sorted(desk.state.positions.values(), key=lambda p: (p.opened_at or p.updated_at, p.contract_id))
-    return tuple(_position(desk, position) for position in positions)
+    """Open positions, by account and symbol."""
+    return tuple(_position(desk, position, number) for number, position in enumerate(numbered(desk), 1))
 
 
 def view_orders(desk: Desk) -> tuple[OrderView, ...]:
@@ -92,15 +119,21 @@ def view_plans(desk: Desk) -> tuple[PlanView, ...]:
     return tuple(_plan(desk, plan) for plan in sorted(desk.state.plans.values(), key=lambda plan: plan.started_at))
 
 
+def view_waiting(desk: Desk) -> tuple[WaitingView, ...]:
+    """Emulated orders that wait for their price, oldest first."""
+    plans = [plan for plan in desk.state.plans.values() if isinstance(plan, TouchPlan)]
+    return tuple(_waiting(desk, plan) for plan in sorted(plans, key=lambda plan: plan.started_at))
+
+
 def view_exits(desk: Desk) -> tuple[ExitView, ...]:
     """The last exit of each account and contract, newest first."""
     exits = sorted(desk.state.last_exits.items(), key=lambda item: item[1].ts, reverse=True)
     return tuple(
         ExitView(
             account_id=account_id,
-            account=_account_name(desk, account_id),
+            account=account_name(desk, account_id),
             contract_id=contract_id,
-            symbol=_symbol(desk, contract_id),
+            symbol=symbol_of(desk, contract_id),
             qty=last.qty,
             reason=last.reason.value,
             cause=last.cause,
@@ -111,7 +144,7 @@ def view_exits(desk: Desk) -> tuple[ExitView, ...]:
     )
 
 
-def _position(desk: Desk, position: Position) -> PositionView:
+def _position(desk: Desk, position: Position, number: int) -> PositionView:
     place = (position.account_id, position.contract_id)
     ours, foreign = tuple(desk.state.orders_at(place)), tuple(desk.state.foreign_at(place))
     legs = _legs(position, ours, foreign)
@@ -122,9 +155,9 @@ def _position(desk: Desk, position: Position) -> PositionView:
         unrealised = (mark - position.avg_price) * position.qty * contract.point_value
     return PositionView(
         account_id=position.account_id,
-        account=_account_name(desk, position.account_id),
+        account=account_name(desk, position.account_id),
         contract_id=position.contract_id,
-        symbol=_symbol(desk, position.contract_id),
+        symbol=symbol_of(desk, position.contract_id),
         side="long" if position.qty > 0 else "short",
         qty=position.qty,
         avg_price=position.avg_price,
@@ -132,6 +165,8 @@ def _position(desk: Desk, position: Position) -> PositionView:
         target=next((leg for leg in legs if leg.kind == "target"), None),
         legs=legs,
         is_protected=is_protected(PlaceView(*place, position.qty, ours, foreign)),
+        covered_qty=_covered_qty(position, ours, foreign),
+        number=number,
         unrealised_usd=unrealised,
         mark=mark,
         mark_age_ms=mark_age_ms,
@@ -141,6 +176,15 @@ def _position(desk: Desk, position: Position) -> PositionView:
         cause=position.cause,
         entry=position.entry,
     )
+
+
+def _covered_qty(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[VenueOrder, ...]) -> int:
+    """Contracts for which a stop surely works; counted as ``orders.move.is_protected`` does, which says yes or no."""
+    works = {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
+    stops = {OrderType.STOP, OrderType.TRAILING_STOP}
+    orders: list[TrackedOrder | VenueOrder] = [o for o in ours if o.role is Role.STOP and o.state in works]
+    orders += [o for o in foreign if o.type in stops and o.status is OrderStatus.OPEN]
+    return sum(order.qty - order.filled_qty for order in orders if order.side.sign * position.qty < 0)
 
 
 def _mark(desk: Desk, position: Position) -> tuple[Decimal | None, int | None, str | None]:
@@ -203,9 +247,9 @@ def _legs(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[Ven
 def _order(desk: Desk, order: TrackedOrder) -> OrderView:
     return OrderView(
         account_id=order.account_id,
-        account=_account_name(desk, order.account_id),
+        account=account_name(desk, order.account_id),
         contract_id=order.contract_id,
-        symbol=_symbol(desk, order.contract_id),
+        symbol=symbol_of(desk, order.contract_id),
         is_ours=True,
         role=order.role.value,
         side=order.side.value,
@@ -220,15 +264,16 @@ def _order(desk: Desk, order: TrackedOrder) -> OrderView:
         parent=order.parent,
         cause=order.cause,
         age_ms=_age_ms(desk, order.submitted_at) or 0,
+        expires_at=order.expires_at,
     )
 
 
 def _foreign(desk: Desk, order: VenueOrder) -> OrderView:
     return OrderView(
         account_id=order.account_id,
-        account=_account_name(desk, order.account_id),
+        account=account_name(desk, order.account_id),
         contract_id=order.contract_id,
-        symbol=_symbol(desk, order.contract_id),
+        symbol=symbol_of(desk, order.contract_id),
         is_ours=False,
         role="foreign",
         side=order.side.value,
@@ -250,24 +295,35 @@ def _plan(desk: Desk, plan: Plan) -> PlanView:
     contract_id = getattr(plan, "contract_id", None)
     return PlanView(
         plan_id=plan.plan_id,
-        kind=type(plan).__name__.removesuffix("Plan").lower(),
+        kind=plan_kind(plan),
         account_id=plan.account_id,
         contract_id=contract_id,
-        symbol=None if contract_id is None else _symbol(desk, contract_id),
-        step=plan.step.value if isinstance(plan, EnterPlan | ExitPlan) else None,
+        symbol=None if contract_id is None else symbol_of(desk, contract_id),
+        step=plan_step(plan),
         cause=plan.cause,
         age_ms=_age_ms(desk, plan.started_at) or 0,
+        words=plan_words(desk, plan),
     )
 
 
-def _symbol(desk: Desk, contract_id: ContractId) -> str:
-    contract = desk.catalogue.get(contract_id)
-    return contract.name if contract is not None else contract_id
-
-
-def _account_name(desk: Desk, account_id: AccountId) -> str:
-    known = desk.state.accounts.get(account_id)
-    return known.account.name if known is not None else str(account_id)
+def _waiting(desk: Desk, plan: TouchPlan) -> WaitingView:
+    enter, symbol = plan.enter, symbol_of(desk, plan.contract_id)
+    return WaitingView(
+        plan_id=plan.plan_id,
+        account_id=plan.account_id,
+        account=account_name(desk, plan.account_id),
+        contract_id=plan.contract_id,
+        symbol=symbol,
+        side=enter.side.value,
+        qty=enter.qty,
+        touch_price=enter.touch_price,
+        type=enter.type.value,
+        limit_price=enter.limit_price,
+        words=enter_words(enter, desk.catalogue.get(plan.contract_id), symbol),
+        expires_at=enter.expires_at,
+        cause=plan.cause,
+        age_ms=_age_ms(desk, plan.started_at) or 0,
+    )
 
 
 def _age_ms(desk: Desk, since: datetime | None) -> int | None:

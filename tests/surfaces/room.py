@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from desk.core.errors import Unavailable
-from desk.core.events import AlertReceived, Event, FlattenRequested
+from desk.core.events import AlertReceived, Event, FlattenRequested, IntentGiven, ResyncRequested
 from desk.core.ids import (
     AccountId,
     CauseId,
@@ -28,6 +28,7 @@ from desk.core.records import (
     AccountChanged,
     AccountReconciled,
     AlertJournalled,
+    CommandDecided,
     OrderChanged,
     PositionChanged,
     PositionClosed,
@@ -210,6 +211,8 @@ class Room:
         self.events: list[Event] = []
         self.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="buys 2 MNQZ6")
         self.on_flatten: Callable[[FlattenRequested], None] = lambda event: None
+        self.on_intent: Callable[[IntentGiven], Sequence[Record]] = lambda event: ()  # what then happens, journalled
+        self.on_resync: Callable[[ResyncRequested], None] = lambda event: None
         self.failure: Exception | None = None
         self.taken, self.heard = asyncio.Event(), asyncio.Event()  # an event was taken, and answered
         self.gate = asyncio.Event()
@@ -222,6 +225,20 @@ class Room:
     def alerts(self) -> list[AlertReceived]:
         return [event for event in self.events if isinstance(event, AlertReceived)]
 
+    @property
+    def intents(self) -> list[IntentGiven]:
+        return [event for event in self.events if isinstance(event, IntentGiven)]
+
+    async def _decide(self, event: IntentGiven) -> None:
+        """Journals the command with the verdict, and what the test says that follows."""
+        decided = CommandDecided(
+            cause=event.cause, account_id=event.account_id, contract_id=event.contract_id, intent=event.intent,
+            by=event.by, verdict=self.verdict, ts=event.ts,
+        )  # fmt: skip
+        records: list[Record] = [decided, *self.on_intent(event)]
+        await self.desk.journal.append(records)
+        self.tell(*records)
+
     async def answer_all(self) -> None:
         """Journals alerts with the verdict and answers. Ends when cancelled."""
         while True:
@@ -229,6 +246,9 @@ class Room:
                 self.taken.set()
                 await self.gate.wait()
                 self.events.append(event)
+                if isinstance(event, ResyncRequested):
+                    self.on_resync(event)
+                    continue
                 assert answer is not None, "surfaces only ask"
                 if self.failure is not None:
                     answer.set_exception(self.failure)
@@ -238,6 +258,8 @@ class Room:
                     await self.desk.journal.append([record])
                 if isinstance(event, FlattenRequested):
                     self.on_flatten(event)
+                if isinstance(event, IntentGiven):
+                    await self._decide(event)
                 if not answer.done():
                     answer.set_result(self.verdict)
                 self.heard.set()
@@ -272,6 +294,7 @@ def _desk(journal: Journal, clock: StillClock, quotes: Quotes) -> Desk:
         phase=Phase.READY,
         catalogue={MNQ.contract_id: MNQ},
         account_id=ACCOUNT,
+        max_position=4,
         steps=[
             StartStep("login", 0.0, 0.27),
             StartStep("accounts", 0.27, 0.50),

@@ -75,8 +75,12 @@ async def test_an_empty_line_does_nothing(room: Room, caller: Caller) -> None:
     assert await run(room, "   ", caller) == CommandResult(True, None, ())
 
 
-async def test_only_flatten_changes_exposure() -> None:
-    assert [name for name, command in COMMANDS.items() if command.does_change_exposure] == ["flatten"]
+async def test_what_only_shows_something_is_not_called_a_trade() -> None:
+    shows = {name for name, command in COMMANDS.items() if not command.does_change_exposure}
+    assert shows == {
+        "accounts", "switch_account", "contracts", "quote", "history", "positions", "orders", "plans", "monitor", "alerts",
+        "why", "status", "bot", "help", "quit",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -88,10 +92,25 @@ async def test_only_flatten_changes_exposure() -> None:
         ("help fl", ["flatten"]),
         ("positions ", []),
         ("nonsense x", []),
+        ("trade m", ["MNQ"]),
+        ("trade MNQ ", ["buy", "sell"]),
+        ("trade MNQ buy 1 s", ["stop="]),
+        ("trade MNQ buy 1 stop=80 t", ["target=", "trail="]),
+        ("trade MNQ buy 1 stop=80 s", []),
+        ("trade account=", ["account=PAPER-50K"]),
+        ("stop_bracket MNQ buy 1 1 2 3 --", ["--breakeven"]),
+        ("switch_account p", ["PAPER-50K"]),
+        ("flatten ", ["MNQ", "PAPER-50K", "all"]),
     ],
 )
 async def test_tab_offers_what_fits(room: Room, typed: str, offered: list[str]) -> None:
     assert complete(room.desk, typed) == offered
+
+
+async def test_tab_offers_what_is_held_and_what_works(room: Room) -> None:
+    room.tell(*rooms.position_records())
+    assert complete(room.desk, "close ") == ["MNQZ6"]
+    assert complete(room.desk, "cancel 50") == ["503", "502"]
 
 
 # --- the market --------------------------------------------------------------------------------------------------
@@ -192,12 +211,10 @@ async def test_contracts_show_the_gateways_economics(room: Room, caller: Caller)
 async def test_a_position_shows_both_legs_and_that_it_is_protected(room: Room, caller: Caller) -> None:
     room.tell(*rooms.position_records())
     room.quotes.say("21044.25", T0)
-    text = (await run(room, "positions", caller)).text
-    row = text.splitlines()[1].split()
-    assert row == [
-        "MNQZ6", "long", "2", "21034.25", "21014.25", "working", "21074.25", "working", "+40.00", "0", "ms", "yes",
-        "0", "ms", "PAPER-50K",
-    ]  # fmt: skip
+    account, _, row, note = (await run(room, "positions", caller)).text.splitlines()
+    assert account == "PAPER-50K"
+    assert row.split() == ["1", "MNQZ6", "long", "2", "21034.25", "21014.25", "21074.25", "+40.00", "yes"]
+    assert note == "Valued at quotes up to 0 ms old, before fees."
 
 
 @pytest.mark.parametrize("stop", [None, OrderState.SUSPENDED, OrderState.UNKNOWN])
@@ -205,7 +222,7 @@ async def test_a_position_whose_stop_does_not_work_is_not_called_protected(
     room: Room, caller: Caller, stop: OrderState | None
 ) -> None:
     room.tell(*rooms.position_records(stop=stop))
-    assert " NO " in (await run(room, "positions", caller)).text
+    assert (await run(room, "positions", caller)).text.splitlines()[2].split()[-1] == "NO"
     assert not view.view_positions(room.desk)[0].is_protected
 
 
@@ -233,7 +250,7 @@ async def test_the_last_exit_tells_its_reason(room: Room, caller: Caller) -> Non
     room.tell(*rooms.position_records(), *rooms.flat_records())
     text = (await run(room, "positions", caller)).text
     assert text.startswith("No open position.")
-    assert text.splitlines()[-1].split()[:4] == ["MNQZ6", "long", "2", "manual"]
+    assert text.splitlines()[-1].split()[:3] == ["MNQZ6", "+2", "manual"]
 
 
 async def test_nothing_known_is_not_shown_as_nothing_held(room: Room, caller: Caller) -> None:
@@ -246,13 +263,12 @@ async def test_nothing_known_is_not_shown_as_nothing_held(room: Room, caller: Ca
 async def test_orders_show_role_and_gateway_id(room: Room, caller: Caller) -> None:
     room.tell(*rooms.position_records())
     lines = (await run(room, "orders", caller)).text.splitlines()
-    assert sorted(line.split()[1] for line in lines[1:]) == ["stop", "target"]
-    assert "502" in lines[1]
+    assert [line.split()[:3] for line in lines[2:]] == [["502", "MNQZ6", "stop"], ["503", "MNQZ6", "target"]]
 
 
 async def test_accounts_mark_the_default_one(room: Room, caller: Caller) -> None:
     row = (await run(room, "accounts", caller)).text.splitlines()[1].split()
-    assert row[:5] == ["*", "PAPER-50K", str(ACCOUNT), "50,000.00", "yes"]
+    assert row[:6] == ["*", "1", "PAPER-50K", str(ACCOUNT), "50,000.00", "yes"]
 
 
 # --- the story ---------------------------------------------------------------------------------------------------
@@ -351,7 +367,7 @@ async def test_flatten_waits_until_it_is_proven(room: Room, caller: Caller) -> N
         room.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="flattening", plan_id=plan.plan_id)
 
     room.on_flatten = begin
-    running = asyncio.create_task(run(room, "flatten MNQ", replace(caller, say=said.append)))
+    running = asyncio.create_task(run(room, "flatten MNQ yes", replace(caller, say=said.append)))
     await room.heard.wait()
     room.tell(*rooms.flat_records())
     assert not running.done(), "the plan still runs"
@@ -371,7 +387,7 @@ async def test_flatten_that_leaves_something_names_it(
     monkeypatch.setattr(flatten_module, "_SAY_EVERY_S", unit / 5)
     monkeypatch.setattr(flatten_module, "_SETTLE_S", unit)
     room.tell(*rooms.position_records())
-    result = await run(room, "flatten", caller)
+    result = await run(room, "flatten yes", caller)
     assert not result.ok
     assert "NOT FLAT YET" in result.text
     assert "MNQZ6 +2 in PAPER-50K" in result.text
@@ -404,14 +420,14 @@ async def test_flatten_yes_asks_nothing(room: Room, caller: Caller, line: str) -
 
 async def test_flatten_in_shadow_says_that_nothing_was_sent(room: Room, caller: Caller) -> None:
     room.verdict = Verdict(kind=VerdictKind.WOULD_SEND, reason="shadow", text="shadow: would flatten")
-    result = await run(room, "flatten", caller)
+    result = await run(room, "flatten yes", caller)
     assert not result.ok
     assert "would_send: shadow" in result.text
 
 
 async def test_flatten_without_a_journal_says_that_nothing_was_done(room: Room, caller: Caller) -> None:
     room.failure = StoreError("disk full")
-    assert "Nothing was done" in (await run(room, "flatten", caller)).text
+    assert "Nothing was done" in (await run(room, "flatten yes", caller)).text
 
 
 # --- the house ---------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from desk.runtime.desk import Phase
-from desk.surfaces.calls import Urls
-from desk.surfaces.console import print_page, run_console, toolbar_text
+from desk.surfaces.calls import Sitting, Urls
+from desk.surfaces.console import print_page, prompt_text, run_console, toolbar_text
 from desk.surfaces.sheet import Line
 from tests.surfaces import room as rooms
 from tests.surfaces.room import Room
@@ -119,6 +119,13 @@ async def test_the_toolbar_names_what_a_person_must_see(room: Room) -> None:
     assert text == (" PAPER | starting | user hub DOWN | 1 position, 1 UNPROTECTED | 1 orders | trouble: market hub")
     room.desk.mode = "live"
     assert "LIVE-SHADOW" in toolbar_text(room.desk)
+
+
+async def test_the_prompt_names_another_account_than_the_bots(room: Room) -> None:
+    assert prompt_text(room.desk, Sitting()) == "desk> "
+    assert prompt_text(room.desk, Sitting(account_id=rooms.ACCOUNT)) == "desk> "
+    room.desk.account_id = None
+    assert prompt_text(room.desk, Sitting(account_id=rooms.ACCOUNT)) == "desk PAPER-50K> "
 
 
 def test_a_pipe_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:

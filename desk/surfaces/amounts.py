@@ -1,0 +1,129 @@
+"""Numbers as people type them: quantities, prices on the grid, distances, spans of time, order ids.
+
+Pure, and total: whatever is typed gives a number within its range or a ``BadCall`` that says what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from desk.core.ids import GatewayOrderId
+from desk.core.words import Contract
+from desk.surfaces.calls import BadCall, whole_number
+from desk.surfaces.show import price_text
+
+__all__ = [
+    "MOST_QTY",
+    "Where",
+    "has_decimal_point",
+    "read_order_id",
+    "read_price",
+    "read_qty",
+    "read_span",
+    "read_ticks",
+    "read_where",
+    "shown",
+]
+
+MOST_QTY = 1_000
+MOST_TICKS = 100_000
+MOST_PRICE = Decimal(10_000_000)
+LONGEST_SPAN = timedelta(days=7)
+_NUMBER = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})", re.ASCII)
+_SPAN = re.compile(r"([0-9]{1,7})([smhd]?)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A stop or a target: ``ticks`` from the fill, or an exact ``price``. Exactly one of the two."""
+
+    ticks: int | None = None
+    price: Decimal | None = None
+
+
+def shown(text: str) -> str:
+    """What was typed, short enough for a sentence and without anything that moves a cursor."""
+    return ascii(text if len(text) <= 30 else text[:30] + "...")
+
+
+def has_decimal_point(text: str) -> bool:
+    return "." in text
+
+
+def read_qty(text: str, name: str = "quantity") -> int:
+    qty = whole_number(text, MOST_QTY)
+    if qty is None or not text.isascii():
+        raise BadCall(f"{name} {shown(text)}: write whole contracts from 1 to {MOST_QTY:,}")
+    return qty
+
+
+def read_price(text: str, contract: Contract, name: str = "price") -> Decimal:
+    """A price above zero on the contract's grid."""
+    price = _number(text)
+    if price is None or not 0 < price <= MOST_PRICE:
+        raise BadCall(f"{name} {shown(text)}: write a price of {contract.name} as a number above 0, without commas")
+    if not contract.is_on_grid(price):
+        raise BadCall(
+            f"{name} {shown(text)} is off the grid of {contract.name} (tick {contract.tick_size:f}): "
+            f"the nearest prices are {_beside(contract, price)}"
+        )
+    return price
+
+
+def read_ticks(text: str, contract: Contract, name: str, *, least: int = 1) -> int:
+    """A distance: ``80`` or ``80t`` in ticks, ``20p`` in points, which must be whole ticks."""
+    unit = text[-1:].lower()
+    number = _number(text[:-1] if unit in {"p", "t"} else text)
+    if number is None:
+        raise BadCall(f"{name} {shown(text)}: write a distance, 80 for ticks or 20p for points")
+    if unit != "p" and number != number.to_integral_value():
+        raise BadCall(f"{name} {shown(text)}: ticks are whole; for points write {number:f}p")
+    points = number if unit == "p" else number * contract.tick_size
+    if unit == "p" and not contract.is_on_grid(points):
+        beside = _beside(contract, points, "p")
+        raise BadCall(f"{name} {shown(text)} is no whole number of ticks of {contract.tick_size:f}: write {beside}")
+    ticks = int(points / contract.tick_size)
+    if not least <= ticks <= MOST_TICKS:
+        raise BadCall(f"{name} {shown(text)}: from {least} to {MOST_TICKS:,} ticks")
+    return ticks
+
+
+def read_where(text: str, contract: Contract, name: str) -> Where:
+    """``80`` ticks, ``20p`` points, ``@21000.25`` the exact price."""
+    if text.startswith("@"):
+        return Where(price=read_price(text[1:], contract, name))
+    return Where(ticks=read_ticks(text, contract, name))
+
+
+def read_span(text: str, name: str) -> timedelta:
+    """``90`` or ``90s`` seconds, ``15m``, ``2h``."""
+    match = _SPAN.fullmatch(text.lower())
+    span = timedelta(seconds=int(match[1]) * _SECONDS[match[2]]) if match else timedelta(0)
+    if not timedelta(0) < span <= LONGEST_SPAN:
+        raise BadCall(f"{name} {shown(text)}: write 90 for seconds, 15m or 2h; at most {LONGEST_SPAN.days} days")
+    return span
+
+
+def read_order_id(text: str) -> GatewayOrderId:
+    number = whole_number(text.removeprefix("#"), 2**63 - 1)
+    if number is None:
+        raise BadCall(f"{shown(text)} is not an order id. orders shows them in its first column")
+    return GatewayOrderId(number)
+
+
+def _number(text: str) -> Decimal | None:
+    """Plain digits with at most one point; everything else (NaN, signs, exponents, commas) is no number here."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def _beside(contract: Contract, price: Decimal, unit: str = "") -> str:
+    """The valid values below and above one that is off the grid."""
+    below, above = (
+        (price / contract.tick_size).to_integral_value(way) * contract.tick_size for way in (ROUND_FLOOR, ROUND_CEILING)
+    )
+    words = [price_text(value, contract) + unit for value in (below, above) if value > 0]
+    return " or ".join(words)

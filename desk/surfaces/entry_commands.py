@@ -1,0 +1,99 @@
+"""The order tickets of the console: ``trade``, ``limit``, ``bracket`` and the others of ``ticket.py``, one handler for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from desk.core.ids import AccountId
+from desk.core.intents import Enter, Exit, Intent, Reduce
+from desk.core.words import Contract, OrderType, Quote
+from desk.runtime.desk import Desk
+from desk.surfaces import market
+from desk.surfaces.arguments import Arguments, take_apart
+from desk.surfaces.calls import BadCall, Caller, CommandResult, Handler
+from desk.surfaces.entry_terms import ENTRY_OPTIONS, Scene
+from desk.surfaces.giving import Wanted, give
+from desk.surfaces.intent_words import entries_of, expected_fill, intent_words, risk_words
+from desk.surfaces.places import account_for, contract_of, find_position
+from desk.surfaces.plan_words import account_name
+from desk.surfaces.show import price_text
+from desk.surfaces.ticket import BREAKEVEN_FLAG, write_ticket
+
+__all__ = ["ticket"]
+
+
+def ticket(command: str, usage: str) -> Handler:
+    """The handler of one kind of ticket."""
+
+    async def handle(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
+        flags = {BREAKEVEN_FLAG} if command == "stop_bracket" else ()
+        asked = take_apart(args, ENTRY_OPTIONS, usage, flags)
+        if not asked.words:
+            raise BadCall(f"which symbol? Write {usage}")
+        account_id, contract = _place(desk, caller, command, asked)
+        held = desk.state.position_qty((account_id, contract.contract_id))
+        scene = Scene(contract=contract, held=held, max_position=desk.max_position, now=desk.clock.now())
+        intent = write_ticket(command, scene, asked)
+        newest = await _quote_for(desk, contract, intent)
+        for entry in entries_of(intent):
+            _check_market(entry, contract, newest)
+        question = _question(desk, account_id, contract, held, intent, newest)
+        return await give(desk, caller, Wanted(account_id, contract.contract_id, intent, question, asked.has_yes))
+
+    return handle
+
+
+def _place(desk: Desk, caller: Caller, command: str, asked: Arguments) -> tuple[AccountId, Contract]:
+    if command == "reverse":
+        position = find_position(desk, caller, asked.words[0], asked.options)
+        return position.account_id, contract_of(desk, position.contract_id)
+    return account_for(desk, caller, asked.options), desk.contract(asked.words[0])
+
+
+async def _quote_for(desk: Desk, contract: Contract, intent: Intent) -> Quote | None:
+    """A quote that is not old. Waited for where the risk or the engine's own prices cannot do without."""
+    await desk.quotes.watch(contract.contract_id)  # trailing needs them, too
+    entries = entries_of(intent)
+    if not entries:
+        return None
+    needs = any(entry.stop_ticks is None or entry.touch_price is not None for entry in entries)
+    needs = needs or any(entry.type is OrderType.TRAILING_STOP for entry in entries)
+    newest = await market.newest_quote(desk, contract.contract_id) if needs else desk.quotes.quote(contract.contract_id)
+    return newest if newest is not None and desk.clock.now() - newest.ts_recv < market.FRESH else None
+
+
+def _check_market(entry: Enter, contract: Contract, newest: Quote | None) -> None:
+    """Exact exits of an order that fills where the market is lie on their sides of it."""
+    fill = expected_fill(entry, newest)
+    if fill is None:
+        return
+    below, above = ("below", "above") if entry.side.sign > 0 else ("above", "below")
+    exits: list[tuple[str, Decimal | None, int]] = [("stop", entry.care.stop_price, 1)]
+    exits += [("target", stage.target_price, -1) for stage in entry.stages]
+    for name, price, sign in exits:
+        if price is not None and (fill - price) * sign * entry.side.sign <= 0:
+            raise BadCall(
+                f"the {name} {price_text(price, contract)} of a {entry.side} has to lie {below if sign > 0 else above} "
+                f"where it fills, and {contract.name} is at {price_text(fill, contract)}"
+            )
+
+
+def _question(
+    desk: Desk, account_id: AccountId, contract: Contract, held: int, intent: Intent, newest: Quote | None
+) -> str:
+    account = account_name(desk, account_id)
+    side = "long" if held > 0 else "short"
+    if isinstance(intent, Exit | Reduce):
+        qty = intent.qty if isinstance(intent, Reduce) else abs(held)
+        way = "sell" if held > 0 else "buy"
+        return (
+            f"{account}: {way} {qty} {contract.name} at market, which closes {qty} of {side} {abs(held)}; "
+            "reduce-only, it never opens the other side."
+        )
+    words = intent_words(intent, contract, contract.name)
+    if not entries_of(intent):
+        return f"{account}: {side} {abs(held)} {words}."
+    has = f" Held now: {side} {abs(held)}." if held else ""
+    now = f" Market {price_text(newest.bid, contract)} / {price_text(newest.ask, contract)}." if newest else ""
+    return f"{account}: {words}; {risk_words(intent, contract, newest)}.{has}{now}"

@@ -1,0 +1,208 @@
+"""From a command to the engine: ask the person, ask the engine, wait briefly, tell what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from desk.core.errors import StoreError, Unavailable
+from desk.core.events import IntentGiven
+from desk.core.ids import AccountId, ClientOrderId, ContractId, stop_leg_id
+from desk.core.intents import Intent
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan
+from desk.core.records import IncidentRaised, OrderChanged, PlanEnded, Record, Verdict, VerdictKind
+from desk.core.words import OrderType
+from desk.engine.state import State
+from desk.runtime.desk import Desk
+from desk.surfaces import view
+from desk.surfaces.calls import Caller, CommandResult
+from desk.surfaces.deeds import deed
+from desk.surfaces.shapes import PositionView
+from desk.surfaces.sheet import Cell, Line, Sheet
+from desk.surfaces.show import price_text
+from desk.surfaces.ticket import later
+
+__all__ = ["Wanted", "ask_person", "give"]
+
+WAIT_S = 3.0
+_ENDING = (AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan)  # the others may run for hours
+_COLOURS = {OrderState.REJECTED: "red", OrderState.EXPIRED: "red", OrderState.UNKNOWN: "bold yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One command, understood. ``question``: everything that a person must see before saying yes."""
+
+    account_id: AccountId
+    contract_id: ContractId | None
+    intent: Intent
+    question: str
+    has_yes: bool
+
+
+async def ask_person(caller: Caller, question: str, *, has_yes: bool) -> CommandResult | None:
+    """None: yes. Else the answer for whoever did not say so; where nobody can be asked, the question with what to write."""
+    if has_yes:
+        return None
+    if caller.confirm is None:
+        lines = (Line(f"{question} Really?"), Line("Nothing was done. Write it again with yes as the last word."))
+        return CommandResult(False, {"verdict": None, "question": question}, lines)
+    if await caller.confirm(f"{question} Really?"):
+        return None
+    return CommandResult(True, {"verdict": None, "question": question}, (Line("Nothing was done."),))
+
+
+async def give(desk: Desk, caller: Caller, wanted: Wanted) -> CommandResult:
+    """Asks, hands the intent to the engine, and tells what became of it within three seconds."""
+    asked_at = desk.clock.now()
+    answer = await ask_person(caller, wanted.question, has_yes=wanted.has_yes)
+    if answer is not None:
+        return answer
+    now = desk.clock.now()
+    event = IntentGiven(
+        cause=desk.new_cause(),
+        account_id=wanted.account_id,
+        contract_id=wanted.contract_id,
+        intent=later(wanted.intent, now - asked_at),
+        by=caller.by,
+        ts=now,
+    )
+    try:
+        verdict = await desk.ask(event)
+    except StoreError as error:
+        return CommandResult.failed(f"Nothing was done, the journal could not be written: {error}. Try again.")
+    except Unavailable as error:
+        return CommandResult.failed(f"Nothing was done: {error}")
+    if verdict.kind is not VerdictKind.ACCEPTED:
+        reason = f" ({verdict.reason})" if verdict.reason else ""
+        line = Line(f"{verdict.kind.value}: {verdict.text}{reason}", "yellow")
+        return CommandResult(False, _data(event, verdict), (line, *_foot(event, verdict)))
+    is_settled = await desk.until(lambda state: _is_settled(state, event, verdict), WAIT_S)
+    return await _told(desk, event, verdict, is_settled)
+
+
+# --- waiting -------------------------------------------------------------------------------------------------------
+
+
+def _is_settled(state: State, event: IntentGiven, verdict: Verdict) -> bool:
+    """Nothing of it is in flight: orders rest, filled with a working stop, or are over; plans with an end have ended."""
+    ids = (verdict.plan_id or "").split()
+    plans = [plan for plan in state.plans.values() if plan.plan_id in ids or plan.cause == event.cause]
+    if any(isinstance(plan, _ENDING) for plan in plans):
+        return False
+    return all(tag in state.orders for tag in verdict.orders) and all(
+        _is_order_settled(state, order) for order in _entries(state, event, verdict.orders)
+    )
+
+
+def _entries(state: State, event: IntentGiven, tags: Sequence[ClientOrderId]) -> list[TrackedOrder]:
+    orders = state.orders.values()
+    return [o for o in orders if o.role is Role.ENTRY and (o.cause == event.cause or o.client_order_id in tags)]
+
+
+def _is_order_settled(state: State, order: TrackedOrder) -> bool:
+    if order.state is OrderState.FILLED:
+        stop = state.orders.get(stop_leg_id(order.client_order_id))
+        return stop is not None and (stop.state is OrderState.WORKING or stop.state.is_over)
+    is_resting = order.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED} and order.type is not OrderType.MARKET
+    return is_resting or order.state.is_over
+
+
+# --- telling -------------------------------------------------------------------------------------------------------
+
+
+async def _told(desk: Desk, event: IntentGiven, verdict: Verdict, is_settled: bool) -> CommandResult:
+    records = await _news(desk, event)
+    orders = [record.order for record in records if isinstance(record, OrderChanged)]
+    has_failed = any(o.role is Role.ENTRY and o.state in {OrderState.REJECTED, OrderState.EXPIRED} for o in orders)
+    position = _position(desk, event)
+    rows = [_row(desk, record) for record in records]
+    if event.contract_id is not None and not has_failed:
+        rows.append((Cell("position"), Cell(_position_words(desk, position))))
+    lines: list[Line | Sheet] = [Line(f"accepted: {verdict.text}", "" if has_failed else "green")]
+    if rows:
+        lines.append(Sheet.of("what,is", rows))
+    if not is_settled:
+        lines.append(
+            Line(f"Not settled after {WAIT_S:.0f} s; it goes on. orders and plans show how far it is.", "yellow")
+        )
+    data = _data(event, verdict) | {
+        "is_settled": is_settled,
+        "orders": [_order_data(record) for record in records if isinstance(record, OrderChanged)],
+        "position": position,
+    }
+    return CommandResult(not has_failed, data, (*lines, *_foot(event, verdict)))
+
+
+async def _news(desk: Desk, event: IntentGiven) -> list[Record]:
+    """From the journal under the command's id: each order as it is now, how plans ended, what needs a person."""
+    try:
+        rows = await desk.journal.story(event.cause)
+    except StoreError:
+        return []  # what was done is done; why tells it once the journal can be read
+    newest: dict[str, Record] = {}
+    for row in rows:
+        match row.record:
+            case OrderChanged(order=order):
+                newest[order.client_order_id] = row.record
+            case PlanEnded(plan_id=plan_id) if not plan_id.startswith(("enter:", "protect:")):  # orders tell it
+                newest[plan_id] = row.record
+            case IncidentRaised():
+                newest[f"incident {row.seq}"] = row.record
+            case _:
+                pass
+    return list(newest.values())
+
+
+def _row(desk: Desk, record: Record) -> tuple[Cell, Cell]:
+    if isinstance(record, PlanEnded):
+        return Cell(record.plan_id.partition(":")[0]), Cell(record.result)
+    what, numbers = deed(desk, record)
+    style = _COLOURS.get(record.order.state, "") if isinstance(record, OrderChanged) else ""
+    return Cell(what, "bold red" if isinstance(record, IncidentRaised) else style), Cell(numbers)
+
+
+def _position(desk: Desk, event: IntentGiven) -> PositionView | None:
+    place = (event.account_id, event.contract_id)
+    return next((p for p in view.view_positions(desk) if (p.account_id, p.contract_id) == place), None)
+
+
+def _position_words(desk: Desk, position: PositionView | None) -> str:
+    if position is None:
+        return "flat"
+    price = price_text(position.avg_price, desk.catalogue.get(position.contract_id))
+    return f"{position.qty:+d} {position.symbol} at {price}, protected {position.coverage}"
+
+
+def _order_data(record: OrderChanged) -> dict[str, object]:
+    order = record.order
+    return {
+        "client_order_id": order.client_order_id,
+        "gateway_order_id": order.gateway_order_id,
+        "role": order.role.value,
+        "side": order.side.value,
+        "type": order.type.value,
+        "qty": order.qty,
+        "state": order.state.value,
+        "filled_qty": order.filled_qty,
+        "filled_price": order.filled_price,
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "why": record.why,
+    }
+
+
+def _data(event: IntentGiven, verdict: Verdict) -> dict[str, object]:
+    return {
+        "command_id": event.cause,
+        "verdict": verdict.kind.value,
+        "reason": verdict.reason,
+        "text": verdict.text,
+        "warnings": verdict.warnings,
+        "plan_id": verdict.plan_id,
+    }
+
+
+def _foot(event: IntentGiven, verdict: Verdict) -> tuple[Line, ...]:
+    return (*(Line(warning, "yellow") for warning in verdict.warnings), Line(f"why {event.cause}", "dim"))

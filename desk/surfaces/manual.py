@@ -1,0 +1,114 @@
+"""What ``help NAME`` says beyond the row of the table: forms and examples of the commands that trade."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["MANUAL", "USAGE"]
+
+# What to write, by command: the one place for the forms, shown by help and by every refusal.
+USAGE: Mapping[str, str] = {
+    "trade": "trade SYMBOL buy|sell QTY stop=80 [target=160]",
+    "limit": "limit SYMBOL buy|sell QTY PRICE stop=80 [target=160]",
+    "stop": "stop SYMBOL buy|sell QTY PRICE stop=80 [target=160]",
+    "stop_buy": "stop_buy SYMBOL QTY PRICE stop=80 [target=160]",
+    "stop_sell": "stop_sell SYMBOL QTY PRICE stop=80 [target=160]",
+    "touch": "touch SYMBOL buy|sell QTY PRICE stop=80 [target=160]",
+    "stop_limit": "stop_limit SYMBOL buy|sell QTY STOP LIMIT stop=80 [target=160]",
+    "join": "join SYMBOL buy|sell QTY stop=80 [target=160]",
+    "trail": "trail SYMBOL buy|sell QTY AMOUNT [stop=80]",
+    "bracket": "bracket SYMBOL buy|sell QTY STOP_TICKS PROFIT_TICKS",
+    "native_bracket": "native_bracket SYMBOL buy|sell QTY STOP_PRICE PROFIT_PRICE",
+    "stop_bracket": "stop_bracket SYMBOL buy|sell QTY ENTRY STOP PROFIT [--breakeven]",
+    "oco": "oco SYMBOL QTY BUY_STOP SELL_STOP stop=80 [target=160]",
+    "reverse": "reverse POSITION|SYMBOL [QTY] stop=80 [target=160]",
+    "close": "close POSITION|SYMBOL [QTY]",
+    "modify_stop": "modify_stop POSITION|SYMBOL PRICE",
+    "modify_tp": "modify_tp POSITION|SYMBOL PRICE",
+    "breakeven": "breakeven POSITION|SYMBOL [OFFSET_TICKS]",
+    "trail_off": "trail_off POSITION|SYMBOL",
+    "cancel": "cancel ORDER_ID",
+    "cancel_all": "cancel_all [SYMBOL]",
+    "modify": "modify ORDER_ID [QTY] [PRICE]",
+}
+
+_OPTIONS = (
+    "  stop=80      needed: ticks from the fill; 20p points, @20980.25 a price",
+    "  target=160   likewise; several: 40,80 (split evenly), 40:1,80:2, 40:1,none:1",
+    "  be=40[:4]    40 ticks in favour: the stop goes to the entry (plus 4 ticks)",
+    "  trail=40[:20[:4]]  the stop trails 40 ticks behind, from 20 on, in steps of 4",
+    "  expire=15m   an order that rests goes then; 90 (seconds), 15m, 2h",
+    "  account=NAME another account than this console's; name, id or number",
+    "  yes          as the last word: no question",
+)
+_HELD = (
+    "  POSITION is the number that positions shows; account=NAME where the symbol is",
+    "  held in another account.",
+)
+
+MANUAL: Mapping[str, tuple[str, ...]] = {
+    "trade": (
+        "  Against a position it only closes, never more than is held (see reverse).",
+        *_OPTIONS,
+        "  trade MNQ buy 2 stop=20p target=40p",
+        "  trade MNQ sell 3 stop=80 target=40:2,120:1 be=40",
+    ),
+    "limit": (*_OPTIONS, "  limit MNQ buy 1 20990.25 stop=80 target=160 expire=15m"),
+    "stop": (*_OPTIONS, "  stop MNQ buy 1 21050 stop=80        (to move a position's stop: modify_stop)"),
+    "stop_buy": (*_OPTIONS, "  stop_buy MNQ 1 21050 stop=80"),
+    "stop_sell": (*_OPTIONS, "  stop_sell MNQ 1 20950 stop=80"),
+    "touch": (
+        "  Emulated: the desk sends a market order once the market trades there.",
+        *_OPTIONS,
+        "  touch MNQ buy 1 20950 stop=80",
+    ),
+    "stop_limit": (
+        "  Emulated: once the market trades at STOP, a limit order at LIMIT goes out.",
+        *_OPTIONS,
+        "  stop_limit MNQ buy 1 21050 21052.5 stop=80",
+    ),
+    "join": ("  A buy joins the best bid, a sell the best ask.", *_OPTIONS, "  join MNQ buy 1 stop=80"),
+    "trail": (
+        "  AMOUNT is in points. Against a position its stops trail from now on (trail_off",
+        "  ends it); else it is an entry by a trailing stop, and needs stop=.",
+        *_OPTIONS,
+        "  trail MNQ sell 2 10        trail MNQ buy 1 15 stop=80",
+    ),
+    "bracket": (*_OPTIONS[2:4], *_OPTIONS[5:], "  bracket MNQ buy 1 80 160"),
+    "native_bracket": (*_OPTIONS[2:4], *_OPTIONS[5:], "  native_bracket MNQ buy 1 20980 21060"),
+    "stop_bracket": (
+        "  --breakeven: once the market is as far in favour as the stop was away, the",
+        "  stop goes to the entry.",
+        *_OPTIONS[2:],
+        "  stop_bracket MNQ buy 1 21050 21030 21090 --breakeven",
+    ),
+    "oco": ("  Whichever fills first, the other one goes.", *_OPTIONS, "  oco MNQ 1 21050 20950 stop=80 target=160"),
+    "reverse": (
+        "  First to verified flat, then the entry the other way; QTY as held if not said.",
+        *_OPTIONS[:4],
+        *_OPTIONS[5:],
+        "  reverse MNQ stop=80",
+    ),
+    "close": (*_HELD, "  close 1        close MNQ 1        (a part keeps the stop of the rest)"),
+    "modify_stop": (*_HELD, "  A stop only moves towards less risk.", "  modify_stop MNQ 21010.25"),
+    "modify_tp": (*_HELD, "  modify_tp MNQ 21090"),
+    "breakeven": (*_HELD, "  Refused while the market is not beyond it.", "  breakeven MNQ 2"),
+    "trail_off": (*_HELD, "  trail_off MNQ"),
+    "cancel": ("  orders shows the ids. A protective stop only goes where another one covers.", "  cancel 4711"),
+    "cancel_all": ("  Resting entries, the emulated ones too. Protective stops and targets stay.", "  cancel_all MNQ"),
+    "modify": (
+        "  One number: with a decimal point it is a price, else a quantity.",
+        "  Two: quantity, then price.",
+        "  modify 4711 1        modify 4711 21010.0        modify 4711 1 21010.25",
+    ),
+    "flatten": (
+        "  flatten                everything in every account of the login",
+        "  flatten MNQ            one symbol, in every account that holds it",
+        "  flatten account=NAME   one account; flatten MNQ account=NAME one symbol of it",
+    ),
+    "monitor": (
+        "  Has every account read at the gateway first; entries wait for that moment.",
+        "  It changes nothing by itself.",
+    ),
+    "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
+}
