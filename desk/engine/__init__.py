@@ -1,7 +1,7 @@
 """Level 3: the engine. One state, one function that decides (``decide``), one that changes it (``apply``), no I/O.
 
-Holds ``state``, ``apply``, ``decide`` with its parts (``alerts``, ``held``, ``entries``, ``exits``, ``reports``, ``reads``,
-``resume``), ``effects`` and ``snapshot``.
+Holds ``state``, ``apply``, ``decide`` with its parts (``alerts``, ``held``, ``entries``, ``exits``, ``reduces``, ``stops``,
+``adoption``, ``reports``, ``reads``, ``resume``), ``cover`` (what must have a stop), ``effects`` and ``snapshot``.
 Must not live here: waiting, clocks, sockets, files, locks. Start with ``decide.py``, then ``alerts.py``: where an alert
 becomes an order.
 """

@@ -17,10 +17,11 @@ from desk.core.plans import (
     ProtectPlan,
     ReducePlan,
     ReversePlan,
+    StopPlan,
     TouchPlan,
 )
 from desk.core.records import PlanEnded
-from desk.engine import amends, cares, eithers, groups, reduces, reverses, touches
+from desk.engine import amends, cares, eithers, groups, reduces, reverses, stops, touches
 from desk.engine.draft import Draft
 from desk.orders import enter, protect
 from desk.orders import exit as exit_plan
@@ -49,6 +50,8 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
                 draft.follow(plan, move)
                 if move.searches:
                     draft.search(account_id, plan.entry)
+            case StopPlan():
+                stops.resume(draft, plan)
             case ReducePlan():
                 reduces.resume(draft, plan)
             case AmendPlan():
@@ -70,6 +73,7 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
 _ORDER = (
     ExitPlan,
     FlattenPlan,
+    StopPlan,
     ProtectPlan,
     ReducePlan,
     AmendPlan,

@@ -1,7 +1,7 @@
 """Level 1: orders and plans, pure. How an order's state may change, and how everything with several steps goes on.
 
-Holds ``lifecycle`` (the order state table), ``reducing`` (the permission to cancel and close; only this room makes one),
-``enter``, ``exit``, ``flatten``, ``protect`` (one file per plan), ``move`` (what a plan's step asks for).
+Holds ``lifecycle`` (the order state table), ``reducing`` (the permission to lessen and to protect; only this room makes one),
+``enter``, ``exit``, ``flatten``, ``protect``, ``place``, ``reduce`` (one file per plan), ``move`` (what a plan's step asks for).
 Must not live here: anything that opens exposure, risk, I/O. Start with ``exit.py``.
 """
 

@@ -11,7 +11,18 @@ from desk.core.plans import Plan
 from desk.core.words import OrderStatus, OrderType, VenueOrder
 from desk.orders.reducing import Reducing
 
-__all__ = ["Move", "PlaceView", "Reading", "Timer", "backoff_s", "is_covered_by", "is_protected"]
+__all__ = [
+    "Move",
+    "Need",
+    "PlaceView",
+    "Reading",
+    "Timer",
+    "backoff_s",
+    "gap_known",
+    "gap_seen",
+    "is_protected",
+    "is_stop_against",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,7 @@ class Reading:
     working: tuple[VenueOrder, ...] = ()
     unseen: tuple[GatewayOrderId, ...] = ()
     is_settled: bool = True
+    own: frozenset[GatewayOrderId] = frozenset()  # which of the working orders are ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +76,43 @@ def backoff_s(tries: int, first_s: float = 0.5, most_s: float = 5.0) -> float:
     return min(most_s, first_s * 2.0 ** min(tries, 10))
 
 
-def is_protected(view: PlaceView) -> bool:
-    """The tracked state shows working stops for at least the whole position."""
-    need = abs(view.qty)
-    have = sum(
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What of a position is to be protected: ``qty`` contracts are, ``spare`` others are somebody else's business."""
+
+    qty: int
+    spare: int = 0
+
+    def gap(self, own: int, foreign: int) -> int:
+        """Contracts without a stop, where that many are covered. Stops of others count as far as theirs do not need them."""
+        return max(0, self.qty - own - max(0, foreign - self.spare))
+
+
+def gap_known(view: PlaceView, need: Need) -> int:
+    """Contracts of ``need`` for which the tracked state shows no working stop."""
+    own = sum(
         order.qty - order.filled_qty
         for order in view.ours
         if order.role is Role.STOP
         and order.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
         and order.side.sign * view.qty < 0
     )
-    have += sum(o.qty - o.filled_qty for o in view.foreign if _is_stop_against(o, view.qty))
-    return need > 0 and have >= need
+    return need.gap(own, sum(o.qty - o.filled_qty for o in view.foreign if is_stop_against(o, view.qty)))
 
 
-def is_covered_by(working: tuple[VenueOrder, ...], qty: int) -> bool:
-    """The gateway's own list shows open stops for at least the whole position, whoever placed them."""
-    return sum(order.qty - order.filled_qty for order in working if _is_stop_against(order, qty)) >= abs(qty)
+def gap_seen(seen: Reading, need: Need) -> int:
+    """Contracts of ``need`` for which the gateway's own list shows no open stop."""
+    stops = [order for order in seen.working if is_stop_against(order, seen.qty)]
+    own = sum(order.qty - order.filled_qty for order in stops if order.gateway_order_id in seen.own)
+    return need.gap(own, sum(o.qty - o.filled_qty for o in stops if o.gateway_order_id not in seen.own))
 
 
-def _is_stop_against(order: VenueOrder, qty: int) -> bool:
+def is_protected(view: PlaceView) -> bool:
+    """The tracked state shows working stops for at least the whole position."""
+    return view.qty != 0 and not gap_known(view, Need(abs(view.qty)))
+
+
+def is_stop_against(order: VenueOrder, qty: int) -> bool:
+    """An open stop that lessens a position of ``qty``."""
     is_stop = order.type in {OrderType.STOP, OrderType.TRAILING_STOP}
     return is_stop and order.status is OrderStatus.OPEN and order.side.sign * qty < 0
