@@ -260,6 +260,8 @@ class ReducePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     entered: int = 0  # signed contracts that entries of ours had filled when it began
     reason: ExitReason
     step: ReduceStep
+    seen_qty: int = 0  # signed position of the newest read
+    seen_at: datetime | None = None  # when the first read that showed it was asked for
     resizing: tuple[GatewayOrderId, ...] = ()  # cancels and modifies whose answers are still to come
     modifying: tuple[GatewayOrderId, ...] = ()  # which of them are modifies
     resized_at: datetime | None = None  # when the last of them came

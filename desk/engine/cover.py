@@ -46,7 +46,18 @@ def wrong_side_qty(state: State, place: Place) -> int:
     if entry is not None:
         return abs(position.qty) if entry.role is not Role.ENTRY else 0
     net = _net(state, place, position.flat_before, is_hopeful=False)
-    return min(abs(position.qty), abs(net)) if net * position.qty > 0 else 0
+    by_net = abs(net) if net * position.qty > 0 else 0
+    return min(abs(position.qty), max(by_net, _crossed_by_leg(state, place, position)))
+
+
+def _crossed_by_leg(state: State, place: Place, position: Position) -> int:
+    """Contracts of the newest execution there, where it is of a leg of ours, on the position's side, and the place was not flat
+    since: it was larger than what somebody had left of the position. Whether its row tells an opening is unknown (3.10)."""
+    last = state.last_fills.get(place)
+    order = state.orders.get(last.client_order_id) if last is not None and last.client_order_id is not None else None
+    if last is None or order is None or order.role is Role.ENTRY or last.fill.side.sign * position.qty < 0:
+        return 0
+    return last.fill.qty if position.flat_before is None or last.ts > position.flat_before else 0
 
 
 def need_of(state: State, place: Place, policy: ForeignPolicy) -> Need | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from desk.core.events import Outcome, OutcomeKind, SubmitSettled, TagSearched
@@ -13,7 +15,7 @@ from desk.engine.draft import Draft, unreported_fill, view_of
 from desk.engine.effects import Reduce
 from desk.engine.state import Place, State
 from desk.orders import Move, PlaceStop, enter, place, settle
-from desk.orders.move import Need, Reading, gap_known
+from desk.orders.move import Need, Reading, gap_known, gap_seen
 
 __all__ = [
     "follow",
@@ -158,7 +160,10 @@ def sweep_excess(draft: Draft, at: Place, seen: Reading) -> None:
     for order in [order for order in view.ours if order.role is Role.STOP and order.parent is None]:
         rest = tuple(other for other in view.ours if other.client_order_id != order.client_order_id)
         others = type(view)(view.account_id, view.contract_id, view.qty, rest, view.foreign)
-        if order.gateway_order_id in shown and not gap_known(others, Need(abs(qty))):
+        working = tuple(other for other in seen.working if other.gateway_order_id != order.gateway_order_id)
+        without = replace(seen, working=working)
+        is_covered = not gap_known(others, Need(abs(qty))) and not gap_seen(without, Need(abs(qty)))
+        if order.gateway_order_id in shown and is_covered:
             _cancel(draft, [order])
             return
 

@@ -180,12 +180,14 @@ def on_snapshot(plan: ReducePlan, sight: Sight, now: datetime) -> Move:
     seen, sign = sight.seen, 1 if plan.keeps > 0 else -1
     if sight.keeps * sign <= 0:
         return _end(plan, "the position turned", "entries filled against it meanwhile")
+    if plan.seen_at is None or seen.qty != plan.seen_qty:
+        plan = _replace(plan, seen_qty=seen.qty, seen_at=seen.asked_at)
     held, keeps = max(0, seen.qty * sign), abs(sight.keeps)
     if held - keeps > plan.qty:
         text = f"{plan.contract_id}: the position grew to {seen.qty:+d} while it was being reduced to {sight.keeps:+d}"
         return _try_later(_uncounted(plan), ("reduce.grown", text))
     if held:
-        move = _fit_legs(plan, sight, min(held, keeps), now)
+        move = _fit_legs(plan, sight, min(held, keeps))
         if move is not None:
             return move
     if held > keeps:
@@ -209,7 +211,9 @@ def on_timer(plan: ReducePlan) -> Move:
 def on_resume(plan: ReducePlan, now: datetime) -> Move:
     """After a start: nobody knows which answers were lost, so read first. A close that was sent may still be settling."""
     closed_at = now if plan.closed_at is not None else None
-    return _read(_replace(_uncounted(plan), resizing=(), modifying=(), resized_at=None, closed_at=closed_at))
+    return _read(
+        _replace(_uncounted(plan), resizing=(), modifying=(), seen_at=None, resized_at=None, closed_at=closed_at)
+    )
 
 
 # --- stops and targets ---------------------------------------------------------------------------------------------------
@@ -264,17 +268,19 @@ def _target_cuts(units: Sequence[Unit], sizes: dict[str, int], rest: int) -> dic
     return more
 
 
-def _fit_legs(plan: ReducePlan, sight: Sight, rest: int, now: datetime) -> Move | None:
+def _fit_legs(plan: ReducePlan, sight: Sight, rest: int) -> Move | None:
     """Makes stops and targets as large as the rest. None: they are."""
     units = sight.units
     if plan.replaces is not None:
         old = next((unit for unit in units if unit.key == plan.replaces), None)
         if old is not None and old.stop is not None:
-            return _replace_old(plan, sight, old, now)
+            return _replace_old(plan, sight, old)
         plan = _replace(plan, stop=None, replaces=None)  # the new stop has taken its place
     sizes = cuts(units, rest)
     if not sizes:
         return None
+    if not _is_sure(plan, sight):
+        return _wait(plan, BUSY_S)
     by_key = {unit.key: unit for unit in units}
     wanted = [(by_key[key], size) for key, size in sizes.items()]
     if plan.cannot_resize:
@@ -283,6 +289,13 @@ def _fit_legs(plan: ReducePlan, sight: Sight, rest: int, now: datetime) -> Move 
             return _stand_in(plan, sight, *stuck)
         wanted = [(unit, 0) for unit, _ in wanted]  # of a target alone, or whole units
     return _resize(plan, sight, wanted)
+
+
+def _is_sure(plan: ReducePlan, sight: Sight) -> bool:
+    """The legs that the read shows are those of the position that it shows: orders and position are two requests, and the one
+    may lag the other by a second. Else the leg that stayed could be taken for the one that traded."""
+    is_old = plan.seen_at is not None and sight.seen.asked_at >= plan.seen_at + SETTLES
+    return sight.is_agreed and (sight.seen.is_settled or is_old)
 
 
 def _resize(plan: ReducePlan, sight: Sight, wanted: list[tuple[Unit, int]]) -> Move:
@@ -340,7 +353,7 @@ def _stand_in(plan: ReducePlan, sight: Sight, unit: Unit, size: int) -> Move:
     return Move(placing, reducings=(place_stop(plan.plan_id, order, sight.seen.qty),))
 
 
-def _replace_old(plan: ReducePlan, sight: Sight, old: Unit, now: datetime) -> Move:
+def _replace_old(plan: ReducePlan, sight: Sight, old: Unit) -> Move:
     """The old pair goes as soon as the new stop is seen working, and not before."""
     is_working = any(unit.key == plan.stop and unit.stop is not None for unit in sight.units)
     if is_working:

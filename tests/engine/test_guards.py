@@ -235,6 +235,18 @@ def test_a_jump_from_long_to_short_by_our_own_stops_is_closed_at_once() -> None:
     calm(world)
 
 
+def test_a_stop_that_is_larger_than_what_somebody_left_opens_nothing_that_stays() -> None:
+    world = staged(3)
+    world.venue.may_reverse = True
+    trade_by_hand(world, Side.SELL, 1)
+    world.trade(world.leg(Role.STOP).gateway_order_id)
+    assert world.venue.qty(PLACE) == -1
+    world.run(2)
+    assert world.venue.qty(PLACE) == 0
+    assert incidents(world, "position.reversed")
+    calm(world)
+
+
 def test_a_person_who_turns_the_position_is_left_alone() -> None:
     world = staged(2)
     world.venue.may_reverse = True

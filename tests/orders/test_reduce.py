@@ -121,6 +121,16 @@ def test_a_pair_is_resized_before_anything_is_closed() -> None:
     ]
 
 
+def test_a_position_that_just_got_smaller_is_looked_at_again_before_a_leg_goes() -> None:
+    """Of two equal stages one traded; orders that lag would show both, and the wrong one would go."""
+    young = Reading(asked_at=at(0.1), qty=1, is_settled=False)
+    now = plan(2, 1)
+    move = reduce_plan.on_snapshot(now, Sight(seen=young, units=pairs(1, 1), keeps=1, is_agreed=True), at(0.1))
+    assert what(move) == []
+    again = follow(reduce_plan.on_timer(follow(move)))
+    assert see(again, 1, (pair(2, 1),), 0.5).result == "reduced to +1"
+
+
 def test_one_leg_that_kept_its_size_holds_the_close_back() -> None:
     resized = follow(see(plan(), 3, pairs(3)))
     for number in (10, 11):
