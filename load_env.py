@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from desk.core.errors import ConfigError
 from desk.core.secret import Secret
 from desk.settings import kinds, sources
+from desk.settings.conflicts import conflicts
 from desk.settings.hints import hints_for
 from desk.settings.kinds import Kind
 
@@ -102,6 +103,13 @@ class Settings:
     max_alert_age_s: float = _setting(
         "MAX_ALERT_AGE", kinds.number(1, 300), "15",
         "Seconds after which an entry is too late and refused. A late exit is always executed.")
+    foreign_positions: Literal["show", "protect"] = _setting(
+        "FOREIGN_POSITIONS", kinds.choice("show", "protect"), "show",
+        "Positions made by hand or by another tool are shown and told, and never closed by the desk. protect also places "
+        "a stop for what has none.")
+    foreign_stop_ticks: int | None = _setting(
+        "FOREIGN_STOP_TICKS", kinds.whole(4, 1000), None,
+        "Ticks between the average price of such a position and that stop. Needed for protect.")
     cache_init: Literal["eager", "lazy"] = _setting(
         "CACHE_INIT", kinds.choice("eager", "lazy"), "eager",
         "eager fetches history beside the start, lazy at the first `history`. Neither delays trading.")
@@ -139,26 +147,13 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
                 values[f.name] = row.kind.parse(origin.text) if origin.text else None
             except ValueError:
                 problems.append(f"{row.key} ({origin.where}): must be {row.kind.allowed}")
-    problems += _conflicts(values)
+    problems += conflicts(values)
     if values.get("trading_mode") == "live":
         problems += _missing_for_live(values)
     if problems:
         raise ConfigError("These settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in problems))
     _complete(values)
     return Settings(**values, hints=hints_for(values, given))
-
-
-def _conflicts(values: Mapping[str, Any]) -> list[str]:
-    """What contradicts itself. A key whose text was refused is not in ``values``."""
-    problems = []
-    port, size, token = values.get("webhook_port"), values.get("position_size"), values.get("webhook_token")
-    if port and port == values.get("api_port"):
-        problems.append("WEBHOOK_PORT and API_PORT must differ: the public and the private door are two listeners")
-    if size is not None and size > (values.get("max_position_size") or size):
-        problems.append("MAX_POSITION_SIZE must be at least POSITION_SIZE")
-    if token is not None and token == values.get("api_token"):
-        problems.append("WEBHOOK_TOKEN and API_TOKEN must differ: who may post alerts may not enter the private door")
-    return problems
 
 
 def _missing_for_live(values: Mapping[str, Any]) -> list[str]:
@@ -189,4 +184,6 @@ def _complete(values: dict[str, Any]) -> None:
     if values["webhook_allowed_ips"] is None and values["trading_mode"] == "live":
         values["webhook_allowed_ips"] = TRADINGVIEW_ADDRESSES
     values["webhook_allowed_ips"] = values["webhook_allowed_ips"] or None
+    if values["foreign_positions"] == "show":
+        values["foreign_stop_ticks"] = None
     values["no_color"] = bool(values["no_color"])

@@ -69,9 +69,8 @@ async def _run(settings: Settings, has_console: bool) -> int:
 
     sys.setswitchinterval(0.001)  # the journal's thread waits less for the interpreter
     configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color)
-    login = None
-    if settings.trading_mode == "live":
-        login = login_key(settings.project_x_api_url, settings.project_x_username or "")
+    is_live = settings.trading_mode == "live"
+    login = login_key(settings.project_x_api_url, settings.project_x_username or "") if is_live else None
     async with AsyncExitStack() as stack:
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
@@ -133,6 +132,7 @@ def _session_config(settings: Settings) -> Any:
             prefetch_timeframes=settings.prefetch_timeframes,
             is_cache_lazy=settings.cache_init == "lazy",
         ),
+        foreign_stop_ticks=settings.foreign_stop_ticks,
     )
 
 

@@ -137,6 +137,8 @@ BAD = {
     "POSITION_SIZE": ["0", "101", "1.5", "nan", "-1", "one"],
     "MAX_POSITION_SIZE": ["0", "201"],
     "MAX_ALERT_AGE": ["0", "301", "-5"],
+    "FOREIGN_POSITIONS": ["close", "yes"],
+    "FOREIGN_STOP_TICKS": ["3", "1001", "4.5"],
     "CACHE_INIT": ["true"],
     "PREFETCH_SYMBOLS": ["MNQ ES"],
     "PREFETCH_TIMEFRAMES": ["5", "0m", "1w", "5min"],
@@ -188,6 +190,7 @@ def test_a_file_that_cannot_be_read_is_refused(env_file: Path, content: bytes | 
     [
         ({"WEBHOOK_PORT": "8081"}, "WEBHOOK_PORT and API_PORT must differ"),
         ({"POSITION_SIZE": "3", "MAX_POSITION_SIZE": "2"}, "MAX_POSITION_SIZE must be at least POSITION_SIZE"),
+        ({"FOREIGN_POSITIONS": "protect"}, "FOREIGN_STOP_TICKS is missing"),
         ({"WEBHOOK_TOKEN": "same-token", "API_TOKEN": "same-token"}, "WEBHOOK_TOKEN and API_TOKEN must differ"),
     ],
 )

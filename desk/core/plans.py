@@ -35,6 +35,8 @@ __all__ = [
     "ReducePlan",
     "ReduceStep",
     "ReversePlan",
+    "StopPlan",
+    "StopStep",
     "Ticket",
     "TouchPlan",
 ]
@@ -143,16 +145,40 @@ class FlattenPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     started_at: datetime
 
 
-class ProtectPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A position of ours without a confirmed working stop: an incident with a deadline."""
+class StopStep(StrEnum):
+    SUBMITTED = "submitted"  # in flight
+    SEARCHING = "searching"  # outcome unknown: the tag is being looked up
+    WAITING = "waiting"  # between two searches
+
+
+class StopPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A protective stop that was placed by itself, until the venue has it or surely has not."""
 
     plan_id: str
     cause: CauseId
     account_id: AccountId
     contract_id: ContractId
-    naked_reads: int = 0  # reads in a row that showed the position and no stop
+    order: ClientOrderId
+    step: StopStep
+    misses: int = 0
+    missed_at: datetime | None = None  # the last search that counted as a miss
+    failures: int = 0  # searches that failed: the gateway could not be asked
+    started_at: datetime
+
+
+class ProtectPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Contracts without a confirmed working stop: an incident with a deadline."""
+
+    plan_id: str
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    naked_reads: int = 0  # reads in a row that showed the position and too few stops
     last_read_at: datetime | None = None  # when the last naked read was asked for
     is_announced: bool = False
+    is_foreign: bool = False  # not ours, protected by policy: never closed
+    attempt: int = 1  # of the stop that is placed; rises after a final refusal only
+    stop: ClientOrderId | None = None  # placed for the gap
     started_at: datetime
 
 
@@ -290,25 +316,40 @@ class CarePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReduceStep(StrEnum):
-    READING = "reading"
-    RESIZING = "resizing"  # legs get smaller, or a whole stage's legs go
+    READING = "reading"  # the gateway's own word on position and orders
+    RESIZING = "resizing"  # stops and targets get smaller, or a whole stage's go
+    PLACING = "placing"  # a smaller stop is on its way, because a leg cannot be resized
     CLOSING = "closing"  # the partial close is in flight
-    WAITING = "waiting"
+    WAITING = "waiting"  # a pause before the next read
 
 
 class ReducePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A part of a position to be closed, legs first."""
+    """A part of a position to be closed: its stops and targets first, then the contracts, until reads show what shall remain."""
 
     plan_id: str
     cause: CauseId
     account_id: AccountId
     contract_id: ContractId
-    qty: int  # contracts still to be closed
-    keeps: int  # signed position that shall remain
+    qty: int  # contracts that were asked to be closed
+    keeps: int  # signed position that shall remain; entries that fill meanwhile come on top
+    entered: int = 0  # signed contracts that entries of ours had filled when it began
     reason: ExitReason
     step: ReduceStep
-    closed_at: datetime | None = None
-    tries: int = 0
+    seen_qty: int = 0  # signed position of the newest read
+    seen_at: datetime | None = None  # when the first read that showed it was asked for
+    resizing: tuple[GatewayOrderId, ...] = ()  # cancels and modifies whose answers are still to come
+    modifying: tuple[GatewayOrderId, ...] = ()  # which of them are modifies
+    resized_at: datetime | None = None  # when the last of them came
+    cannot_resize: bool = False  # the venue refused another size of a leg
+    stop: ClientOrderId | None = None  # stands in for the stop of ``replaces``
+    attempt: int = 1  # of that stop; rises after a final refusal only
+    replaces: ClientOrderId | None = None  # an entry: its legs go once the new stop works
+    closed_at: datetime | None = None  # when the last close was sent, and then when it was answered
+    full_reads: int = 0  # reads since the last close settled that still showed too much
+    done_reads: int = 0  # reads in a row that showed what shall remain
+    counted_at: datetime | None = None  # when the last read that counted was asked for
+    tries: int = 0  # rounds that did not get on, for the back-off
+    is_announced: bool = False  # a person was told that it does not get on
     started_at: datetime
 
 
@@ -316,6 +357,7 @@ Plan = (
     EnterPlan
     | ExitPlan
     | FlattenPlan
+    | StopPlan
     | ProtectPlan
     | TouchPlan
     | GroupPlan

@@ -37,6 +37,7 @@ __all__ = [
     "PlanEnded",
     "PositionChanged",
     "PositionClosed",
+    "PositionNoted",
     "Record",
     "ResyncStarted",
     "Verdict",
@@ -166,6 +167,22 @@ class PositionClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ts: datetime
 
 
+class PositionNoted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person was told of contracts that the desk did not open, once for each position.
+
+    is_given_up: they cannot be protected either, and nobody tries again. theirs: at least so many are not ours although our
+    entries would explain them, because the desk closed its own.
+    """
+
+    cause: CauseId
+    account_id: AccountId
+    contract_id: ContractId
+    qty: int  # contracts that are not ours
+    is_given_up: bool = False
+    theirs: int = 0
+    ts: datetime
+
+
 class ExitExplained(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The reason of an end that was unknown became known."""
 
@@ -244,6 +261,7 @@ Record = (
     | FillRecorded
     | PositionChanged
     | PositionClosed
+    | PositionNoted
     | ExitExplained
     | AccountChanged
     | PlanChanged

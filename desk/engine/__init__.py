@@ -1,8 +1,9 @@
 """Level 3: the engine. One state, one function that decides (``decide``), one that changes it (``apply``), no I/O.
 
 Holds ``state``, ``apply``, ``decide`` with its parts (``alerts``, ``held``, ``pricing``, ``sending``, ``entries``, ``groups``,
-``eithers``, ``touches``, ``reverses``, ``waiting``, ``exits``, ``reports``, ``reads``, ``resume``; ``amends`` and ``cares``
-carry out what ``changes`` and ``legs`` rule), ``effects``, ``snapshot``.
+``eithers``, ``touches``, ``reverses``, ``waiting``, ``exits``, ``reduces``, ``stops``, ``adoption``, ``reports``, ``reads``,
+``resume``; ``amends`` and ``cares`` carry out what ``changes`` and ``legs`` rule), ``cover`` (what must have a stop),
+``effects``, ``snapshot``.
 Must not live here: waiting, clocks, sockets, files, locks. Start with ``decide.py``, then ``alerts.py``: where an alert
 becomes an order.
 """

@@ -9,6 +9,7 @@ from typing import TypeVar, assert_never
 import msgspec
 from immutables import Map
 
+from desk.core.ids import ClientOrderId
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import EitherPlan, GroupPlan
 from desk.core.records import (
@@ -29,6 +30,7 @@ from desk.core.records import (
     PlanEnded,
     PositionChanged,
     PositionClosed,
+    PositionNoted,
     Record,
     ResyncStarted,
     VerdictKind,
@@ -74,6 +76,8 @@ def apply(state: State, record: Record) -> State:
             return _position(state, record)
         case PositionClosed():
             return _tidied(_closed(state, record), record.ts)
+        case PositionNoted():
+            return _noted(state, record)
         case ExitExplained():
             place = (record.account_id, record.contract_id)
             last = state.last_exits.get(place)
@@ -201,6 +205,9 @@ def _position(state: State, record: PositionChanged) -> State:
         entry=entry.client_order_id if entry is not None else None,
         updated_at=record.ts,
         flat_before=since,
+        noted_qty=before.noted_qty if before is not None and same_side else 0,
+        theirs_qty=min(before.theirs_qty, abs(reported.qty)) if before is not None and same_side else 0,
+        is_given_up=before is not None and same_side and before.is_given_up and before.qty == reported.qty,
     )
     return _replace(state, positions=state.positions.set(place, position), flat_since=_without(state.flat_since, place))
 
@@ -252,8 +259,17 @@ def _opened_by_leg(state: State, place: Place, qty: int) -> TrackedOrder | None:
 
 def _closed(state: State, record: PositionClosed) -> State:
     place = (record.account_id, record.contract_id)
-    last = LastExit(cause=record.cause, reason=record.reason, qty=record.qty, ts=record.ts)
+    last = LastExit(cause=record.cause, reason=record.reason, qty=record.qty, ended_by=record.ended_by, ts=record.ts)
     return _replace(state, last_exits=state.last_exits.set(place, last))
+
+
+def _noted(state: State, record: PositionNoted) -> State:
+    place = (record.account_id, record.contract_id)
+    position = state.positions.get(place)
+    if position is None:
+        return state
+    position = _replace(position, noted_qty=record.qty, theirs_qty=record.theirs, is_given_up=record.is_given_up)
+    return _replace(state, positions=state.positions.set(place, position))
 
 
 def _unreconciled(state: State, has_lost_track: bool = False) -> State:
@@ -273,7 +289,7 @@ def _tidied(state: State, now: datetime) -> State:
 def _tidy(state: State, now: datetime) -> State:
     """Forgets what nothing can refer to any more, so that a state stays small over months."""
     orders = state.orders
-    kept_entries = {position.entry for position in state.positions.values()}
+    kept_entries = {tag for position in state.positions.values() for tag in _behind(state, position)}
     for plan in state.plans.values():
         if isinstance(plan, GroupPlan):
             kept_entries |= set(plan.members)
@@ -295,6 +311,14 @@ def _tidy(state: State, now: datetime) -> State:
         if ts < now - FILLS_ARE_REMEMBERED:
             fills = fills.delete(fill_id)
     return _replace(state, orders=orders, tags_at=tags_at, by_gateway_id=ids, seen=seen, fills_seen=fills)
+
+
+def _behind(state: State, position: Position) -> list[ClientOrderId]:
+    """What the position is made of: its entry, and each order of ours that filled since the place was last flat."""
+    since = position.flat_before
+    here = state.remembered_at((position.account_id, position.contract_id))
+    filled = [o.client_order_id for o in here if o.filled_qty and (since is None or o.submitted_at >= since)]
+    return filled if position.entry is None else [position.entry, *filled]
 
 
 def _later(a: datetime | None, b: datetime) -> datetime:

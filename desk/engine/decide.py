@@ -40,10 +40,12 @@ from desk.core.plans import (
     ProtectPlan,
     ReducePlan,
     ReversePlan,
+    StopPlan,
+    StopStep,
     TouchPlan,
 )
 from desk.core.records import DaemonStarted, DaemonStopping, HubRecorded, ResyncStarted
-from desk.engine import amends, cares, eithers, groups, reduces, reverses, touches
+from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
@@ -85,7 +87,7 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
         case AccountReported(account=account):
             on_account(draft, account)
         case SubmitSettled():
-            on_submit_settled(draft, event)
+            _submit_settled(draft, event)
         case ReduceSettled():
             _reduce_settled(draft, event)
         case SnapshotRead():
@@ -112,6 +114,19 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
         case _ as never:
             assert_never(never)
     return draft.finish()
+
+
+def _submit_settled(draft: Draft, event: SubmitSettled) -> None:
+    """An entry; or a stop by itself, then whoever placed it hears of it, too."""
+    if not stops.is_by_itself(draft.state, event.client_order_id):
+        on_submit_settled(draft, event)
+        return
+    outcome = stops.on_submit_settled(draft, event)
+    for plan in stops.owners(draft.state, event.client_order_id):
+        if isinstance(plan, ReducePlan):
+            reduces.on_stop_settled(draft, plan, outcome)
+        else:
+            exits.on_stop_settled(draft, plan, outcome)
 
 
 def _reduce_settled(draft: Draft, event: ReduceSettled) -> None:
@@ -144,6 +159,9 @@ def _tag_searched(draft: Draft, event: TagSearched) -> None:
     if event.order is not None:
         on_order(draft, event.order, FOUND)
         event = msgspec.structs.replace(event, error="the gateway does not tell its state")
+    stop = draft.state.plans.get(f"stop:{event.client_order_id}")
+    if isinstance(stop, StopPlan) and stop.step is StopStep.SEARCHING:
+        stops.on_search(draft, stop, event)
     plan = draft.state.plans.get(f"enter:{event.client_order_id}")
     order = draft.state.orders.get(event.client_order_id)
     if not isinstance(plan, EnterPlan) or order is None or plan.step is not EnterStep.SEARCHING:
@@ -175,6 +193,8 @@ def _timer(draft: Draft, key: str) -> None:
             draft.follow(plan, protect.on_timer(plan))
         case EnterPlan():
             on_enter_timer(draft, plan)
+        case StopPlan():
+            stops.on_timer(draft, plan)
         case TouchPlan():
             touches.on_timer(draft, plan)
         case GroupPlan():

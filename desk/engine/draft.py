@@ -13,6 +13,7 @@ from desk.core.plans import Plan
 from desk.core.records import IncidentRaised, PlanChanged, PlanEnded, Record, Verdict
 from desk.core.words import Contract, Quote
 from desk.engine.apply import apply
+from desk.engine.config import SHOWN, ForeignPolicy
 from desk.engine.effects import Effect, ReadAccount, Reduce, SearchTag, StartTimer, Submit, Tell
 from desk.engine.state import Place, State
 from desk.orders import Move, PlaceView
@@ -32,6 +33,7 @@ class Context:
     is_shadow: bool = False
     is_journal_ok: bool = True
     quote: Callable[[ContractId], Quote | None] = lambda _: None  # the newest one; its ts_recv tells its age
+    foreign: ForeignPolicy = SHOWN  # what is done about positions that the desk did not open
 
 
 @dataclass(frozen=True, slots=True)

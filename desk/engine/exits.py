@@ -8,12 +8,14 @@ import msgspec
 
 from desk.bots import may_open
 from desk.core.alert import PositionSide
-from desk.core.events import FlattenRequested
+from desk.core.events import FlattenRequested, Outcome
 from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.intents import Exit
-from desk.core.plans import AmendPlan, ExitPlan, ExitReason, FlattenPlan
-from desk.core.records import AlertDecided, PlanEnded, Verdict, VerdictKind, WouldHaveSent
+from desk.core.plans import AmendPlan, ExitPlan, ExitReason, FlattenPlan, ProtectPlan, ReducePlan
+from desk.core.records import AlertDecided, PlanEnded, PositionNoted, Verdict, VerdictKind, WouldHaveSent
 from desk.core.words import Contract
+from desk.engine import stops
+from desk.engine.cover import by_hand, entered_qty, need_of, our_need, stop_level, wrong_side_qty
 from desk.engine.draft import Context, Decision, Draft, unreported_fill, view_of
 from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.state import Place, State, contracts_in_play
@@ -21,7 +23,8 @@ from desk.engine.waiting import end_waiting
 from desk.orders import exit as exit_plan
 from desk.orders import flatten as flatten_plan
 from desk.orders import protect as protect_plan
-from desk.orders.move import Move, is_protected
+from desk.orders import reduce as reduce_plan
+from desk.orders.move import Move, Need, Reading, gap_known
 from desk.risk import Reason
 
 __all__ = [
@@ -29,9 +32,13 @@ __all__ = [
     "exit_ended",
     "flatten_saw",
     "guard",
+    "note",
+    "on_stop_settled",
     "rule_exit",
+    "saw_unprotected",
     "start_exit",
     "start_flatten",
+    "start_reduce",
     "supersede_held",
 ]
 
@@ -78,20 +85,38 @@ def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -
     running = draft.state.exit_plan(place)
     if running is not None:
         return running.plan_id
-    guarding = draft.state.protect_plan(place)
-    if guarding is not None:
-        draft.record(PlanEnded(cause=guarding.cause, plan_id=guarding.plan_id, result="an exit runs", ts=draft.now))
-    for amending in list(draft.state.plans.values()):
-        if isinstance(amending, AmendPlan) and (amending.account_id, amending.contract_id) == place:
-            draft.record(PlanEnded(cause=amending.cause, plan_id=amending.plan_id, result="an exit runs", ts=draft.now))
+    reducing = draft.state.reduce_plan(place)
+    amending = [
+        p for p in draft.state.plans.values() if isinstance(p, AmendPlan) and (p.account_id, p.contract_id) == place
+    ]
+    for ended in (draft.state.protect_plan(place), reducing, *amending):
+        if ended is not None:
+            draft.record(PlanEnded(cause=ended.cause, plan_id=ended.plan_id, result="an exit runs", ts=draft.now))
     for entry in list(draft.state.entries_at(place)):
         if entry.state.is_over:  # never sent, waits for another try: that is over
             plan_id = f"enter:{entry.client_order_id}"
             draft.record(PlanEnded(cause=entry.cause, plan_id=plan_id, result="not sent: an exit came", ts=draft.now))
             text = f"{entry.side} {entry.qty} {entry.contract_id} was not carried out: an exit came after it"
             draft.tell(entry.cause, "entry.expired", text)
-    move = exit_plan.begin(view_of(draft.state, place), cause, reason, draft.now)
+    closed_at = reduce_plan.close_under_way(reducing, draft.now) if reducing is not None else None
+    move = exit_plan.begin(view_of(draft.state, place), cause, reason, draft.now, closed_at)
     assert isinstance(move.plan, ExitPlan), "an exit begins with a plan"
+    draft.follow(move.plan, move)
+    return move.plan.plan_id
+
+
+def start_reduce(draft: Draft, place: Place, qty: int, cause: CauseId, reason: ExitReason) -> str:
+    """Starts closing ``qty`` contracts of what is held, or joins what runs; all of it or more is an exit. Returns the plan id."""
+    running = draft.state.exit_plan(place) or draft.state.reduce_plan(place)
+    if running is not None:
+        return running.plan_id
+    held = draft.state.position_qty(place)
+    if qty >= abs(held):
+        return start_exit(draft, place, cause, reason)
+    move = reduce_plan.begin(
+        view_of(draft.state, place), cause, reason, qty, draft.now, entered_qty(draft.state, place)
+    )
+    assert isinstance(move.plan, ReducePlan), "a partial close begins with a plan"
     draft.follow(move.plan, move)
     return move.plan.plan_id
 
@@ -164,27 +189,110 @@ def supersede_held(draft: Draft, account_id: AccountId, asked_at: datetime) -> N
 
 
 def guard(draft: Draft, place: Place) -> None:
-    """Holds a position of ours against its stops: starts the deadline when none is confirmed, ends it when one is, or when
-    there is nothing to protect."""
+    """Holds a position against its stops: starts the deadline when some are missing, ends it when all are there, or when
+    there is nothing to protect. What our own stops and targets opened on the wrong side goes at once."""
+    if _leaves_wrong_side(draft, place):
+        return
     plan = draft.state.protect_plan(place)
-    cause = _what_to_protect(draft, place)
+    need = need_of(draft.state, place, draft.ctx.foreign)
     view = view_of(draft.state, place)
-    if plan is not None and (cause is None or is_protected(view)):
-        result = "protected" if cause is not None else "flat" if view.qty == 0 else "not a position of ours"
+    is_protected = need is not None and view.qty != 0 and not gap_known(view, need)
+    if plan is not None and (need is None or is_protected):
+        result = "protected" if need is not None else "flat" if view.qty == 0 else "not a position of ours"
         draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=result, ts=draft.now))
-    if plan is not None or cause is None or is_protected(view):
+    if plan is not None or need is None or is_protected:
         return
     if draft.ctx.is_shadow or draft.state.exit_plan(place) is not None:
         return
-    move = protect_plan.begin(place[0], place[1], cause, draft.now)
+    is_foreign = place in draft.state.positions and not our_need(draft.state, place).qty
+    move = protect_plan.begin(place[0], place[1], _opener(draft, place), draft.now, is_foreign=is_foreign)
     assert move.plan is not None, "guarding begins with a plan"
     draft.follow(move.plan, move)
 
 
-def _what_to_protect(draft: Draft, place: Place) -> CauseId | None:
-    """What opened the position there that is ours to protect, also one of which only the fill was reported yet."""
+def _opener(draft: Draft, place: Place) -> CauseId:
+    """What opened the position there, also one of which only the fill was reported yet."""
     position = draft.state.positions.get(place)
     if position is not None:
-        return position.cause if position.entry is not None else None
+        return position.cause
     entry, _ = unreported_fill(draft.state, place)
-    return entry.cause if entry is not None else None
+    assert entry is not None, "something there needs a stop"
+    return entry.cause
+
+
+def _leaves_wrong_side(draft: Draft, place: Place) -> bool:
+    """Both legs of a pair filled, or one after its position had ended: what they opened is closed at market."""
+    excess = wrong_side_qty(draft.state, place)
+    if not excess or draft.ctx.is_shadow or draft.state.exit_plan(place) is not None:
+        return False
+    position = draft.state.positions[place]
+    if draft.state.reduce_plan(place) is not None and excess < abs(position.qty):
+        return True
+    text = (
+        f"{place[1]}: stops or targets of ours opened {position.qty:+d} after their position had ended. It is closed."
+    )
+    draft.tell(position.cause, "position.reversed", text)
+    _close(draft, place, excess, position.cause)
+    return True
+
+
+def _close(draft: Draft, place: Place, qty: int, cause: CauseId) -> None:
+    """At market: the whole position when that is all of it, and else no more than ``qty`` contracts."""
+    if qty >= abs(draft.state.position_qty(place)):
+        start_exit(draft, place, cause, ExitReason.UNPROTECTED)
+    else:
+        start_reduce(draft, place, qty, cause, ExitReason.UNPROTECTED)
+        note(draft, place, cause, theirs=abs(draft.state.position_qty(place)) - qty)
+
+
+def saw_unprotected(draft: Draft, plan: ProtectPlan, seen: Reading) -> None:
+    """A read for a guard came back."""
+    place = (plan.account_id, plan.contract_id)
+    need = need_of(draft.state, place, draft.ctx.foreign) or Need(0)
+    if place not in draft.state.positions:
+        need = Need(abs(seen.qty))
+    level = stop_level(draft.state, place, draft.ctx)
+    _follow_guard(draft, plan, protect_plan.on_snapshot(plan, seen, need, level, draft.now, _placed(draft, plan)))
+
+
+def on_stop_settled(draft: Draft, plan: ProtectPlan, outcome: Outcome) -> None:
+    """The stop that a guard had placed was answered."""
+    _follow_guard(draft, plan, protect_plan.on_stop_settled(plan, outcome))
+
+
+def _placed(draft: Draft, plan: ProtectPlan) -> protect_plan.Placed | None:
+    order = draft.state.orders.get(plan.stop) if plan.stop is not None else None
+    return protect_plan.Placed(order, f"stop:{plan.stop}" not in draft.state.plans) if order is not None else None
+
+
+def _follow_guard(draft: Draft, plan: ProtectPlan, move: Move) -> None:
+    """Its end may be the position's end: ours is closed as far as it has no stop, somebody else's is left alone."""
+    stops.follow(draft, plan, move)
+    place = (plan.account_id, plan.contract_id)
+    if move.plan is not None or move.result not in {protect_plan.CLOSING, protect_plan.UNPROTECTABLE}:
+        return
+    own = our_need(draft.state, place)
+    gap = gap_known(view_of(draft.state, place), own) if move.result == protect_plan.CLOSING else 0
+    if place not in draft.state.positions:
+        start_exit(draft, place, plan.cause, ExitReason.UNPROTECTED)
+    elif gap:
+        qty = gap if own.spare else abs(draft.state.position_qty(place))
+        _close(draft, place, qty, plan.cause)
+    else:
+        note(draft, place, plan.cause, is_given_up=True)
+
+
+def note(draft: Draft, place: Place, cause: CauseId, *, is_given_up: bool = False, theirs: int = 0) -> None:
+    """A person was told of the contracts there that are not ours."""
+    position = draft.state.positions[place]
+    draft.record(
+        PositionNoted(
+            cause=cause,
+            account_id=place[0],
+            contract_id=place[1],
+            qty=by_hand(draft.state, place),
+            is_given_up=is_given_up,
+            theirs=max(theirs, position.theirs_qty),
+            ts=draft.now,
+        )
+    )

@@ -12,19 +12,19 @@ import msgspec
 from desk.core.events import SnapshotRead
 from desk.core.ids import AccountId, ContractId
 from desk.core.orders import OrderState, Role
-from desk.core.plans import AmendPlan, ExitPlan, ExitReason, FlattenPlan, ProtectPlan, ReducePlan
+from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ProtectPlan, ReducePlan
 from desk.core.records import AccountReconciled, ForeignOrderChanged
 from desk.core.words import OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import amends, reduces, reverses
+from desk.engine import adoption, amends, reduces, reverses, stops
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.entries import sweep_orphans
-from desk.engine.exits import exit_ended, flatten_saw, guard, start_exit
+from desk.engine.exits import exit_ended, flatten_saw, guard, saw_unprotected
 from desk.engine.held import release_held
 from desk.engine.reports import LOOK_AFTER_S, VENUE, end_order, on_account, on_fill, on_order, on_position, saw_flat
 from desk.engine.resume import resume_plans
 from desk.engine.state import Place, contracts_in_play
-from desk.orders import Reading, protect
+from desk.orders import Reading
 from desk.orders import exit as exit_plan
 
 __all__ = ["on_snapshot", "on_watch_timer"]
@@ -33,6 +33,7 @@ A_READ_MAY_LAG = timedelta(seconds=1)  # gateway reference 6.3: two consistent r
 FIRST_LOOK_S = 2.0  # what changed in the last second before the hub came up is in no report and in no read
 LATELY = timedelta(minutes=1)
 LOOK_AGAIN_S = 15.0  # events get lost; while anything is in play the gateway is asked (gateway reference 5.5)
+LOOK_AGAIN_PER_ACCOUNT_S = 6.0  # a look is five requests: so all accounts together take a quarter of 200 in 60 s
 
 
 def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
@@ -50,6 +51,9 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
     differences = tuple(type(record).__name__ for record in draft.records[before:])
     for place in sorted(place for place in draft.state.positions if place[0] == snapshot.account_id):
         guard(draft, place)
+        seen = _reading(draft, place[1], snapshot)
+        stops.sweep_excess(draft, place, seen)
+        adoption.saw_position(draft, place, seen)
     if snapshot.is_full and "reconcile" in snapshot.asked_by:
         _reconciled(draft, snapshot, differences, is_agreed)
     for plan_id in snapshot.asked_by:
@@ -159,7 +163,7 @@ def on_watch_timer(draft: Draft, key: str) -> None:
     if known is None or known.reconciled_at is None or known.reconciled_at.isoformat() != since:
         return
     account_id = known.account.account_id
-    _watch(draft, account_id, LOOK_AGAIN_S)
+    _watch(draft, account_id, max(LOOK_AGAIN_S, LOOK_AGAIN_PER_ACCOUNT_S * len(draft.state.accounts)))
     fills = [record.ts for place, record in draft.state.last_fills.items() if place[0] == account_id]
     given_up = [
         order.updated_at
@@ -181,16 +185,11 @@ def _plan_saw(draft: Draft, plan_id: str, snapshot: SnapshotRead) -> None:
         if move.plan is None:
             _finish_exit(draft, plan)
     elif isinstance(plan, ProtectPlan):
-        place = (plan.account_id, plan.contract_id)
-        seen = _reading(draft, plan.contract_id, snapshot)
-        move = protect.on_snapshot(plan, seen, draft.now)
-        draft.follow(plan, move)
-        if move.plan is None and move.result == protect.CLOSING:
-            start_exit(draft, place, plan.cause, ExitReason.UNPROTECTED)
+        saw_unprotected(draft, plan, _reading(draft, plan.contract_id, snapshot))
     elif isinstance(plan, AmendPlan):
         amends.on_read(draft, plan, snapshot)
     elif isinstance(plan, ReducePlan):
-        reduces.on_read(draft, plan, snapshot)
+        reduces.on_read(draft, plan, _reading(draft, plan.contract_id, snapshot))
 
 
 def _reading(draft: Draft, contract_id: ContractId, snapshot: SnapshotRead) -> Reading:
@@ -218,7 +217,12 @@ def _reading(draft: Draft, contract_id: ContractId, snapshot: SnapshotRead) -> R
         is_settled=not is_open_question
         and not _is_young(draft, place, snapshot.asked_at)
         and not any(_has_just_ended(draft, order, snapshot.asked_at) for order in working),
+        own=frozenset(order.gateway_order_id for order in working if _is_ours(draft, order)),
     )
+
+
+def _is_ours(draft: Draft, shown: VenueOrder) -> bool:
+    return shown.tag in draft.state.orders or shown.gateway_order_id in draft.state.by_gateway_id
 
 
 def _has_just_ended(draft: Draft, shown: VenueOrder, asked_at: datetime) -> bool:

@@ -22,7 +22,7 @@ from desk.core.records import (
     PositionClosed,
 )
 from desk.core.words import Account, Fill, OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import amends, cares, eithers, groups, reduces
+from desk.engine import adoption, amends, cares, eithers, groups, reduces, stops
 from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
@@ -100,7 +100,7 @@ def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
     if order.role is Role.ENTRY:
         _entry_moved(draft, order)
     elif order.state is OrderState.FILLED:
-        _explain(draft, (order.account_id, order.contract_id), order.cause, _reason_of(order))
+        _explain(draft, (order.account_id, order.contract_id), _opener_of(draft.state, order), _reason_of(order))
     _attribute(draft, (order.account_id, order.contract_id))
     guard(draft, (order.account_id, order.contract_id))
     _tell_plans(draft, order)
@@ -108,7 +108,14 @@ def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
 
 def _tell_plans(draft: Draft, order: TrackedOrder) -> None:
     """Whoever waits for one of our orders hears of its change: amendments first, for the others may begin new ones."""
-    for listen in (amends.on_order, reduces.on_order, eithers.on_order, groups.on_order, cares.on_order):
+    for listen in (
+        amends.on_order,
+        stops.on_order,
+        reduces.on_order,
+        eithers.on_order,
+        groups.on_order,
+        cares.on_order,
+    ):
         listen(draft, order)
 
 
@@ -137,6 +144,8 @@ def _foreign(draft: Draft, reported: VenueOrder) -> None:
     if known == reported or (known is None and reported.status.is_terminal):
         return
     draft.record(ForeignOrderChanged(cause=VENUE, order=reported, ts=draft.now))
+    if known is None:
+        adoption.saw_foreign_order(draft, reported)
     amends.on_foreign(draft, reported)
 
 
@@ -187,7 +196,7 @@ def on_fill(draft: Draft, fill: Fill) -> None:
     order = draft.state.orders.get(tag) if tag is not None else None
     if order is not None and order.account_id != fill.account_id:
         tag = order = None
-    cause = order.cause if order is not None else VENUE
+    cause = order.cause if order is not None else _closer(draft.state, fill)
     draft.record(FillRecorded(cause=cause, fill=fill, client_order_id=tag, ts=draft.now))
     place = (fill.account_id, fill.contract_id)
     _attribute(draft, place)
@@ -196,9 +205,18 @@ def on_fill(draft: Draft, fill: Fill) -> None:
     if last is None or fill.gross_pnl is None or fill.voided:
         return
     if order is not None:
-        _explain(draft, place, order.cause, _reason_of(order))
-    elif last.qty * fill.side.sign < 0 and _knows_legs(draft.state, place, last.cause):
+        _explain(draft, place, _opener_of(draft.state, order), _reason_of(order))
+    elif cause == VENUE and last.qty * fill.side.sign < 0 and _knows_legs(draft.state, place, last.cause):
         _explain(draft, place, last.cause, ExitReason.MANUAL)
+
+
+def _closer(state: State, fill: Fill) -> CauseId:
+    """Who closed, where no order of ours did: a close carries no tag, so one of ours that is in flight there is behind it."""
+    place = (fill.account_id, fill.contract_id)
+    for plan in (state.exit_plan(place), state.reduce_plan(place)):
+        if plan is not None and plan.closed_at is not None and fill.gross_pnl is not None:
+            return plan.cause
+    return VENUE
 
 
 def _explain(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> None:
@@ -208,6 +226,12 @@ def _explain(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -> 
         return
     if reason is not ExitReason.UNKNOWN:
         draft.record(ExitExplained(cause=cause, account_id=place[0], contract_id=place[1], reason=reason, ts=draft.now))
+
+
+def _opener_of(state: State, order: TrackedOrder) -> CauseId:
+    """What opened the position that this order ended. A stop by itself may have been placed for somebody else's command."""
+    last = state.last_exits.get((order.account_id, order.contract_id))
+    return last.cause if last is not None and order.role is Role.STOP and order.parent is None else order.cause
 
 
 def _knows_legs(state: State, place: Place, cause: CauseId) -> bool:
@@ -250,6 +274,12 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
         move = exit_plan.on_flat_report(running) if running is not None and reported.qty == 0 else None
         if running is not None and move is not None:
             draft.follow(running, move)
+    if reported.qty == 0 and source == "hub":
+        stops.sweep_flat(draft, place)
+    elif reported.qty:
+        stops.sweep_wrong_side(draft, place)
+    if reported.qty == 0:
+        adoption.on_flat(draft, place)
     is_unexplained = any(is_resting(order) for order in draft.state.entries_at(place))  # one may have filled: look
     if is_unexplained or (reported.qty == 0 and any(draft.state.orders_at(place))):
         draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))
@@ -303,12 +333,18 @@ def _exit_reason(state: State, place: Place) -> tuple[ExitReason, CauseId | None
             return _reason_of(order), None
     for leg in state.remembered_at(place):
         is_leg = leg.parent is not None and leg.parent == position.entry
-        if is_leg and leg.state is OrderState.FILLED:
+        is_by_itself = leg.parent is None and leg.role is Role.STOP and _is_of(leg, position)
+        if (is_leg or is_by_itself) and leg.state is OrderState.FILLED:
             return _reason_of(leg), None
     if plan is not None:
         return plan.reason, ended_by
     is_closing = last is not None and last.fill.gross_pnl is not None and last.fill.side.sign * position.qty < 0
     return (ExitReason.MANUAL if is_closing else ExitReason.UNKNOWN), None
+
+
+def _is_of(order: TrackedOrder, position: Position) -> bool:
+    """Sent since the place was last flat."""
+    return position.flat_before is None or order.submitted_at >= position.flat_before
 
 
 def _reason_of(order: TrackedOrder) -> ExitReason:

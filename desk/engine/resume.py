@@ -17,10 +17,11 @@ from desk.core.plans import (
     ProtectPlan,
     ReducePlan,
     ReversePlan,
+    StopPlan,
     TouchPlan,
 )
 from desk.core.records import PlanEnded
-from desk.engine import amends, cares, eithers, groups, reduces, reverses, touches
+from desk.engine import amends, cares, eithers, groups, reduces, reverses, stops, touches
 from desk.engine.draft import Draft
 from desk.engine.entries import resume_entry
 from desk.orders import exit as exit_plan
@@ -50,6 +51,8 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
                 draft.follow(plan, protect.on_resume(plan))
             case EnterPlan():
                 resume_entry(draft, plan)
+            case StopPlan():
+                stops.resume(draft, plan)
             case ReducePlan():
                 reduces.resume(draft, plan)
             case AmendPlan():
@@ -71,6 +74,7 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
 _ORDER = (
     ExitPlan,
     FlattenPlan,
+    StopPlan,
     ProtectPlan,
     ReducePlan,
     AmendPlan,

@@ -16,7 +16,7 @@ from immutables import Map
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, FillId, GatewayOrderId
 from desk.core.orders import Role, TrackedOrder
-from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan
+from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan, ReducePlan
 from desk.core.records import FillRecorded
 from desk.core.words import Account, VenueOrder
 
@@ -49,12 +49,18 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     entry: ClientOrderId | None  # our entry behind it, filled or still under way; None: made by hand or by another tool
     updated_at: datetime
     flat_before: datetime | None = None  # when the place was last known flat: an older entry is not behind it
+    noted_qty: int = 0  # contracts in it that are not ours, of which a person was told
+    theirs_qty: int = 0  # at least so many are not ours: the desk closed its own
+    is_given_up: bool = False  # those cannot be protected, and a person was told
 
 
 class LastExit(msgspec.Struct, frozen=True, kw_only=True):
+    """``cause`` opened the position that ended."""
+
     cause: CauseId
     reason: ExitReason
     qty: int
+    ended_by: CauseId | None = None  # alert or command that asked for the exit
     ts: datetime
 
 
@@ -129,6 +135,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def exit_plan(self, place: Place) -> ExitPlan | None:
         for plan in self.plans.values():
             if isinstance(plan, ExitPlan) and (plan.account_id, plan.contract_id) == place:
+                return plan
+        return None
+
+    def reduce_plan(self, place: Place) -> ReducePlan | None:
+        for plan in self.plans.values():
+            if isinstance(plan, ReducePlan) and (plan.account_id, plan.contract_id) == place:
                 return plan
         return None
 

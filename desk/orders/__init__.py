@@ -1,8 +1,8 @@
 """Level 1: orders and plans, pure. How an order's state may change, and how everything with several steps goes on.
 
-Holds ``lifecycle`` (the order state table), ``reducing`` (the permission to cancel and close; only this room makes one),
-``enter``, ``group``, ``either``, ``touch``, ``reverse``, ``exit``, ``flatten``, ``protect``, ``amend``, ``care`` (one file per
-plan), ``move`` (what a plan's step asks for).
+Holds ``lifecycle`` (the order state table), ``reducing`` (the permission to lessen and to protect; only this room makes one),
+``enter``, ``group``, ``either``, ``touch``, ``reverse``, ``exit``, ``flatten``, ``protect``, ``place``, ``reduce``, ``amend``,
+``care`` (one file per plan), ``move`` (what a plan's step asks for).
 Must not live here: anything that opens exposure, risk, I/O. Start with ``exit.py``.
 """
 

@@ -42,8 +42,13 @@ _POSITION_NOT_FOUND = 2
 _replace = msgspec.structs.replace
 
 
-def begin(view: PlaceView, cause: CauseId, reason: ExitReason, now: datetime) -> Move:
-    """Starts an exit. Known working orders are cancelled at once, without a read first."""
+def begin(
+    view: PlaceView, cause: CauseId, reason: ExitReason, now: datetime, closed_at: datetime | None = None
+) -> Move:
+    """Starts an exit. Known working orders are cancelled at once, without a read first.
+
+    closed_at: a partial close was sent then and may still be under way; two closes at one moment could reverse.
+    """
     plan = ExitPlan(
         plan_id=f"exit:{cause}:{view.account_id}:{view.contract_id}",
         cause=cause,
@@ -51,6 +56,7 @@ def begin(view: PlaceView, cause: CauseId, reason: ExitReason, now: datetime) ->
         contract_id=view.contract_id,
         reason=reason,
         step=ExitStep.READING,
+        closed_at=closed_at,
         started_at=now,
     )
     ids = [

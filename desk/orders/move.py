@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +11,18 @@ from desk.core.plans import Plan
 from desk.core.words import OrderStatus, OrderType, VenueOrder
 from desk.orders.reducing import Reducing
 
-__all__ = ["Move", "PlaceView", "Reading", "Timer", "backoff_s", "is_covered_by", "is_protected"]
+__all__ = [
+    "Move",
+    "Need",
+    "PlaceView",
+    "Reading",
+    "Timer",
+    "backoff_s",
+    "gap_known",
+    "gap_seen",
+    "is_protected",
+    "is_stop_against",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Reading:
     unseen: tuple[GatewayOrderId, ...] = ()
     entries: tuple[GatewayOrderId, ...] = ()
     is_settled: bool = True
+    own: frozenset[GatewayOrderId] = frozenset()  # which of the working orders are ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +78,47 @@ def backoff_s(tries: int, first_s: float = 0.5, most_s: float = 5.0) -> float:
     return min(most_s, first_s * 2.0 ** min(tries, 10))
 
 
-def is_protected(view: PlaceView) -> bool:
-    """The tracked state shows working stops for at least the whole position."""
-    need = abs(view.qty)
-    have = sum(
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What of a position is to be protected: ``qty`` contracts are, ``spare`` others are somebody else's business."""
+
+    qty: int
+    spare: int = 0
+
+    def gap(self, own: int, foreign: int) -> int:
+        """Contracts without a stop, where that many are covered. Stops of others count as far as theirs do not need them."""
+        return max(0, self.qty - own - max(0, foreign - self.spare))
+
+
+def gap_known(view: PlaceView, need: Need) -> int:
+    """Contracts of ``need`` for which the tracked state shows no working stop."""
+    own = sum(
         order.qty - order.filled_qty
         for order in view.ours
         if order.role is Role.STOP
         and order.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
         and order.side.sign * view.qty < 0
     )
-    have += sum(o.qty - o.filled_qty for o in view.foreign if _is_stop_against(o, view.qty))
-    return need > 0 and have >= need
+    return need.gap(own, sum(o.qty - o.filled_qty for o in view.foreign if is_stop_against(o, view.qty)))
 
 
-def is_covered_by(working: tuple[VenueOrder, ...], qty: int, entries: Collection[GatewayOrderId] = ()) -> bool:
-    """The gateway's own list shows open stops for at least the whole position, whoever placed them.
+def gap_seen(seen: Reading, need: Need) -> int:
+    """Contracts of ``need`` for which the gateway's own list shows no open stop.
 
     A resting stop entry on the other side is none, it opens a position: ``entries`` names ours, and legs tell the others.
     """
-    opening = {*entries, *(order.parent_id for order in working)}
-    stops = [o for o in working if _is_stop_against(o, qty) and o.gateway_order_id not in opening]
-    return sum(order.qty - order.filled_qty for order in stops) >= abs(qty)
+    opening = {*seen.entries, *(order.parent_id for order in seen.working)}
+    stops = [o for o in seen.working if is_stop_against(o, seen.qty) and o.gateway_order_id not in opening]
+    own = sum(order.qty - order.filled_qty for order in stops if order.gateway_order_id in seen.own)
+    return need.gap(own, sum(o.qty - o.filled_qty for o in stops if o.gateway_order_id not in seen.own))
 
 
-def _is_stop_against(order: VenueOrder, qty: int) -> bool:
+def is_protected(view: PlaceView) -> bool:
+    """The tracked state shows working stops for at least the whole position."""
+    return view.qty != 0 and not gap_known(view, Need(abs(view.qty)))
+
+
+def is_stop_against(order: VenueOrder, qty: int) -> bool:
+    """An open stop that lessens a position of ``qty``."""
     is_stop = order.type in {OrderType.STOP, OrderType.TRAILING_STOP}
     return is_stop and order.status is OrderStatus.OPEN and order.side.sign * qty < 0

@@ -64,7 +64,7 @@ class Executor:
         self._gateway = gateway
         self._inbox = inbox
         self._clock = clock
-        self._lanes: dict[Place, asyncio.Queue[_Work]] = {}
+        self._lanes: dict[tuple[Place, str], asyncio.Queue[_Work]] = {}
         self._reads: dict[AccountId, _Asked] = {}
         self._reading: set[AccountId] = set()
         self._refreshed: set[AccountId] = set()
@@ -110,6 +110,9 @@ class Executor:
                 case Submit(approved):
                     place = (approved.order.account_id, approved.order.contract_id)
                     self._lane(place).put_nowait((effect,))
+                case Reduce(reducing) if isinstance(reducing.what, PlaceStop):
+                    # beside the others: a close must not wait for a stop that nobody answers
+                    self._lane((reducing.account_id, reducing.contract_id), "stop").put_nowait((effect,))
                 case Reduce(reducing):
                     reduces.setdefault((reducing.account_id, reducing.contract_id), []).append(effect)
                 case ReadAccount():
@@ -136,11 +139,11 @@ class Executor:
 
     # -- lanes ---------------------------------------------------------------------------------------------------------
 
-    def _lane(self, place: Place) -> asyncio.Queue[_Work]:
-        queue = self._lanes.get(place)
+    def _lane(self, place: Place, kind: str = "") -> asyncio.Queue[_Work]:
+        queue = self._lanes.get((place, kind))
         if queue is None:
-            queue = self._lanes[place] = asyncio.Queue()
-            self._spawn(self._run_lane(queue), f"lane {place[0]} {place[1]}")
+            queue = self._lanes[place, kind] = asyncio.Queue()
+            self._spawn(self._run_lane(queue), f"lane {place[0]} {place[1]} {kind}".rstrip())
         return queue
 
     async def _run_lane(self, queue: asyncio.Queue[_Work]) -> None:

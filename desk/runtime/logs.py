@@ -25,6 +25,7 @@ from desk.core.records import (
     PlanEnded,
     PositionChanged,
     PositionClosed,
+    PositionNoted,
     Record,
     ResyncStarted,
     WouldHaveSent,
@@ -43,6 +44,7 @@ EVENTS: dict[type, tuple[str, int]] = {
     FillRecorded: ("fill.recorded", INFO),
     PositionChanged: ("position.changed", INFO),
     PositionClosed: ("position.closed", INFO),
+    PositionNoted: ("position.noted", INFO),
     ExitExplained: ("position.exit_explained", INFO),
     PlanChanged: ("plan.changed", DEBUG),
     AccountReconciled: ("account.reconciled", INFO),
@@ -50,7 +52,7 @@ EVENTS: dict[type, tuple[str, int]] = {
     ResyncStarted: ("account.resync_started", INFO),
 }
 _TELLING_STATES = {OrderState.SUBMITTED, OrderState.UNKNOWN, OrderState.REJECTED, OrderState.EXPIRED}
-_TELLING_PLANS = ("exit:", "flatten:", "protect:")
+_TELLING_PLANS = ("exit:", "flatten:", "protect:", "reduce:")
 
 
 def log_records(records: Iterable[Record]) -> None:
@@ -93,6 +95,8 @@ def _keys(record: Record) -> dict[str, Any]:
             keys |= {"contract": fill.contract_id, "side": fill.side.value, "qty": fill.qty, "price": str(fill.price)}
         case PositionChanged(position=position, source=source):
             keys |= {"contract": position.contract_id, "qty": position.qty, "source": source}
+        case PositionNoted():
+            keys |= {"contract": record.contract_id, "not_ours": record.qty, "is_given_up": record.is_given_up}
         case PositionClosed() | ExitExplained():
             keys |= {"contract": record.contract_id, "reason": record.reason.value}
         case PlanChanged(plan=plan):

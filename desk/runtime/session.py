@@ -17,11 +17,12 @@ from desk.bots import BotConfig
 from desk.core.errors import DeskError, Unavailable
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
-from desk.core.plans import ExitPlan, FlattenPlan
+from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
 from desk.core.secret import Secret
 from desk.core.version import VERSION
 from desk.core.words import Bar, Quote
 from desk.engine import Context, State
+from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
 from desk.gateway.requests import BarUnit
@@ -56,6 +57,7 @@ class SessionConfig:
     max_position: int
     max_alert_age_s: float
     start: StartConfig
+    foreign_stop_ticks: int | None = None  # None: positions of others are shown only
 
     @property
     def is_shadow(self) -> bool:
@@ -109,6 +111,7 @@ class Session:
             is_shadow=self.config.is_shadow,
             is_journal_ok=is_journal_ok,
             quote=self.desk.quotes.quote,
+            foreign=ForeignPolicy(self.config.foreign_stop_ticks),
         )
 
     @asynccontextmanager
@@ -193,7 +196,7 @@ class Session:
         """
 
         def is_quiet(state: State) -> bool:
-            return not any(isinstance(plan, ExitPlan | FlattenPlan) for plan in state.plans.values())
+            return not any(isinstance(plan, ExitPlan | FlattenPlan | ReducePlan) for plan in state.plans.values())
 
         has_ended, is_settled = await asyncio.gather(
             self.desk.until(is_quiet, timeout_s=SETTLE_S), executor.settle(timeout_s=SETTLE_S)

@@ -20,6 +20,9 @@ def hints_for(values: Mapping[str, Any], given: Collection[str]) -> tuple[str, .
             not is_live and "PROJECT_X_API_KEY" in given
         ),
         "PAPER_GATEWAY_URL has no effect in live mode.": is_live and "PAPER_GATEWAY_URL" in given,
+        "FOREIGN_STOP_TICKS has no effect: FOREIGN_POSITIONS=protect places that stop.": (
+            values["foreign_positions"] == "show" and "FOREIGN_STOP_TICKS" in given
+        ),
         "Every alert that comes through a tunnel is refused with 404, for it seems to come from this computer: set "
         "WEBHOOK_PROXY_HEADER to the header in which the tunnel names the sender, or WEBHOOK_ALLOWED_IPS=any.": (
             is_live and is_behind_tunnel and is_blind

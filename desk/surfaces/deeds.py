@@ -26,6 +26,7 @@ from desk.core.records import (
     PlanEnded,
     PositionChanged,
     PositionClosed,
+    PositionNoted,
     Record,
     ResyncStarted,
     Verdict,
@@ -59,6 +60,9 @@ def deed(desk: Desk, record: Record) -> tuple[str, str]:
             return "fill", _fill(desk, record.fill, record.client_order_id)
         case PositionChanged() | PositionClosed() | ExitExplained():
             return _position(desk, record)
+        case PositionNoted():
+            given_up = ", left without a stop" if record.is_given_up else ""
+            return "told of", f"{record.qty} {symbol_of(desk, record.contract_id)} that the desk did not open{given_up}"
         case PlanChanged():
             return _plan(desk, record.plan)
         case PlanEnded():

@@ -17,6 +17,7 @@ from desk.core.plans import (
     ProtectPlan,
     ReducePlan,
     ReversePlan,
+    StopPlan,
     TouchPlan,
 )
 from desk.core.words import Contract
@@ -68,6 +69,8 @@ def plan_words(desk: Desk, plan: Plan) -> str:
             return _amend_words(desk, plan)
         case CarePlan():
             return _care_state(desk, plan)
+        case StopPlan():
+            return f"{plan.order}" + (f", {plan.misses} searches found nothing" if plan.misses else "")
         case ReducePlan():
             return f"{plan.reason.value}: {plan.qty} to close, {plan.keeps:+d} remain, {plan.tries} tries"
         case _ as never:
@@ -76,12 +79,12 @@ def plan_words(desk: Desk, plan: Plan) -> str:
 
 def _amend_words(desk: Desk, plan: AmendPlan) -> str:
     if plan.is_cancel:
-        return f"order #{plan.gateway_order_id} goes, {plan.tries} tries"
+        return f"order #{plan.gateway_order_id} goes, {plan.sends} sent"
     contract = _contract(desk, plan.contract_id)
     goals = [f"quantity {plan.qty}"] if plan.qty is not None else []
     prices = (("limit", plan.limit_price), ("stop", plan.stop_price))
     goals += [f"{name} {price_text(price, contract)}" for name, price in prices if price is not None]
-    return f"order #{plan.gateway_order_id} to {', '.join(goals) or 'what it is'}, {plan.tries} tries"
+    return f"order #{plan.gateway_order_id} to {', '.join(goals) or 'what it is'}, {plan.sends} sent"
 
 
 def _care_state(desk: Desk, plan: CarePlan) -> str:

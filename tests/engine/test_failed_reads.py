@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from desk.core.events import SnapshotRead
-from desk.core.orders import Role
+import pytest
+
+from desk.core.events import Event, SnapshotRead
+from desk.core.ids import AccountId, ClientOrderId
+from desk.core.orders import OrderRequest, Role
+from desk.core.words import OrderType, Side
 from tests.engine.world import ACCOUNT, PLACE, Faults, World, enter
 
 
@@ -25,7 +29,7 @@ def test_a_watch_whose_read_failed_looks_once_more_and_does_not_wait_for_the_nex
     assert world.state.protect_plan(PLACE) is not None
     world.run(60)
     world.check_quiet()
-    assert world.venue.qty(PLACE) == 0
+    assert world.venue.qty(PLACE) == 2, "its stop was placed again"
 
 
 def test_a_gateway_that_does_not_answer_is_asked_no_oftener_the_longer_it_lasts() -> None:
@@ -70,4 +74,34 @@ def test_a_read_that_still_shows_the_stop_of_which_the_end_was_just_told_does_no
     assert world.state.protect_plan(PLACE) is not None
     world.run(60)
     world.check_quiet()
-    assert world.venue.qty(PLACE) == 0
+    assert world.venue.qty(PLACE) == 2, "its stop was placed again"
+
+
+@pytest.mark.parametrize(("accounts", "requests"), [(1, 20), (3, 50), (10, 50)])
+def test_the_more_accounts_the_rarer_each_is_read_so_that_all_together_keep_their_budget(
+    accounts: int, requests: int
+) -> None:
+    """The table in docs/architecture.md: five requests for a full read, in 60 s."""
+    numbers = tuple(AccountId(ACCOUNT + number) for number in range(accounts))
+    world = World(accounts=numbers)
+    world.run(3)
+    for account_id in numbers:
+        order = OrderRequest(
+            client_order_id=ClientOrderId(f"hand-{account_id}"), account_id=account_id, contract_id=PLACE[1],
+            type=OrderType.MARKET, side=Side.BUY, qty=1,
+        )  # fmt: skip
+        order_id, _ = world.venue.place(order)
+        world.trade(order_id)
+    world.run(120)
+    reads = 0
+    give = world.give
+
+    def counted(event: Event) -> object:
+        nonlocal reads
+        reads += isinstance(event, SnapshotRead)
+        return give(event)
+
+    world.give = counted  # type: ignore[method-assign,assignment]
+    world.run(600)
+    assert reads * 5 <= requests * 10 * 1.05
+    assert reads * 5 >= requests * 10 * 0.8, "and it is looked at"

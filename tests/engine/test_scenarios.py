@@ -15,7 +15,7 @@ from desk.core.records import ExitExplained, IncidentRaised, VerdictKind
 from desk.core.words import OrderStatus, OrderType, Side
 from desk.engine import Reduce
 from tests.engine.test_world import calm, ready
-from tests.engine.venue import Venue
+from tests.engine.venue import PRICE, Venue
 from tests.engine.world import ACCOUNT, MNQ, NOON, PLACE, Faults, World, enter, exit_, with_bot
 
 
@@ -251,9 +251,21 @@ def test_the_reason_that_comes_late_is_added() -> None:
 # --- protection ------------------------------------------------------------------------------------------------------
 
 
-def test_a_position_whose_legs_were_rejected_is_closed_after_five_seconds() -> None:
+def test_a_position_whose_legs_were_rejected_gets_another_stop_of_the_same_price() -> None:
     world = ready()
     world.venue.naked = True
+    world.alert(enter())
+    world.run(4.5)
+    assert "position.unprotected" in incidents(world)
+    (stop,) = world.venue.working(PLACE)
+    assert (stop.type, stop.qty, stop.stop_price) == (OrderType.STOP, 2, PRICE - 20)
+    assert calm(world).venue.qty(PLACE) == 2
+
+
+def test_a_position_for_which_no_stop_is_taken_is_closed_after_five_seconds() -> None:
+    world = ready()
+    world.venue.naked = True
+    world.venue.refuses_stops = "Trading is currently unavailable."
     world.alert(enter())
     world.run(4.5)
     assert world.venue.qty(PLACE) == 2
@@ -304,7 +316,7 @@ def test_two_guards_reads_in_a_hurry_do_not_leave_the_plan_waiting_for_ever() ->
     world.run(0.05)
     world.resync()
     world.run(20)
-    assert calm(world).venue.qty(PLACE) == 0
+    assert calm(world).venue.qty(PLACE) == 2
 
 
 def test_a_late_report_of_an_earlier_round_trip_does_not_hide_the_position() -> None:

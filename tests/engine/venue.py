@@ -18,6 +18,7 @@ from desk.core.orders import OrderRequest
 from desk.core.words import Fill, OrderStatus, OrderType, Side, VenueOrder, VenuePosition
 
 PRICE = Decimal(20000)
+TICK = Decimal("0.25")
 Place = tuple[AccountId, ContractId]
 _JOINS = {OrderType.JOIN_BID, OrderType.JOIN_ASK}  # shown as limit orders at the price that they joined
 
@@ -50,6 +51,10 @@ class Venue:
     nets: bool = False  # legs may reverse: two entries that closed each other left them
     placed: list[OrderRequest] = field(default_factory=list)  # accepted ones
     most_held: int = 0
+    resizes_legs: bool = True  # the gateway may refuse another size of a bracket's leg (gateway reference 3.7)
+    refuses_stops: str = ""  # fault: the text with which a stop by itself is refused
+    parts: set[GatewayOrderId] = field(default_factory=set)  # orders of partial closes
+    may_reverse: bool = False  # a test lets stops and targets trade that are too many
 
     def at(self, now: datetime) -> None:
         self.now = now
@@ -63,10 +68,13 @@ class Venue:
         entry_id = self._id()
         refused = self.refusals.pop(0) if self.refusals else ""
         refused = "Specified custom tag is already in use" if key in self.tags else refused
+        if order.type is OrderType.STOP and order.stop_ticks is None:
+            refused = refused or self.refuses_stops
         self.tags.add(key)
         rests = order.type is not OrderType.MARKET
         status = OrderStatus.REJECTED if refused else OrderStatus.OPEN if rests else OrderStatus.PENDING
-        self._put(self._order(entry_id, order, order.type, order.side, order.client_order_id, status))
+        made = self._order(entry_id, order, order.type, order.side, order.client_order_id, status)
+        self._put(msgspec.structs.replace(made, stop_price=order.stop_price, limit_price=order.limit_price))
         if refused:
             return entry_id, refused
         self.placed.append(order)
@@ -93,7 +101,7 @@ class Venue:
         self._execute(order, part)
         for leg in list(self.orders.values()):
             if leg.parent_id == order_id and leg.status is OrderStatus.SUSPENDED:
-                price = {"stop_price": PRICE} if leg.type is OrderType.STOP else {"limit_price": PRICE}
+                price = self._leg_price(order, leg)
                 leg_status = OrderStatus.REJECTED if self.naked else OrderStatus.OPEN
                 self._put(msgspec.structs.replace(leg, status=leg_status, qty=done, **price))
             elif leg.parent_id == order_id and leg.status.is_working:
@@ -113,11 +121,25 @@ class Venue:
                 self._put(msgspec.structs.replace(leg, status=OrderStatus.CANCELLED))
         return True
 
-    def close(self, place: Place) -> GatewayOrderId | None:
-        """closeContract: a market order for the whole position; legs stay. None: there is no position."""
+    def modify(
+        self, order_id: GatewayOrderId, qty: int | None, limit_price: Decimal | None, stop_price: Decimal | None
+    ) -> bool:
+        order = self.orders.get(order_id)
+        if order is None or order.status is not OrderStatus.OPEN:
+            return False
+        if qty is not None and order.parent_id is not None and not self.resizes_legs:
+            return False
+        changes = {"qty": qty, "limit_price": limit_price, "stop_price": stop_price}
+        self._put(msgspec.structs.replace(order, **{name: v for name, v in changes.items() if v is not None}))
+        return True
+
+    def close(self, place: Place, size: int | None = None) -> int:
+        """closeContract, or partialCloseContract with a size: a market order; legs stay. Returns the error code."""
         position = self.positions.get(place)
         if position is None:
-            return None
+            return 2
+        if size is not None and not 0 < size <= abs(position.qty):
+            return 5
         side = Side.SELL if position.qty > 0 else Side.BUY
         request = OrderRequest(
             client_order_id=ClientOrderId(""),
@@ -125,11 +147,13 @@ class Venue:
             contract_id=place[1],
             type=OrderType.MARKET,
             side=side,
-            qty=abs(position.qty),
+            qty=size or abs(position.qty),
         )
         order_id = self._id()
+        if size is not None:
+            self.parts.add(order_id)
         self._put(self._order(order_id, request, OrderType.MARKET, side, None, OrderStatus.PENDING))
-        return order_id
+        return 0
 
     def due(self) -> list[GatewayOrderId]:
         """Market orders that wait for their fill."""
@@ -184,6 +208,13 @@ class Venue:
             created_at=self.now,
         )
 
+    def _leg_price(self, entry: VenueOrder, leg: VenueOrder) -> dict[str, Decimal]:
+        """Where a leg wakes up: its ticks from the entry's fill."""
+        asked = next(order for order in self.placed if order.client_order_id == entry.tag)
+        if leg.type is OrderType.STOP:
+            return {"stop_price": PRICE - entry.side.sign * (asked.stop_ticks or 0) * TICK}
+        return {"limit_price": PRICE + entry.side.sign * (asked.target_ticks or 0) * TICK}
+
     def _put(self, order: VenueOrder) -> None:
         self.orders[order.gateway_order_id] = order
         self.events.append(OrderReported(order=order, ts=self.now))
@@ -195,7 +226,8 @@ class Venue:
         qty = was + order.side.sign * part
         is_closing = was * order.side.sign < 0
         is_entry = any(leg.parent_id == order.gateway_order_id for leg in self.orders.values())
-        assert is_entry or self.nets or was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
+        may = is_entry or self.nets or self.may_reverse
+        assert may or was * qty >= 0, f"an exit reverses: {was} becomes {qty}"
         fill = Fill(
             fill_id=FillId(len(self.fills) + 1),
             account_id=order.account_id,

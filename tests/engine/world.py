@@ -35,13 +35,13 @@ from desk.core.events import (
 )
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.intents import Enter, Intent
-from desk.core.orders import OrderState, Role
+from desk.core.orders import OrderRequest, OrderState, Role
 from desk.core.plans import EitherPlan, EnterPlan, EnterStep, GroupPlan, TouchPlan
 from desk.core.records import AlertJournalled, OrderChanged, PositionClosed, Record, Verdict, VerdictKind
 from desk.core.words import Account, Contract, OrderStatus, OrderType, Quote, Side, VenueOrder
 from desk.engine import Context, Effect, ReadAccount, Reduce, SearchTag, StartTimer, State, Submit, decide, fold
 from desk.engine.snapshot import decode_state, encode_state
-from desk.orders import CancelOrder
+from desk.orders import CancelOrder, ClosePart, ModifyOrder, PlaceStop
 from tests.engine.venue import Venue
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -333,7 +333,9 @@ class World:
             case ReadAccount():
                 self._read(effect)
             case SearchTag():
-                self._expect(f"enter:{effect.client_order_id}", self._delay(), lambda: self._search(effect))
+                is_stop = self.state.orders[effect.client_order_id].role is Role.STOP
+                key = f"{'stop' if is_stop else 'enter'}:{effect.client_order_id}"
+                self._expect(key, self._delay(), lambda: self._search(effect))
             case StartTimer(key, delay_s):
                 self._expect(key, delay_s, lambda: TimerFired(key=key, ts=self.now))
 
@@ -346,6 +348,11 @@ class World:
             self.give(event)
 
         self.later(delay_s, come, is_ours=True)
+
+    def _pend(self, key: str, delay_s: float) -> None:
+        """Somebody else is answered, too, by what then comes."""
+        self.pending[key] += 1
+        self.later(delay_s, lambda: self.pending.subtract([key]), is_ours=True)
 
     def _delay(self) -> float:
         return self.dice.uniform(0.001, self.faults.slow_s)
@@ -362,6 +369,8 @@ class World:
         arrives = leaves + timedelta(seconds=self._delay())
         if isinstance(effect, Submit):
             self.lane_free_at[place] = arrives
+        if isinstance(effect, Reduce) and isinstance(effect.reducing.what, PlaceStop):
+            self._pend(f"stop:{effect.reducing.what.order.client_order_id}", (arrives - self.now).total_seconds())
         answer: list[Event] = []
         self.later((leaves - self.now).total_seconds(), lambda: answer.append(self._reach(effect)), is_ours=True)
         self._expect(key, (arrives - self.now).total_seconds(), lambda: answer[0])
@@ -379,26 +388,31 @@ class World:
         if isinstance(effect, Submit):
             return SubmitSettled(client_order_id=effect.approved.order.client_order_id, outcome=outcome, ts=self.now)
         what = effect.reducing.what
-        order_id = what.gateway_order_id if isinstance(what, CancelOrder) else None
+        if isinstance(what, PlaceStop):
+            return SubmitSettled(client_order_id=what.order.client_order_id, outcome=outcome, ts=self.now)
+        order_id = what.gateway_order_id if isinstance(what, CancelOrder | ModifyOrder) else None
         return ReduceSettled(plan_id=effect.reducing.plan_id, gateway_order_id=order_id, outcome=outcome, ts=self.now)
 
     def _execute(self, effect: Submit | Reduce) -> Outcome:
-        if isinstance(effect, Submit):
-            order_id, refused = self.venue.place(effect.approved.order)
-            outcome = Outcome(kind=OutcomeKind.DONE, gateway_order_id=order_id)
-            if refused:
-                outcome = Outcome(kind=OutcomeKind.REFUSED, code=2, text=refused)
-        elif isinstance(effect.reducing.what, CancelOrder):
-            done = self.venue.cancel(effect.reducing.what.gateway_order_id)
-            outcome = Outcome(kind=OutcomeKind.DONE) if done else Outcome(kind=OutcomeKind.REFUSED, code=5)
-        else:
-            place = (effect.reducing.account_id, effect.reducing.contract_id)
-            before = self.venue.qty(place)
-            closing = self.venue.close(place)
-            outcome = Outcome(kind=OutcomeKind.DONE) if closing else Outcome(kind=OutcomeKind.REFUSED, code=2)
-            assert (
-                closing is None or not any(o.type is not OrderType.MARKET for o in self.venue.working(place)) or before
-            )
+        done = Outcome(kind=OutcomeKind.DONE)
+        what = effect.approved.order if isinstance(effect, Submit) else effect.reducing.what
+        outcome = done
+        match what:
+            case OrderRequest() | PlaceStop():
+                order_id, refused = self.venue.place(what.order if isinstance(what, PlaceStop) else what)
+                outcome = Outcome(kind=OutcomeKind.DONE, gateway_order_id=order_id)
+                if refused:
+                    outcome = Outcome(kind=OutcomeKind.REFUSED, code=2, text=refused)
+            case CancelOrder(gateway_order_id=order_id):
+                outcome = done if self.venue.cancel(order_id) else Outcome(kind=OutcomeKind.REFUSED, code=5)
+            case ModifyOrder(gateway_order_id=order_id, qty=qty):
+                is_done = self.venue.modify(order_id, qty, what.limit_price, what.stop_price)
+                outcome = done if is_done else Outcome(kind=OutcomeKind.REFUSED, code=3)
+            case _:
+                assert isinstance(effect, Reduce), "a close is a reducing"
+                place = (effect.reducing.account_id, effect.reducing.contract_id)
+                code = self.venue.close(place, what.qty if isinstance(what, ClosePart) else None)
+                outcome = done if not code else Outcome(kind=OutcomeKind.REFUSED, code=code)
         self.publish()
         for order_id in self.venue.due():
             self.later(self._delay(), lambda order_id=order_id: self.trade(order_id))
@@ -411,7 +425,7 @@ class World:
 
     def close_by_hand(self) -> None:
         """Somebody presses "close" on the platform, where the legs stay."""
-        if self.venue.close(PLACE) is not None and len(self.venue.due()) == 1:
+        if not self.venue.close(PLACE) and len(self.venue.due()) == 1:
             order_id = self.venue.due()[0]
             self.publish()
             self.trade(order_id)

@@ -18,8 +18,17 @@ import structlog
 
 from desk.bots import BotConfig
 from desk.core.errors import StoreError, Unavailable
-from desk.core.events import AccountReported, AlertReceived, Event, FlattenRequested, HubChanged, ResyncRequested
+from desk.core.events import (
+    AccountReported,
+    AlertReceived,
+    Event,
+    FlattenRequested,
+    HubChanged,
+    IntentGiven,
+    ResyncRequested,
+)
 from desk.core.ids import CauseId, new_cause_id
+from desk.core.intents import Reduce
 from desk.core.records import Record
 from desk.core.words import OrderType
 from desk.engine import Context, State
@@ -91,7 +100,7 @@ class World:
         self.rates = rates if rates is not None else Rates()
         self.clock = ManualClock()
         self.faults = Faults(self._dice("faults"), self.rates)
-        self.venue = Venue(self.clock, self._dice("market"), listed("MNQ", "MES"))
+        self.venue = Venue(self.clock, self._dice("market"), listed("MNQ", "MES"), resize_legs=seed % 2 == 1)
         self.border = Border(self.venue, self.clock, self._dice("latency"), self.faults)
         self.hub = UserHub(self._dice("hub"), self.faults)
         self.journal = MemoryJournal(self._dice("journal"), self.faults)
@@ -163,6 +172,7 @@ class World:
         rates = {
             "kills": self._kill, "gaps": self._gap, "outages": self._outage, "resyncs": self._resync,
             "hand_closes": self._close_by_hand, "hand_cancels": self._cancel_by_hand, "flattens": self._flatten,
+            "reduces": self._reduce,
         }  # fmt: skip
         for name, what in rates.items():
             self._again_and_again(name, what)
@@ -331,12 +341,26 @@ class World:
             )
         )
 
+    def _reduce(self) -> bool:
+        """A person asks the desk to close one contract somewhere."""
+        places = self._held_places()
+        if not places:
+            return False
+        account_id, contract_id = self._when.choice(places)
+        cause, now = self._new_cause(), self.clock.now()
+        return self._put(
+            IntentGiven(
+                cause=cause, account_id=account_id, contract_id=contract_id, intent=Reduce(qty=1), by="console", ts=now
+            )
+        )
+
     def _held_places(self) -> list[Place]:
         state = self.laws.state
         if state is None:
             return []
         held = [(account_id, contract) for account_id in ACCOUNTS for contract in self.venue.positions[account_id]]
-        return [p for p in held if state.exit_plan(p) is None and state.flatten_plan(p[0]) is None]
+        is_closing = lambda p: state.exit_plan(p) or state.flatten_plan(p[0]) or state.reduce_plan(p)  # noqa: E731
+        return [place for place in held if not is_closing(place)]
 
     def _close_by_hand(self) -> bool:
         """Two closes at one moment reverse at the venue, and nobody could help it: only where no exit runs."""

@@ -31,6 +31,7 @@ class Rates:
     hand_cancels: float = 0.3  # a person cancels a stop
     resyncs: float = 0.2
     flattens: float = 0.5
+    reduces: float = 3.0  # a person closes a part
 
     @classmethod
     def none(cls) -> Rates:
@@ -43,7 +44,7 @@ class Rates:
         return Rates(**{name: min(value, bounds.get(name, 20.0)) for name, value in more.items()})
 
 
-RATES = ("gaps", "kills", "outages", "hand_closes", "hand_cancels", "resyncs", "flattens")
+RATES = ("gaps", "kills", "outages", "hand_closes", "hand_cancels", "resyncs", "flattens", "reduces")
 CHANCES = [row.name for row in fields(Rates) if row.name not in RATES]
 
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, ContractId
 from desk.core.orders import OrderRequest, OrderState, Role
-from desk.core.plans import ExitStep, FlattenPlan, ProtectPlan
+from desk.core.plans import ExitStep, FlattenPlan, ProtectPlan, ReduceStep
 from desk.core.records import AlertDecided, AlertJournalled, OrderChanged, Record, Verdict, VerdictKind
 from desk.core.words import OrderStatus, OrderType
 from desk.engine import State
@@ -27,7 +27,7 @@ from tests.world.venue import ACCOUNTS, Venue
 
 MAX_POSITION = 2
 LEGS_WAKE_S = 0.1
-LIMITS_S = {"guard": 12.0, "unseen": 20.0, "unread": 120.0, "exit": 120.0}  # one stretch without a stop
+LIMITS_S = {"guard": 12.0, "unseen": 20.0, "unread": 120.0, "exit": 120.0, "reduce": 60.0}  # one stretch without a stop
 READ_AGAIN_S = 17.0  # the watch comes by again after so long
 DISAGREES_S = 60.0
 PLAN_LASTS_S = 240.0
@@ -66,6 +66,7 @@ class Laws:
         self._accepted: dict[str, None] = {}
         self._submitted: dict[str, str] = {}
         self._entered: dict[str, str] = {}
+        self._stops: dict[str, None] = {}  # placed by themselves
         self._held: dict[str, None] = {}
         self._healthy_since: datetime | None = None
         self._differs_since: dict[Place, datetime] = {}
@@ -84,6 +85,8 @@ class Laws:
                 _keep(self._accepted, dict.fromkeys(verdict.orders))
             case OrderChanged(order=order) if order.state is OrderState.SUBMITTED and order.role is Role.ENTRY:
                 _keep(self._submitted, {order.client_order_id: order.cause})
+            case OrderChanged(order=order) if order.state is OrderState.SUBMITTED:
+                _keep(self._stops, {order.client_order_id: None})
 
     def _decided(self, alert: AlertReceived, verdict: Verdict) -> None:
         self.verdicts[verdict.kind.value] += 1
@@ -108,18 +111,25 @@ class Laws:
         if kind == "place":
             assert isinstance(what, OrderRequest), "an entry is placed as an order request"
             tag = what.client_order_id
-            if tag not in self._submitted or tag not in self._accepted:
+            if what.type is OrderType.STOP:  # protection outranks bookkeeping: it leaves although the journal is down
+                _keep(self._stops, {tag: None})
+            elif tag not in self._submitted or tag not in self._accepted:
                 self._broke(f"an order that no journalled decision asked for: {what}")
         elif kind == "close" and self.state is not None and contract_id is not None:
             plan = self.state.exit_plan((account_id, contract_id))
             if plan is None or plan.step is not ExitStep.CLOSING:
                 self._broke(f"a close outside an exit plan: {account_id} {contract_id} {plan}")
 
+        elif kind == "close part" and self.state is not None and contract_id is not None:
+            part = self.state.reduce_plan((account_id, contract_id))
+            if part is None or part.step is not ReduceStep.CLOSING:
+                self._broke(f"a partial close outside its plan: {account_id} {contract_id} {part}")
+
     def on_told(self, told: UserEvent) -> None:
         """Something happened at the exchange."""
         match told.row:
             case Order(custom_tag=str() as tag) as row if row.parent_id is None:
-                if row.status.name != "REJECTED":
+                if row.status.name != "REJECTED" and tag not in self._stops:
                     self._one_entry(tag)
             case Position() as row:
                 place = (AccountId(row.account_id), ContractId(row.contract_id))
@@ -144,14 +154,19 @@ class Laws:
         """Entries open, exits close, and never the other way round."""
         order = self._venue.exchange.books.orders[row.order_id]
         place = (AccountId(row.account_id), ContractId(row.contract_id))
-        is_entry = order.custom_tag is not None and order.parent_id is None
+        is_entry = order.custom_tag is not None and order.parent_id is None and order.custom_tag not in self._stops
         is_opening = row.profit is None
         if is_entry == is_opening:
             return
-        if place in self.by_hand:
+        if place in self.by_hand or (not is_entry and self._is_replacing(place)):
             self.orphans_traded += 1
         else:
             self._broke(f"an {'entry closed' if is_entry else 'exit opened'} a position: {order}")
+
+    def _is_replacing(self, place: Place) -> bool:
+        """A smaller stop works already beside the legs whose place it takes: for a moment they are too many."""
+        plan = self.state.reduce_plan(place) if self.state is not None else None
+        return plan is not None and plan.replaces is not None
 
     # -- positions -----------------------------------------------------------------------------------------------------
 
@@ -180,6 +195,19 @@ class Laws:
         else:
             stretch.where = self._where(place, stretch, now)
 
+    def _is_reducing(self, state: State, place: Place) -> bool:
+        """A part is being closed, and what shall remain has its stop."""
+        plan = state.reduce_plan(place)
+        if plan is None:
+            return False
+        qty = self._venue.qty(*place)
+        stops = sum(
+            order.qty - order.filled_qty
+            for order in self._venue.working[place[0]].values()
+            if order.contract_id == place[1] and order.type is OrderType.STOP and order.side.sign * qty < 0
+        )
+        return stops >= min(abs(qty), abs(plan.keeps))
+
     def _count(self, place: Place, stretch: Stretch, now: datetime) -> None:
         passed = (now - stretch.counted).total_seconds()
         where, stretch.counted = stretch.where, now
@@ -195,6 +223,8 @@ class Laws:
             return "down"
         if state.exit_plan(place) is not None:
             return "exit"
+        if self._is_reducing(state, place):
+            return "reduce"
         failed_at = self.failed_at.get(place[0])
         if failed_at is not None and now - failed_at < timedelta(seconds=READ_AGAIN_S):
             return "unread"
@@ -283,7 +313,9 @@ class Laws:
         there = {order.gateway_order_id for order in self._venue.working[place[0]].values() if order in working}
         if state.position_qty(place) != qty or known != there:
             self._broke(f"{place}: holds {qty:+d} with {working}, the state has {state.position_qty(place):+d} {known}")
-        if bool(qty) != bool(working) or place in self._naked:
+        stops = [order for order in self._venue.working[place[0]].values() if order in working]
+        covered = sum(order.qty for order in stops if order.type is OrderType.STOP)
+        if bool(qty) != bool(working) or place in self._naked or covered != abs(qty):
             self._broke(f"{place}: holds {qty:+d} with {working} once everything settled")
 
     def _is_small(self, state: State) -> None:

@@ -98,7 +98,12 @@ BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates]] = {
     "a guard that never acts": ("desk.orders.protect.on_snapshot", no_guard, "has no stop", Rates(hand_cancels=10)),
     "repeats are forgotten": ("desk.engine.alerts._repeat", does_nothing, "decided twice", Rates.none()),
     "a held alert stays held": ("desk.engine.draft.apply", keeps_held, "fold of the journal", Rates(kills=10)),
-    "plans are not resumed": ("desk.engine.reads.resume_plans", does_nothing, "goes on for ever", Rates(kills=20)),
+    "plans are not resumed": (
+        "desk.engine.reads.resume_plans",
+        does_nothing,
+        "goes on for ever",
+        Rates(kills=20, reduces=0),
+    ),
     "orphans are left": ("desk.engine.reads.sweep_orphans", does_nothing, "holds +0", Rates(hand_closes=20)),
 }
 

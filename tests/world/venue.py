@@ -54,12 +54,16 @@ def listed(*roots: str) -> list[SimContract]:
 class Venue:
     """Two accounts, a few contracts. ``tell`` hears every event at once; ``moved`` is called after each print."""
 
-    def __init__(self, clock: ManualClock, dice: random.Random, contracts: list[SimContract]) -> None:
+    def __init__(
+        self, clock: ManualClock, dice: random.Random, contracts: list[SimContract], resize_legs: bool = True
+    ) -> None:
         self._clock = clock
         self._dice = dice
         self._listed = {row.id: row for row in contracts}
         accounts = [SimAccount(id=number, name=f"PRACTICE-{number}", balance=Decimal(50_000)) for number in ACCOUNTS]
-        rules = FillRules(fill_delay=timedelta(milliseconds=8), children_delay=timedelta(milliseconds=18))
+        rules = FillRules(
+            fill_delay=timedelta(milliseconds=8), children_delay=timedelta(milliseconds=18), resize_legs=resize_legs
+        )
         self.exchange = Exchange(accounts, self._find, rules)
         self.contracts = {ContractId(row.id): _contract(row) for row in contracts}
         self.tell: Callable[[UserEvent, Event], None] = lambda row, event: None
@@ -115,8 +119,8 @@ class Venue:
         stop = Bracket(-sign * order.stop_ticks, SimType.STOP) if order.stop_ticks is not None else None
         target = Bracket(sign * order.target_ticks, SimType.LIMIT) if order.target_ticks is not None else None
         request = PlaceRequest(
-            order.account_id, order.contract_id, SimType.MARKET, SimSide.BUY if sign > 0 else SimSide.SELL, order.qty,
-            custom_tag=order.client_order_id, stop_loss=stop, take_profit=target,
+            order.account_id, order.contract_id, SimType[order.type.name], SimSide.BUY if sign > 0 else SimSide.SELL,
+            order.qty, stop_price=order.stop_price, custom_tag=order.client_order_id, stop_loss=stop, take_profit=target,
         )  # fmt: skip
         account = self.exchange.books.accounts[order.account_id]
         if is_refused:
@@ -133,8 +137,13 @@ class Venue:
         self._told(events)
         return reply
 
-    def close(self, account_id: AccountId, contract_id: ContractId) -> Reply:
-        reply, events = self.exchange.close(account_id, contract_id, self._clock.now())
+    def modify(self, account_id: AccountId, order_id: GatewayOrderId, qty: int | None) -> Reply:
+        reply, events = self.exchange.modify(account_id, order_id, self._clock.now(), size=qty)
+        self._told(events)
+        return reply
+
+    def close(self, account_id: AccountId, contract_id: ContractId, size: int | None = None) -> Reply:
+        reply, events = self.exchange.close(account_id, contract_id, self._clock.now(), size)
         self.orders += reply.code == 0
         self._told(events)
         return reply

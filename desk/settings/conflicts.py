@@ -1,0 +1,23 @@
+"""Settings that are legal alone and contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["conflicts"]
+
+
+def conflicts(values: Mapping[str, Any]) -> list[str]:
+    """What contradicts itself. A key whose text was refused is not in ``values``."""
+    problems = []
+    port, size, token = values.get("webhook_port"), values.get("position_size"), values.get("webhook_token")
+    if port and port == values.get("api_port"):
+        problems.append("WEBHOOK_PORT and API_PORT must differ: the public and the private door are two listeners")
+    if size is not None and size > (values.get("max_position_size") or size):
+        problems.append("MAX_POSITION_SIZE must be at least POSITION_SIZE")
+    if values.get("foreign_positions") == "protect" and values.get("foreign_stop_ticks", "refused") is None:
+        problems.append("FOREIGN_STOP_TICKS is missing: FOREIGN_POSITIONS=protect needs the distance of the stop")
+    if token is not None and token == values.get("api_token"):
+        problems.append("WEBHOOK_TOKEN and API_TOKEN must differ: who may post alerts may not enter the private door")
+    return problems
