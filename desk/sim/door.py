@@ -96,7 +96,7 @@ class Door:
         if fault is not None and not await self._waited(fault.after_ms):
             return None
         if fault is not None and fault.kind == "refuse_after":
-            return web.Response(status=fault.status)
+            return _bare(fault)
         return response
 
     async def _instead(self, fault: Fault) -> web.Response | None:
@@ -107,8 +107,7 @@ class Door:
             return None
         if fault.kind == "reject":
             return _json(envelope(fault.code, fault.message))
-        retry = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
-        return web.Response(status=fault.status, headers=retry)
+        return _bare(fault)
 
     async def _execute(self, request: web.Request, path: str, raw: bytes) -> web.Response:
         if path == PING:
@@ -157,6 +156,12 @@ class Door:
 def _json(reply: Json | bytes) -> web.Response:
     body = reply if isinstance(reply, bytes) else json.dumps(reply, separators=(",", ":")).encode()
     return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _bare(fault: Fault) -> web.Response:
+    """A status without a body."""
+    retry = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+    return web.Response(status=fault.status, headers=retry)
 
 
 def _unauthorized() -> web.Response:
