@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,16 @@ class Books:
             self.blind.append((self._blind_since, self.ended))
 
     def never_sent(self, tag: str) -> str | None:
-        """Why an order that was decided never came to be; None: the journal knows no reason."""
+        """Why an order that was decided never came to be, without its numbers; None: the journal knows no reason."""
         order, why = self.orders.get(tag, (None, ""))
         is_over = order is not None and order.state in {OrderState.EXPIRED, OrderState.REJECTED}
-        return why if is_over else None
+        results = self.results.get(f"enter:{tag}", [])
+        said = results[-1] if results else why
+        return ":".join(said.split(":")[:2])[:60] if is_over else None
 
-    @property
+    @cached_property
     def accepted_entries(self) -> dict[str, Decided]:
-        """By tag: every order that a verdict promised."""
+        """By tag: every order that a verdict promised. Asked for once everything was taken."""
         return {
             tag: row
             for row in self.alerts.values()

@@ -104,9 +104,8 @@ async def _contracts(sim: Simulator, login: str) -> dict[str, dict[str, Any]]:
         key = {"Authorization": f"Bearer {(await answer.json())['token']}"}
     async with sim.http.post(f"{sim.url}/api/Contract/available", json={"live": False}, headers=key) as answer:
         rows = (await answer.json())["contracts"]
-    by_symbol = {row["symbolId"].rpartition(".")[2]: row for row in rows}
-    names = {root: {"MCL": "MCLE"}.get(root, root) for root in ROOTS}
-    return {root: by_symbol[name] for root, name in names.items()}
+    by_name = {row["name"][:-2]: row for row in rows}
+    return {root: by_name[root] for root in ROOTS}
 
 
 class Desk(Daemon):

@@ -14,10 +14,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-ROOTS = {"MNQ": "CME_MINI", "MES": "CME_MINI", "M2K": "CME_MINI", "MYM": "CBOT_MINI", "MGC": "COMEX", "MCL": "NYMEX"}
+ROOTS = {
+    "MNQ": "CME_MINI", "MES": "CME_MINI", "M2K": "CME_MINI", "MYM": "CBOT_MINI", "MGC": "COMEX_MINI", "MCL": "NYMEX",
+    "SIL": "COMEX_MINI", "MHG": "COMEX_MINI", "MNG": "NYMEX", "M6E": "CME_MINI", "M6A": "CME_MINI", "MBT": "CME",
+}  # fmt: skip
 REPEATS = 0.05
 LATE = 0.02
-_SETTLING_S = 1.6  # after an exit was sent an entry waits so long, as a rule
+_SETTLING_S = 2.5  # after an exit was sent an entry waits so long, as a rule
+_HOLDING_S = (0.0, 6.0)  # and after an entry whatever comes next
 _FLAT = {"long": 34, "short": 34, "goal": 14, "exit": 5, "note": 8, "heartbeat": 2, "flatten": 1, "no stop": 2}
 _HELD = {
     "exit": 46, "exit side": 8, "goal flat": 8, "flatten": 6, "flatten all": 1, "long": 9, "short": 9, "goal": 4, "note": 8,
@@ -131,7 +135,7 @@ class Messages:
         return message
 
     def _pick(self, due: float) -> tuple[tuple[int, str], _Place]:
-        """Mostly one whose last exit had time to end."""
+        """Mostly one whose last entry or exit had its time."""
         free = [row for row in self._places.items() if row[1].free_at <= due]
         return self._dice.choice(free or list(self._places.items()))
 
@@ -157,6 +161,7 @@ class Messages:
         place = self._places[message.account_id, message.root]
         if not message.is_late and kind != "no stop" and not place.side:
             place.side = side
+            place.free_at = message.due_s + self._dice.uniform(*_HOLDING_S)
 
     def _distance(self, root: str, ticks: int) -> dict[str, Any]:
         if self._dice.random() < 0.5:

@@ -50,7 +50,7 @@ class Proof:
     expected: int = 0
     found: int = 0
     refused: int = 0
-    never_sent: int = 0
+    never_sent: Counter[str] = field(default_factory=Counter)  # by the journalled reason
     resent_tags: int = 0
     exits: int = 0
     slowest_exit_s: float = 0.0
@@ -121,8 +121,12 @@ def _decided(message: Message, delivery: Delivery, books: Books, proof: Proof) -
         proof.offences.append(Offence("lost", f"{name} {state}", message.account_id, delivery.began, cause=cause))
         return
     proof.decided += 1
+    promised = set((delivery.answer or {}).get("orders", ()))
+    if missing := promised - books.accepted_entries.keys():
+        text = f"{name} was answered with orders {missing} that the journal does not know"
+        proof.offences.append(Offence("lost", text, message.account_id, delivery.began, cause=rows[0].cause))
     proof.verdicts[rows[0].verdict.kind.value] += 1
-    proof.reasons[rows[0].verdict.reason or "-"] += 1
+    proof.reasons[rows[0].verdict.reason or "carried out"] += 1
     if len(rows) > 1:
         text = f"{name} was decided {len(rows)} times: {', '.join(row.cause for row in rows)}"
         proof.offences.append(Offence("doubled", text, message.account_id, rows[1].ts, cause=rows[1].cause))
@@ -143,7 +147,7 @@ def _entries(evidence: Evidence, proof: Proof) -> None:
         if entry.is_refused:
             continue
         accepted.setdefault(entry.tag, []).append(entry)
-        message = by_bracket.get(entry.bracket)
+        message = by_bracket.get(entry.bracket) if entry.bracket is not None else None
         wrong = _not_as_asked(entry, message, evidence.contracts)
         if wrong or entry.tag not in expected:
             text = f"order {entry.order_id} {entry.tag}: {wrong or 'no verdict promised it'}"
@@ -164,7 +168,7 @@ def _entries(evidence: Evidence, proof: Proof) -> None:
         account_id = next(number for number, books in evidence.books.items() if tag in books.accepted_entries)
         why = evidence.books[account_id].never_sent(tag)
         if why is not None:
-            proof.never_sent += 1
+            proof.never_sent[why] += 1
             continue
         row = expected[tag]
         text = f"{row.sender_id} was accepted as {tag}, and the gateway has no such order"

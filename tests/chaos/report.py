@@ -25,11 +25,12 @@ def table(proof: Proof) -> str:
         ("alerts sent", f"{proof.sent}", f"{proof.repeats} of them repeats, {proof.tries} tries"),
         ("alerts answered", f"{proof.answered}", ""),
         ("alerts decided", f"{proof.decided}", _counts(proof.verdicts)),
+        ("  reasons", "", _counts(proof.reasons)),
         ("alerts or orders LOST", f"{proof.count('lost')}", "must be 0"),
         ("entries expected", f"{proof.expected}", "promised by a verdict"),
         ("entries found", f"{proof.found}", f"at the gateway; {proof.fills} fills opened or grew a position"),
         ("  refused by the gateway", f"{proof.refused}", ""),
-        ("  withdrawn with a reason", f"{proof.never_sent}", "journalled: too late, or its place was taken meanwhile"),
+        ("  withdrawn with a reason", f"{proof.never_sent.total()}", _counts(proof.never_sent)),
         ("  tags placed again", f"{proof.resent_tags}", "under the same tag, which the gateway takes once"),
         ("entries DOUBLED", f"{proof.count('doubled')}", "must be 0: one alert twice, a repeat, or asked by nobody"),
         (
