@@ -232,10 +232,12 @@ def _add(proof: Proof, name: str, spans: list[Span]) -> None:
 def _orphans(place: Place, row: PlaceRow, books: Books, out: list[Span], proof: Proof) -> None:
     excused = [*out, *books.blind, *books.exits[place]]
     for order_id, spans in row.orphans.items():
-        lasting = [span for span in minus(spans, excused) if span[1] - span[0] > ORPHAN_S]
+        lasting = [
+            (start, worked) for start, end in spans if (worked := seconds(minus([(start, end)], excused))) > ORPHAN_S
+        ]
         proof.orphans_in_grace += bool(spans) and not lasting
-        for start, end in lasting:
-            text = f"order {order_id} worked for {end - start:.1f} s while the position was flat"
+        for start, worked in lasting:
+            text = f"order {order_id} worked for {worked:.1f} s while the position was flat and a daemon saw it"
             proof.offences.append(Offence("orphan", text, place[0], start, place[1]))
     for trade in row.opened_by_exit:
         text = f"order {trade['orderId']} is no entry, and its trade {trade['id']} opened a position: {trade}"
