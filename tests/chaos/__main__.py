@@ -31,10 +31,13 @@ def main() -> int:
         "--true-rate", type=float, default=plan.true_rate, help=f"alerts a second there ({plan.true_rate:g})"
     )
     parser.add_argument(
+        "--weather", type=float, default=plan.weather, help="faults so many times as often; 0: none (1)"
+    )
+    parser.add_argument(
         "--folder", type=Path, help="for logs and journals; kept. Default: a temporary one, kept on a failure"
     )
     given = parser.parse_args()
-    plan = Plan(given.seed, given.alerts, given.kills, given.accounts, given.rate, given.true_alerts, given.true_rate)
+    plan = Plan(**{name: value for name, value in vars(given).items() if name != "folder"})
     folder: Path = given.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     is_good = False

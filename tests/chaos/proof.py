@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from desk.core.records import VerdictKind
@@ -55,7 +55,7 @@ class Proof:
     exits: int = 0
     slowest_exit_s: float = 0.0
     without_stop_s: Counter[str] = field(default_factory=Counter)
-    longest_s: Counter[str] = field(default_factory=Counter)
+    pieces_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # each stretch, by its share
     down_s: float = 0.0
     exit_s: float = 0.0
     turned_down: int = 0
@@ -225,8 +225,7 @@ def _shown(spans: list[Span], at: float) -> str:
 def _add(proof: Proof, name: str, spans: list[Span]) -> None:
     if spans:
         proof.without_stop_s[name] += seconds(spans)  # type: ignore[assignment]
-        longest = max(end - start for start, end in spans)
-        proof.longest_s[name] = max(proof.longest_s[name], longest)  # type: ignore[assignment]
+        proof.pieces_s[name] += [end - start for start, end in spans]
 
 
 def _orphans(place: Place, row: PlaceRow, books: Books, out: list[Span], proof: Proof) -> None:

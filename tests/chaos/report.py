@@ -62,8 +62,11 @@ def table(proof: Proof) -> str:
 
 
 def _seconds(proof: Proof, name: str, remark: str) -> tuple[str, str]:
-    longest = f", longest {proof.longest_s[name]:.3f} s" if proof.longest_s[name] else ""
-    return f"{proof.without_stop_s[name]:.3f}", f"{remark}{longest}"
+    pieces = sorted(proof.pieces_s[name])
+    if pieces:
+        half, most = pieces[len(pieces) // 2], pieces[int(len(pieces) * 0.99)]
+        remark += f"; {len(pieces)} stretches, p50 {half:.3f}, p99 {most:.3f}, longest {pieces[-1]:.3f} s"
+    return f"{proof.without_stop_s[name]:.3f}", remark
 
 
 def _counts(counts: Any) -> str:

@@ -48,12 +48,13 @@ class Plan:
     true_alerts: int = 120
     true_rate: float = 1.5
     expire_every_s: float = 45.0
+    weather: float = 1.0
 
     @property
     def command(self) -> str:
         return (
             f"python -m tests.chaos --seed {self.seed} --alerts {self.alerts} --kills {self.kills} --accounts {self.accounts} "
-            f"--rate {self.rate:g} --true-alerts {self.true_alerts} --true-rate {self.true_rate:g}"
+            f"--rate {self.rate:g} --true-alerts {self.true_alerts} --true-rate {self.true_rate:g} --weather {self.weather:g}"
         )
 
 
@@ -111,7 +112,7 @@ class _Run:
 
     async def storm(self) -> None:
         began, before, plan = time.time(), self.sender.sent, self.plan
-        await trouble.plan_storm(self.sim)
+        await trouble.plan_storm(self.sim, plan.weather)
         await all_up(self.fleet, self.http, raised=True)
         kills = trouble.kills_of(self.dice("kills"), plan.kills, plan.alerts, len(self.fleet))
         messages = self.messages.phase(plan.alerts, plan.rate)

@@ -23,6 +23,7 @@ OUTSIDE = ("at any moment", "after an answer", "place at the gateway", "close at
 WAYS = (*OUTSIDE, *POINTS)
 MOVE_EVERY_S = 0.2
 FAR_TICKS = 3_000
+WORST = 0.3  # of one fault's chance, however bad the weather
 PATIENCE_S = 15.0 * SCALE
 
 LOST_REPLIES = 0.02
@@ -60,23 +61,23 @@ _HUBS: tuple[dict[str, Any], ...] = (
 _LATENCY = {"place": 15, "cancel": 8, "close": 8, "orders": 5, "positions": 5}
 
 
-async def plan_storm(sim: Simulator) -> None:
-    """Everything, from now on."""
+async def plan_storm(sim: Simulator, weather: float) -> None:
+    """Everything, from now on. weather: so many times as often as planned above; 0 is a good day."""
     await sim.control("limits", general=RAISED, history=RAISED)
     await sim.control("token", whenExpired="logout")
     await sim.control("latency", **_LATENCY)
-    await _plan(sim, with_throttling=True)
+    await _plan(sim, weather, with_throttling=True)
     for fault in (_STOPS, *_HUBS):
-        await sim.control("fault", **fault)
+        await _plan_one(sim, weather, **fault)
 
 
 async def plan_showers(sim: Simulator) -> None:
     """Lost replies and bad events, but no 429: whatever 429 comes is the daemon's own fault."""
     await sim.control("limits", **TRUE_LIMITS)
-    await _plan(sim, with_throttling=False)
+    await _plan(sim, 1.0, with_throttling=False)
 
 
-async def _plan(sim: Simulator, *, with_throttling: bool) -> None:
+async def _plan(sim: Simulator, weather: float, *, with_throttling: bool) -> None:
     for endpoint, faults in _CALLS.items():
         for (kind, detail), probability in faults.items():
             if detail == 429 and not with_throttling:
@@ -84,8 +85,17 @@ async def _plan(sim: Simulator, *, with_throttling: bool) -> None:
             more: dict[str, Any] = {"ms" if kind.startswith("delay") else "status": detail} if detail else {}
             if detail == 429:
                 more["retryAfter"] = 1
-            await sim.control("fault", endpoint=endpoint, kind=kind, probability=probability, **more)
+            await _plan_one(sim, weather, endpoint=endpoint, kind=kind, probability=probability, **more)
     for fault in _EVENTS:
+        await _plan_one(sim, weather, **fault)
+
+
+async def _plan_one(sim: Simulator, weather: float, **fault: Any) -> None:
+    if weather > 0:
+        if "probability" in fault:
+            fault["probability"] = min(fault["probability"] * weather, WORST)
+        if "everyS" in fault:
+            fault["everyS"] /= weather
         await sim.control("fault", **fault)
 
 
