@@ -198,13 +198,14 @@ def _naked(place: Place, row: PlaceRow, books: Books, out: list[Span], proof: Pr
     blind = [*out, *books.blind]
     left = row.naked
     shares = {
-        "no daemon": out,
         "exit plan": books.exits[place],
         "guard": [_guarded(at, fate, blind) for at, fate in row.turned_down],
         "waking": [(at, at + WAKING_S) for at in row.filled],
     }
     for name, spans in shares.items():
-        _add(proof, name, both(left, spans))
+        share = both(left, spans)
+        _add(proof, name, minus(share, out))
+        _add(proof, f"{name}, no daemon", both(share, out))
         left = minus(left, spans)
     _add(proof, "naked", left)
     for start, end in left:

@@ -56,7 +56,20 @@ def table(proof: Proof) -> str:
                 f"{GUARD_S + UNSEEN_S:g} s where the report was lost, and what nobody could see",
             ),
         ),
-        ("  without a daemon", *_seconds(proof, "no daemon", f"of {proof.down_s:.1f} s from a kill or stop to ready")),
+        (
+            "  after a kill in an exit",
+            *_seconds(proof, "exit plan, no daemon", "until the next daemon is ready and resumes it"),
+        ),
+        (
+            "  after a kill, guard",
+            *_seconds(proof, "guard, no daemon", "a stop was turned down, and the daemon was killed"),
+        ),
+        ("  after a kill, waking", *_seconds(proof, "waking, no daemon", "")),
+        (
+            "seconds without a daemon",
+            f"{proof.down_s:.1f}",
+            "from a kill or stop to ready, over all daemons; no excuse by itself",
+        ),
     ]
     return "\n".join(f"  {name:<26}{value:>12}  {remark}".rstrip() for name, value, remark in rows)
 

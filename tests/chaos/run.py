@@ -226,7 +226,7 @@ async def run(plan: Plan, folder: Path, say: Callable[[str, int], None] = lambda
         ticks = {root: Decimal(str(row["tickSize"])) for root, row in sim.contracts.items()}
         sender = Sender({desk.account_id: desk for desk in fleet})
         killer = trouble.Killer(sim, fleet, http, random.Random(f"{plan.seed}:moments"))
-        sender.on_answer = lambda desk: killer.answered.set() if desk is killer.awaited else None
+        sender.on_answer = killer.on_answer
         running = _Run(plan, sim, fleet, http, Messages(plan.seed, list(accounts), ticks), sender, say, killer)
         if plan.true_alerts:
             await running.true_limits()

@@ -24,7 +24,7 @@ WAYS = (*OUTSIDE, *POINTS)
 MOVE_EVERY_S = 0.2
 FAR_TICKS = 3_000
 WORST = 0.3  # of one fault's chance, however bad the weather
-PATIENCE_S = 15.0 * SCALE
+PATIENCE_S = 8.0 * SCALE
 
 LOST_REPLIES = 0.02
 _CALLS: dict[str, dict[tuple[str, int], float]] = {
@@ -140,19 +140,29 @@ def kills_of(dice: random.Random, count: int, messages: int, desks: int) -> list
 
 
 class Killer:
-    """Carries the kills out, one after the other, and starts each daemon again. ``happened`` counts the ways."""
+    """Carries the kills out and starts the daemons again. ``happened`` counts the ways."""
 
     def __init__(self, sim: Simulator, fleet: list[Desk], http: aiohttp.ClientSession, dice: random.Random) -> None:
         self._sim, self._fleet, self._http, self._dice = sim, fleet, http, dice
         self.happened: Counter[str] = Counter()
-        self.answered = asyncio.Event()  # set by the sender at every answer of ``awaited``
-        self.awaited: Desk | None = None
+        self._answers = {desk.account_id: asyncio.Event() for desk in fleet}
+
+    def on_answer(self, desk: Desk) -> None:
+        """The sender has an answer from there."""
+        self._answers[desk.account_id].set()
 
     async def carry_out(self, kills: list[Kill], sent: Callable[[], int]) -> None:
+        """Each daemon's one after the other; different daemons may be down at the same time."""
+        async with asyncio.TaskGroup() as tasks:
+            for number, desk in enumerate(self._fleet):
+                tasks.create_task(
+                    self._kill_again_and_again(desk, [kill for kill in kills if kill.desk == number], sent)
+                )
+
+    async def _kill_again_and_again(self, desk: Desk, kills: list[Kill], sent: Callable[[], int]) -> None:
         for kill in kills:
             while sent() < kill.after:  # noqa: ASYNC110 - the sender does not know of kills
                 await asyncio.sleep(0.05)
-            desk = self._fleet[kill.desk]
             desk.may_die = True
             way = kill.way if await self._reach(desk, kill.way) else f"{kill.way} did not come: at any moment"
             if desk.is_alive:
@@ -171,9 +181,9 @@ class Killer:
                     while desk.is_alive:  # noqa: ASYNC110 - another process ends
                         await asyncio.sleep(0.005)
                 elif way == "after an answer":
-                    self.awaited = desk
-                    self.answered.clear()
-                    await self.answered.wait()
+                    answered = self._answers[desk.account_id]
+                    answered.clear()
+                    await answered.wait()
                 elif way == "at any moment":
                     await asyncio.sleep(self._dice.random())
                 else:
@@ -181,8 +191,6 @@ class Killer:
                     await self._seen(path, desk.account_id)
         except TimeoutError:
             return False
-        finally:
-            self.awaited = None
         return True
 
     async def _seen(self, path: str, account_id: int) -> None:
