@@ -16,6 +16,7 @@ __all__ = ["story", "table"]
 LAWS = ("lost", "doubled", "orphan", "naked")
 AROUND_S = 4.0
 MOST_LINES = 80
+LONG_S = 2.0
 
 
 def table(proof: Proof) -> str:
@@ -78,7 +79,9 @@ def _seconds(proof: Proof, name: str, remark: str) -> tuple[str, str]:
     pieces = sorted(proof.pieces_s[name])
     if pieces:
         half, most = pieces[len(pieces) // 2], pieces[int(len(pieces) * 0.99)]
+        long = sum(piece > LONG_S for piece in pieces)
         remark += f"; {len(pieces)} stretches, p50 {half:.3f}, p99 {most:.3f}, longest {pieces[-1]:.3f} s"
+        remark += f", {long} over {LONG_S:g} s"
     return f"{proof.without_stop_s[name]:.3f}", remark
 
 
