@@ -60,6 +60,7 @@ class Books:
     results: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     blind: list[Span] = field(default_factory=list)  # nothing was known for sure
     open_plans: dict[str, tuple[Plan, float]] = field(default_factory=dict)
+    held_s: list[float] = field(default_factory=list)  # how long each held alert waited for its decision
     starts: int = 0
     _blind_since: float | None = None
     ended: float = 0.0
@@ -75,6 +76,7 @@ class Books:
                 self.by_sender_id[decided.sender_id].append(decided)
             case AlertDecided(cause=cause, verdict=verdict):
                 self.alerts[cause].verdict = verdict
+                self.held_s.append(at - self.alerts[cause].ts)
             case OrderChanged(order=order, why=why):
                 self.orders[order.client_order_id] = (order, why)
             case PlanChanged(plan=plan):

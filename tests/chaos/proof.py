@@ -52,6 +52,7 @@ class Proof:
     refused: int = 0
     never_sent: Counter[str] = field(default_factory=Counter)  # by the journalled reason
     resent_tags: int = 0
+    held_s: list[float] = field(default_factory=list)
     exits: int = 0
     slowest_exit_s: float = 0.0
     without_stop_s: Counter[str] = field(default_factory=Counter)
@@ -106,6 +107,7 @@ def _alerts(evidence: Evidence, proof: Proof) -> None:
             proof.offences.append(Offence("lost", text, message.account_id, one.began))
         elif message.of is None:
             _decided(message, one, evidence.books[message.account_id], proof)
+    proof.held_s = sorted(waited for books in evidence.books.values() for waited in books.held_s)
     for account_id, books in evidence.books.items():
         for row in books.alerts.values():
             if row.sender_id not in known:

@@ -27,6 +27,11 @@ def table(proof: Proof) -> str:
         ("alerts answered", f"{proof.answered}", ""),
         ("alerts decided", f"{proof.decided}", _counts(proof.verdicts)),
         ("  reasons", "", _counts(proof.reasons)),
+        (
+            "  held at first",
+            f"{len(proof.held_s)}",
+            f"longest {max(proof.held_s, default=0.0):.1f} s, until the account was reconciled",
+        ),
         ("alerts or orders LOST", f"{proof.count('lost')}", "must be 0"),
         ("entries expected", f"{proof.expected}", "promised by a verdict"),
         ("entries found", f"{proof.found}", f"at the gateway; {proof.fills} fills opened or grew a position"),

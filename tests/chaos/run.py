@@ -32,7 +32,7 @@ from tests.daemon import SCALE
 
 __all__ = ["Outcome", "Plan", "run"]
 
-SETTLED_S = 60.0 * SCALE
+SETTLED_S = 180.0 * SCALE  # the pauses between two tries of a hub reach 60 s
 LOOK_S = 0.2
 
 
@@ -207,8 +207,8 @@ async def _difference(desk: Desk, at_gateway: dict[str, Any]) -> str:
         for row in at_gateway["orders"]
         if row["accountId"] == desk.account_id and row["status"] in {1, 6, 7, 8}
     }
-    if not state["ready"] or state["plans"]:
-        return f"ready {state['ready']}, plans {state['plans']}"
+    if not state["ready"] or not state["user_hub_is_up"] or state["held"] or state["plans"]:
+        return str({key: state[key] for key in ("ready", "user_hub_is_up", "held", "plans")})
     if held != there or orders != working:
         return f"it holds {held} with {orders}, the gateway has {there} with {working}"
     naked = [row for row in state["positions"] if not row["is_protected"]]
