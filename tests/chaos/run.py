@@ -99,7 +99,7 @@ class _Run:
     async def true_limits(self) -> None:
         """At the gateway's own windows, in showers: the daemons must keep within them by themselves."""
         began = time.time()
-        await trouble.plan_showers(self.sim)
+        await trouble.plan_showers(self.sim, self.plan.weather)
         await all_up(self.fleet, self.http, raised=False)
         background = [trouble.move_prices(self.sim, self.dice("true prices"))]
         messages = self.messages.phase(self.plan.true_alerts, self.plan.true_rate)

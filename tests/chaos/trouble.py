@@ -71,10 +71,10 @@ async def plan_storm(sim: Simulator, weather: float) -> None:
         await _plan_one(sim, weather, **fault)
 
 
-async def plan_showers(sim: Simulator) -> None:
+async def plan_showers(sim: Simulator, weather: float) -> None:
     """Lost replies and bad events, but no 429: whatever 429 comes is the daemon's own fault."""
     await sim.control("limits", **TRUE_LIMITS)
-    await _plan(sim, 1.0, with_throttling=False)
+    await _plan(sim, weather, with_throttling=False)
 
 
 async def _plan(sim: Simulator, weather: float, *, with_throttling: bool) -> None:
