@@ -258,7 +258,7 @@ def _exits(evidence: Evidence, proof: Proof) -> None:
         for start, end in spans:
             proof.exits += 1
             proof.slowest_exit_s = max(proof.slowest_exit_s, seconds(minus([(start, end)], out)))
-            flat = both([(start, end + WAKING_S)], evidence.venue.places[place].flat)
-            if not flat:
+            row = evidence.venue.places.get(place)  # None: nothing ever happened there
+            if row is not None and not both([(start, end + WAKING_S)], row.flat):
                 text = f"an exit plan of {end - start:.1f} s ended and the position was never flat"
                 proof.offences.append(Offence("lost", text, place[0], start, place[1]))

@@ -154,6 +154,15 @@ def test_inside_a_journalled_exit_it_is_counted_beside() -> None:
     assert proof.without_stop_s["exit plan"] == pytest.approx(1.0, abs=1e-3)
 
 
+def test_an_exit_that_never_got_flat_is_lost() -> None:
+    assert laws(judged(ENTERED, exits=((7.9, 9.5),))) == ["lost"]
+
+
+def test_an_exit_of_an_entry_that_never_arrived_is_no_loss() -> None:
+    withdrawn = Verdict(kind=VerdictKind.DENIED)
+    assert laws(judged([], verdict=withdrawn, exits=((7.9, 9.5),))) == []
+
+
 def test_a_stop_that_the_gateway_turned_down_is_the_guards_for_twelve_seconds() -> None:
     proof = judged([*ENTERED, order(3, STOP, 5), order(30, TARGET, 3), trade(30, 30, 1)])
     assert laws(proof) == ["naked"]
