@@ -21,7 +21,8 @@ from tests.chaos.messages import ROOTS
 from tests.chaos.spans import Span
 from tests.daemon import ROOT, SCALE, Daemon, Doors, until
 
-READY_S = 30.0 * SCALE
+UP_S = 30.0 * SCALE
+SETTLED_S = 180.0 * SCALE  # the pauses between two tries of a hub reach 60 s
 FIRST_ACCOUNT = 21000001
 API_TIMEOUT_S = 5
 BASE_TICKS = 40_000
@@ -77,7 +78,7 @@ async def simulator(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        said = await until(lambda: _url_of(out, process), READY_S)
+        said = await until(lambda: _url_of(out, process), UP_S)
         sim = Simulator(http, said, log, {})
         sim.contracts = await _contracts(sim)
         for root in ROOTS:
@@ -143,9 +144,9 @@ class Desk(Daemon):
         """Starts it and waits until it is ready."""
         self.doors = None
         self.spawn()
-        urls = await until(self._urls, READY_S)
+        urls = await until(self._urls, UP_S)
         self.doors = doors = Doors(http, urls["public"], urls["private"])  # alerts are taken from here on
-        await doors.state_when(lambda state: state["ready"], READY_S)
+        await doors.state_when(lambda state: state["ready"], SETTLED_S)
         if self._out_since is not None:
             self.absent.append((self._out_since, time.time()))
             self._out_since = None

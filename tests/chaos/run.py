@@ -21,18 +21,16 @@ import aiohttp
 
 from tests.chaos import trouble
 from tests.chaos.books import read_books
-from tests.chaos.fleet import Desk, Simulator, all_up, desks, lines_of, logins, simulator
+from tests.chaos.fleet import SETTLED_S, Desk, Simulator, all_up, desks, lines_of, logins, simulator
 from tests.chaos.messages import Messages
 from tests.chaos.proof import Evidence, Offence, Proof, prove
 from tests.chaos.report import LAWS, story, table
 from tests.chaos.sender import Sender
 from tests.chaos.spans import Span
 from tests.chaos.venue import Venue, read_venue
-from tests.daemon import SCALE
 
 __all__ = ["Outcome", "Plan", "run"]
 
-SETTLED_S = 180.0 * SCALE  # the pauses between two tries of a hub reach 60 s
 LOOK_S = 0.2
 
 

@@ -27,14 +27,14 @@ ENTRY, STOP, TARGET, AGAIN, OTHER_STOP = 10, 11, 12, 20, 21
 LEAVES, WAKES = 2, 1
 
 
-@pytest.mark.timeout(120 * SCALE)
+@pytest.mark.timeout(240 * SCALE)
 async def test_five_hundred_alerts_and_three_kills_lose_double_orphan_and_bare_nothing(tmp_path: Path) -> None:
-    plan = Plan(seed=3, alerts=500, kills=3, accounts=2, rate=50, true_alerts=0, expire_every_s=6)
+    plan = Plan(seed=3, alerts=500, kills=3, accounts=3, rate=60, true_alerts=0, expire_every_s=8)
     outcome = await run(plan, tmp_path)
     print(outcome.text)
     assert outcome.is_good, outcome.text
     assert outcome.proof.answered == outcome.proof.sent == 500
-    assert outcome.proof.found > 30
+    assert outcome.proof.found > 15
     assert sum(outcome.kills.values()) == 3
     assert outcome.venue.faults["tokens.expired"] > 0
     assert len(outcome.venue.faults) > 12, "the storm had its faults"
