@@ -15,7 +15,7 @@ FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2
 LOCK := $(PY) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --no-annotate --newline lf --resolver backtracking
 
-.PHONY: help .venv run test bench world lock format clean
+.PHONY: help .venv run test bench world chaos lock format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make test             format check, lint, strict types, tests"
 	@echo "make bench            measure, and write docs/performance.md"
 	@echo "make world [HOURS=100] [SEED=1]  many trading hours on virtual time, seeded; exit code 1 on a broken law"
+	@echo "make chaos [SEED=1]   10,000 alerts, every fault and 20 kills over real sockets; exit code 1 on a broken law"
 	@echo "make format           format the code and apply safe lint fixes"
 	@echo "make lock             compile the pinned requirements from pyproject.toml"
 	@echo "make .venv            set up the environment only"
@@ -71,6 +72,9 @@ HOURS ?= 100
 SEED ?= 1
 world: .venv/run.stamp
 	@exec $(PY) -m tests.world --hours $(HOURS) --seed $(SEED) $(ARGS)
+
+chaos: .venv/run.stamp
+	@exec $(PY) -m tests.chaos --seed $(SEED) $(ARGS)
 
 format: .venv/dev.stamp
 	@$(PY) -m ruff format .

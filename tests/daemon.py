@@ -214,6 +214,8 @@ def _filled(config: Any, changes: dict[str, Any]) -> Any:
 class Daemon:
     """``trading_bot.py --no-console`` as a process. ``settings`` are environment variables on top of the tests' own."""
 
+    program: tuple[str, ...] = (str(ROOT / "trading_bot.py"),)
+
     def __init__(self, folder: Path, gateway_url: str | None, **settings: str) -> None:
         self.folder = folder
         self.settings = {
@@ -247,7 +249,7 @@ class Daemon:
         self._runs += 1
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "SYSTEMROOT", "TMPDIR", "LANG") if key in os.environ}
         out, err = self.folder / f"out{self._runs}.txt", self.folder / f"err{self._runs}.txt"
-        command = [sys.executable, str(ROOT / "trading_bot.py"), *([] if with_console else ["--no-console"])]
+        command = [sys.executable, *self.program, *([] if with_console else ["--no-console"])]
         with out.open("wb") as stdout, err.open("wb") as stderr:
             self.process = subprocess.Popen(
                 command,

@@ -33,6 +33,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--latency", default="", metavar="login=270,accounts=230", help="milliseconds per endpoint")
     parser.add_argument("--accounts", metavar="FILE", help="TOML, one [[account]] each")
     parser.add_argument("--state", metavar="FILE", help="keep accounts, orders and trades in this file")
+    parser.add_argument("--log", metavar="FILE", help="JSON lines: every request, reply, change of a row, fault")
     parser.add_argument("--market", choices=("generated", "manual"), default="generated")
     parser.add_argument("--fill-delay", type=float, default=8.0, metavar="MS")
     parser.add_argument("--cut-frames", type=int, metavar="CHARS", help="hub messages end in the middle of frames")
@@ -71,6 +72,7 @@ def _config(arguments: argparse.Namespace) -> SimConfig:
         replay_file=arguments.replay,
         replay_speed=arguments.speed,
         faults_file=arguments.faults,
+        log_file=arguments.log,
     )
 
 

@@ -17,6 +17,7 @@ class AccountSpec:
 
     position_stop_usd, position_target_usd: what the platform's own brackets risk and take per position when ``auto_oco``
     is off; None: it attaches none. ``simulated=False`` is a live account, which the gateway does not let cancel.
+    login: the user name, and API key, that this account belongs to; no other login is shown it. None: all see it.
     """
 
     id: int
@@ -29,6 +30,7 @@ class AccountSpec:
     simulated: bool = True
     position_stop_usd: Decimal | None = None
     position_target_usd: Decimal | None = None
+    login: str | None = None
 
 
 DEFAULT_ACCOUNTS = (
@@ -79,6 +81,7 @@ class SimConfig:
     hub_cut_chars: hub messages are cut into frames of at most so many characters; None: whole messages (reference 5.1).
     replay_file, replay_speed: recorded bars or ticks take the place of the generated market, so many times as fast, and
     the gateway's clock is that of the recording. The server reads the file into ``recording``.
+    log_file: where the complete log goes (``eventlog.py``).
     """
 
     host: str = "127.0.0.1"
@@ -117,6 +120,13 @@ class SimConfig:
     replay_speed: float = 1.0
     recording: "Recording | None" = None
     faults_file: Path | str | None = None
+    log_file: Path | str | None = None
+
+    @property
+    def logins(self) -> dict[str, str]:
+        """User name in lower case to API key or password, those of single accounts included."""
+        own = {spec.login: spec.login for spec in self.accounts if spec.login is not None}
+        return {name.lower(): secret for name, secret in {**own, **self.users}.items()}
 
     def __post_init__(self) -> None:
         """Name every unknown latency key at once, before a socket is opened."""

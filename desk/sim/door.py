@@ -10,6 +10,7 @@ from aiohttp import web
 
 from desk.sim.config import SimConfig, paths_of
 from desk.sim.counters import RateWindow, RequestRow
+from desk.sim.eventlog import EventLog
 from desk.sim.faults import Fault, Faults
 from desk.sim.operations import LOGINS, OPERATIONS, Call, envelope
 from desk.sim.tokens import Token, Tokens
@@ -31,7 +32,8 @@ _KEPT_REQUESTS = 50_000
 class Door:
     """All of ``/api``. ``requests`` is what tests read: one row per request, in the order of arrival."""
 
-    def __init__(self, config: SimConfig, venue: "Venue", tokens: Tokens, faults: Faults) -> None:
+    def __init__(self, config: SimConfig, venue: "Venue", tokens: Tokens, faults: Faults, event_log: EventLog) -> None:
+        self._log = event_log
         self.requests: list[RequestRow] = []
         self._config = config
         self._venue = venue
@@ -60,12 +62,15 @@ class Door:
         self.requests.append(row)
         if len(self.requests) > _KEPT_REQUESTS:
             del self.requests[: _KEPT_REQUESTS // 10]
+        number = self._log.request(row.path, row.body)
+        user = getattr(self.token_of(request), "user", None)
+        response = None
         try:
             response = await self._answer(request, raw)
-        except BaseException:
-            row.end(0)
-            raise
-        row.end(0 if response is None else response.status)
+        finally:
+            row.end(0 if response is None else response.status)
+            body = response.body if response is not None and isinstance(response.body, bytes) else None
+            self._log.reply(number, row.path, user, row.status, body)
         if response is None:
             if request.transport is not None:
                 request.transport.abort()
@@ -91,7 +96,7 @@ class Door:
         if fault is not None and not await self._waited(fault.after_ms):
             return None
         if fault is not None and fault.kind == "refuse_after":
-            return web.Response(status=fault.status)
+            return _bare(fault)
         return response
 
     async def _instead(self, fault: Fault) -> web.Response | None:
@@ -102,8 +107,7 @@ class Door:
             return None
         if fault.kind == "reject":
             return _json(envelope(fault.code, fault.message))
-        retry = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
-        return web.Response(status=fault.status, headers=retry)
+        return _bare(fault)
 
     async def _execute(self, request: web.Request, path: str, raw: bytes) -> web.Response:
         if path == PING:
@@ -152,6 +156,12 @@ class Door:
 def _json(reply: Json | bytes) -> web.Response:
     body = reply if isinstance(reply, bytes) else json.dumps(reply, separators=(",", ":")).encode()
     return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _bare(fault: Fault) -> web.Response:
+    """A status without a body."""
+    retry = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+    return web.Response(status=fault.status, headers=retry)
 
 
 def _unauthorized() -> web.Response:

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -168,6 +168,7 @@ class Faults:
     event_faults: list[EventFault] = field(default_factory=list)
     hub_faults: list[HubFault] = field(default_factory=list)
     happened: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    on_said: Callable[[str], None] = lambda what: None
     _planned: dict[str, list[Fault]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -236,6 +237,7 @@ class Faults:
         """A fault's line, for the log and for ``GET /sim/state``; times are monotonic as in the request log."""
         self.happened.append({"at": time.monotonic(), "fault": what})
         log.warning("fault %s", what)
+        self.on_said(what)
 
     def take(self, path: str, body: bytes = b"") -> Fault | None:
         """The fault of this call, if one is planned; it is named in the log as it happens."""

@@ -56,7 +56,7 @@ class Feed:
 
     def __post_init__(self) -> None:
         """The user events have a file of their own."""
-        self.user = UserFeed(self.hubs, self.faults)
+        self.user = UserFeed(self.hubs, self.faults, self.hubs.log)
         self._made_ahead = False
         self._beaten = self.config.clock()
         self._dice = random.Random(self.config.seed)

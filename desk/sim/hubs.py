@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 
 from desk.sim.config import SimConfig
 from desk.sim.connection import END, HubConnection, Subscription, invocation
+from desk.sim.eventlog import EventLog
 from desk.sim.faults import Faults, How
 from desk.sim.tokens import Token, Tokens
 
@@ -47,7 +48,8 @@ def _no_method(target: object) -> str:
 class Hubs:
     """The connections of both hubs and the door to them."""
 
-    def __init__(self, config: SimConfig, venue: "Venue", tokens: Tokens, faults: Faults) -> None:
+    def __init__(self, config: SimConfig, venue: "Venue", tokens: Tokens, faults: Faults, event_log: EventLog) -> None:
+        self.log = event_log
         self._config = config
         self._venue = venue
         self._tokens = tokens
@@ -84,6 +86,14 @@ class Hubs:
         """Send one event to everybody who subscribed to it."""
         if (hub, subscription) in self._takers:
             self.push_text(hub, subscription, invocation(target, arguments))
+
+    def push_account(self, account_id: int, target: str, arguments: list[Any]) -> None:
+        """An account's row goes to the logins that have it; its subscription names no account."""
+        account = self._venue.exchange.books.accounts[account_id]
+        if "user" not in self._faults.silent_hubs:
+            for one in self._takers.get(("user", ("account", None)), ()):
+                if account.is_shown_to(one.token.user):
+                    one.send_text(invocation(target, arguments))
 
     def push_text(self, hub: str, subscription: Subscription, text: str) -> None:
         """The same with messages that are encoded already, one or several."""
@@ -195,6 +205,7 @@ class Hubs:
         self._live[hub][one.id] = one
         self._all[hub].append(one)
         log.info("hub.opened hub=%s connection=%s", hub, one.id)
+        self.log.write("hub", hub=hub, connection=one.id, user=token.user, is_open=True)
         try:
             await self._serve(ws, one)
         finally:
@@ -204,6 +215,7 @@ class Hubs:
             del self._live[hub][one.id]
             self._recount()
             log.info("hub.closed hub=%s connection=%s", hub, one.id)
+            self.log.write("hub", hub=hub, connection=one.id, user=token.user, is_open=False)
         return ws
 
     def _token_of(self, request: web.Request) -> Token | None:
@@ -340,7 +352,7 @@ class Hubs:
         if method is None:
             raise HubError(_no_method(target))
         kind, wanted = method
-        subscription = kind, self._key(one.hub, kind, str(target), arguments)
+        subscription = kind, self._key(one, kind, str(target), arguments)
         if wanted:
             one.subscriptions.add(subscription)
         else:
@@ -349,7 +361,7 @@ class Hubs:
         if wanted and one.hub == "market" and self.on_market_subscribe is not None:
             self.on_market_subscribe(one, subscription)
 
-    def _key(self, hub: str, kind: str, target: str, arguments: list[Any]) -> int | str | None:
+    def _key(self, one: HubConnection, kind: str, target: str, arguments: list[Any]) -> int | str | None:
         """The checked argument: nothing, an account id as a JSON number, or a contract id."""
         failed = f"Failed to invoke '{target}' due to an error on the server."
         if kind == "account":
@@ -357,10 +369,11 @@ class Hubs:
         if len(arguments) != 1:
             raise HubError(f"{failed} InvalidDataException: Invocation provides {len(arguments)} argument(s).")
         key = arguments[0]
-        if hub == "user":
+        if one.hub == "user":
             if isinstance(key, bool) or not isinstance(key, int):
                 raise HubError(f"{failed} InvalidDataException: Error binding arguments.")
-            if key not in self._venue.exchange.books.accounts:
+            account = self._venue.exchange.books.accounts.get(key)
+            if account is None or not account.is_shown_to(one.token.user):
                 raise HubError(f"{failed} HubException: Account not found.")
             return key
         if not isinstance(key, str):

@@ -23,6 +23,11 @@ class Account:
     follower: bool = False
     position_stop_usd: Decimal | None = None
     position_target_usd: Decimal | None = None
+    login: str | None = None
+
+    def is_shown_to(self, user: str) -> bool:
+        """Whether this login (lower case) has the account."""
+        return self.login is None or self.login.lower() == user
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _of(reply: Reply) -> Json:
 async def login_key(venue: "Venue", tokens: Tokens, body: Body) -> Json:
     """Auth/loginKey: a wrong pair is HTTP 200 with code 3; the user's name has no case (reference 2.1)."""
     user, key = body.text("userName"), body.text("apiKey")
-    known = {name.lower(): secret for name, secret in venue.config.users.items()}
+    known = venue.config.logins
     if known.get(user.lower()) != key:
         return envelope(Login.INVALID_CREDENTIALS, token=None)
     return envelope(token=tokens.issue(user.lower(), venue.config.clock()))
@@ -62,7 +62,7 @@ async def login_app(venue: "Venue", tokens: Tokens, body: Body) -> Json:
     """Auth/loginApp, for registered applications: user, password, device, application, in this order (reference 2.2)."""
     user, password, device = body.text("userName"), body.text("password"), body.text("deviceId")
     app, key = body.text("appId"), body.text("verifyKey")
-    known = {name.lower(): secret for name, secret in venue.config.users.items()}
+    known = venue.config.logins
     code = Login.SUCCESS
     if user.lower() not in known:
         code = Login.USER_NOT_FOUND
@@ -93,7 +93,7 @@ async def logout(call: Call) -> Json:
 async def search_accounts(call: Call) -> Json:
     """Account/search."""
     active_only = call.body.flag("onlyActiveAccounts")
-    rows = call.venue.exchange.books.accounts.values()
+    rows = [row for row in call.venue.exchange.books.accounts.values() if row.is_shown_to(call.token.user)]
     return envelope(accounts=[account_json(row) for row in rows if row.is_visible or not active_only])
 
 

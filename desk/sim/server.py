@@ -19,6 +19,7 @@ from desk.sim.config import SimConfig, utc_now
 from desk.sim.connection import HubConnection
 from desk.sim.counters import RequestRow
 from desk.sim.door import Door
+from desk.sim.eventlog import EventLog
 from desk.sim.faultfile import FaultFile, read_faults
 from desk.sim.faults import Faults, How
 from desk.sim.feed import Feed
@@ -53,10 +54,16 @@ class SimServer:
     async def __aenter__(self) -> "SimServer":
         """Load numpy, the files and the state in a thread, then listen."""
         planned = None if self.config.faults_file is None else read_faults(Path(self.config.faults_file))
-        self.config, self._venue = await _open_venue(self.config, self.faults)
+        self._log = EventLog(self.config.log_file)
         try:
-            self._hubs = Hubs(self.config, self._venue, self.tokens, self.faults)
-            self._door = Door(self.config, self._venue, self.tokens, self.faults)
+            self.config, self._venue = await _open_venue(self.config, self.faults)
+        except BaseException:
+            self._log.close()
+            raise
+        try:
+            self.faults.on_said = lambda what: self._log.write("fault", fault=what)
+            self._hubs = Hubs(self.config, self._venue, self.tokens, self.faults, self._log)
+            self._door = Door(self.config, self._venue, self.tokens, self.faults, self._log)
             self._feed = Feed(self.config, self._venue, self._hubs, self.faults)
             self._feed.attach()
             self._feed.user.on_reject = self.reject_order
@@ -67,6 +74,7 @@ class SimServer:
             await self._listen()
         except BaseException:
             self._venue.close()
+            self._log.close()
             raise
         self._pulse = asyncio.create_task(self._feed.run(), name="sim-feed")
         self._venue.sync()
@@ -87,6 +95,7 @@ class SimServer:
         if self._runner is not None:
             await self._runner.cleanup()
         self._venue.close()
+        self._log.close()
 
     # -- where it is ------------------------------------------------------------------------------------------
 
@@ -257,6 +266,8 @@ class SimServer:
         self.port = runner.addresses[0][1]
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
+        asked = (await request.read()).decode(errors="replace")
+        self._log.write("control", action=request.match_info["action"], body=asked)
         return await control.handle(self, request)
 
 

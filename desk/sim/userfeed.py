@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from desk.sim.eventlog import EventLog
 from desk.sim.faults import Faults
 from desk.sim.hubs import Hubs
 from desk.sim.model import Order, UserEvent
@@ -22,6 +23,7 @@ class UserFeed:
 
     hubs: Hubs
     faults: Faults
+    log: EventLog
     late: set[asyncio.TimerHandle] = field(default_factory=set)
     held: list[UserEvent] = field(default_factory=list)
     on_reject: Callable[[int], object] | None = None
@@ -36,6 +38,7 @@ class UserFeed:
         for event in events:
             self._turn_down(event)
             fault = self.faults.take_event_fault(event.kind, event.account_id)
+            self.log.event(event, "sent" if fault is None else fault.kind)
             if fault is None:
                 self._push(event, 0.0)
             elif fault.kind == "duplicate":
@@ -66,13 +69,16 @@ class UserFeed:
             self._push(event, 0.0)
 
     def _push(self, event: UserEvent, ms: float) -> None:
-        key = None if event.kind == "account" else event.account_id
         target, payload = user_event_json(event)
         delay = ms + self.faults.event_delay_ms
+        push: Callable[..., None] = self.hubs.push
+        where: tuple[object, ...] = ("user", (event.kind, event.account_id))
+        if event.kind == "account":
+            push, where = self.hubs.push_account, (event.account_id,)
         if delay <= 0:
-            self.hubs.push("user", (event.kind, key), target, [payload])
+            push(*where, target, [payload])
         else:
-            self._after(delay / 1000, self.hubs.push, "user", (event.kind, key), target, [payload])
+            self._after(delay / 1000, push, *where, target, [payload])
 
     def _after(self, seconds: float, do: Callable[..., object], *arguments: Any) -> None:
         loop = asyncio.get_running_loop()

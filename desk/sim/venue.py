@@ -330,6 +330,7 @@ def _accounts_of(config: SimConfig) -> list[Account]:
             spec.id, spec.name, spec.balance, can_trade=spec.can_trade, auto_oco=spec.auto_oco,
             max_minis=spec.max_minis, follower=spec.follower, simulated=spec.simulated,
             position_stop_usd=spec.position_stop_usd, position_target_usd=spec.position_target_usd,
+            login=spec.login,
         )
         for spec in config.accounts
     ]  # fmt: skip
