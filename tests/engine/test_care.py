@@ -485,6 +485,7 @@ def stage_done(world: MarketWorld, stage: int, then: Then, care: Care) -> None:
         account_id=ACCOUNT,
         contract_id=MNQ.contract_id,
         enter=enter,
+        tickets=(),
         members=members,
         started_at=world.now,
     )

@@ -36,7 +36,7 @@ from desk.core.events import (
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.intents import Enter, Intent
 from desk.core.orders import OrderRequest, OrderState, Role
-from desk.core.plans import EitherPlan, EnterPlan, EnterStep, GroupPlan, TouchPlan
+from desk.core.plans import CarePlan, EitherPlan, EnterPlan, EnterStep, GroupPlan, TouchPlan
 from desk.core.records import AlertJournalled, OrderChanged, PositionClosed, Record, Verdict, VerdictKind
 from desk.core.words import Account, Contract, OrderStatus, OrderType, Quote, Side, VenueOrder
 from desk.engine import Context, Effect, ReadAccount, Reduce, SearchTag, StartTimer, State, Submit, decide, fold
@@ -202,8 +202,8 @@ class World:
 
     def resting(self) -> list[VenueOrder]:
         """Entries of ours that rest at the venue, oldest first."""
-        ours = [o for o in self.venue.working(PLACE) if o.tag is not None and o.parent_id is None]
-        return [order for order in ours if order.status is OrderStatus.OPEN]
+        ours = {order.client_order_id for order in self.entries()}
+        return [o for o in self.venue.working(PLACE) if o.tag in ours and o.status is OrderStatus.OPEN]
 
     def new_cause(self) -> CauseId:
         return new_cause_id(self.now, self.dice.randbytes(10))
@@ -306,7 +306,7 @@ class World:
         orders += [o for o in self.state.orders.values() if o.parent in tags]
         is_alive = any(self.state.is_under_way(order) for order in orders)
         has_filled = isinstance(plan, GroupPlan) and any(order.filled_qty for order in orders)  # the watch reads for it
-        return is_alive or has_filled or isinstance(plan, TouchPlan)
+        return is_alive or has_filled or isinstance(plan, TouchPlan | CarePlan)
 
     def _may_stay(self, plan: Any, resting: set[Any]) -> bool:
         if isinstance(plan, EnterPlan):
@@ -315,6 +315,8 @@ class World:
             return plan.first in resting or plan.second in resting
         if isinstance(plan, GroupPlan):
             return bool(resting & set(plan.members)) or PLACE in self.state.positions
+        if isinstance(plan, CarePlan):
+            return PLACE in self.state.positions
         return isinstance(plan, TouchPlan)
 
     def closed(self) -> list[PositionClosed]:
