@@ -26,7 +26,7 @@ def exit_whole(alert: Alert) -> bool:
 def exit_or_part(alert: Alert, now_at: Situation, *, needs_size: bool = False) -> Meaning:
     """What an exit, a flatten, a reduce or a target of flat asks for. needs_size: something is left afterwards."""
     held = now_at.held
-    if now_at.position_qty == 0 and now_at.entering_qty == 0:
+    if now_at.position_qty == 0 and now_at.entering_qty == 0 and not now_at.has_entries:
         return Nothing(Reason.NOTHING_TO_EXIT, f"no position in {now_at.contract.name}; no order made")
     side = _ONE_SIDE.get(alert.action)
     if (side is PositionSide.LONG and held < 0) or (side is PositionSide.SHORT and held > 0):

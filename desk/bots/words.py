@@ -22,6 +22,7 @@ class Situation:
     position_qty: int
     entering_qty: int
     has_working_orders: bool = False
+    has_entries: bool = False  # entries rest or wait there, also such as cancel out: a pair
     avg_price: Decimal | None = None  # of the position; None: flat, or not known
     atr_points: Decimal | None = None  # None: nobody computed it
 

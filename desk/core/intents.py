@@ -115,7 +115,6 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="what"
 
     everything: bool = False
     side: PositionSide | None = None
-    warnings: tuple[str, ...] = ()
 
 
 class Reduce(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="what"):

@@ -19,6 +19,7 @@ from desk.engine.effects import StartTimer
 from desk.engine.intents import rule_intent
 from desk.engine.rulings import Asker, Ruling, denied
 from desk.engine.state import State
+from desk.engine.waiting import has_waiting, waiting_qty
 from desk.risk import Reason
 
 __all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule"]
@@ -124,8 +125,9 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         contract=contract,
         symbol=symbol,
         position_qty=state.position_qty(place),
-        entering_qty=entering_qty(state, place),
+        entering_qty=entering_qty(state, place) + waiting_qty(state, place),
         has_working_orders=any(state.orders_at(place)) or any(state.foreign_at(place)),
+        has_entries=has_waiting(state, place),
         avg_price=state.positions[place].avg_price if place in state.positions else None,
     )
 

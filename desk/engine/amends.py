@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -18,7 +17,7 @@ from desk.core.plans import AmendPlan, ExitReason
 from desk.core.records import OrderChanged
 from desk.core.words import OrderType, Quote, Side, VenueOrder
 from desk.engine import cares
-from desk.engine.draft import Context, Draft, unreported_fill
+from desk.engine.draft import Draft, fresh_quote, unreported_fill
 from desk.engine.state import Place, State
 from desk.orders import amend
 from desk.orders.amend import Goal, Seen, is_tighter, plan_id_of, seen_of
@@ -28,7 +27,6 @@ __all__ = [
     "LIVE",
     "STOPS",
     "Known",
-    "fresh_quote",
     "held_at",
     "is_through",
     "known",
@@ -38,7 +36,6 @@ __all__ = [
     "stop_of",
 ]
 
-FRESH = timedelta(seconds=2)  # an older quote decides nothing
 LIVE = {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
 STOPS = {OrderType.STOP, OrderType.TRAILING_STOP}
 
@@ -110,12 +107,6 @@ def stop_of(state: State, order: Known) -> Decimal | None:
     if goal is None or order.stop_price is None:
         return order.stop_price
     return goal if is_tighter(order.side, goal, order.stop_price) else order.stop_price
-
-
-def fresh_quote(ctx: Context, contract_id: ContractId) -> Quote | None:
-    """The newest quote, unless it is too old to decide on."""
-    quote = ctx.quote(contract_id)
-    return quote if quote is not None and ctx.now - quote.ts_recv < FRESH else None
 
 
 def is_through(quote: Quote | None, side: Side, stop: Decimal) -> bool:

@@ -19,7 +19,7 @@ from desk.core.plans import AmendPlan, CarePlan, ExitReason, GroupPlan, TouchPla
 from desk.core.records import PlanChanged, PlanEnded
 from desk.core.words import OrderType, VenueOrder
 from desk.engine import amends
-from desk.engine.draft import Draft
+from desk.engine.draft import Draft, fresh_quote
 from desk.engine.effects import StartTimer
 from desk.engine.exits import start_exit
 from desk.engine.state import Place, State
@@ -119,7 +119,7 @@ def on_price(draft: Draft, plan: CarePlan) -> None:
     """The newest quote of the contract is in the context. An old one moves nothing; none for long is told."""
     if not care.wants_prices(plan):
         return
-    quote = amends.fresh_quote(draft.ctx, plan.contract_id)
+    quote = fresh_quote(draft.ctx, plan.contract_id)
     plan = _looked(draft, plan, is_fresh=quote is not None)
     price = care.favour(plan.side, quote) if quote is not None else None
     stop = _stop_of(draft.state, plan)
@@ -219,7 +219,7 @@ def _take(draft: Draft, plan: CarePlan, stop: TrackedOrder, step: Step) -> None:
     if step.stop is None or stop.gateway_order_id is None:
         return
     reason = _CLOSES[after.goal_by or StopTouch.MOVED]
-    if amends.is_through(amends.fresh_quote(draft.ctx, plan.contract_id), stop.side, step.stop):
+    if amends.is_through(fresh_quote(draft.ctx, plan.contract_id), stop.side, step.stop):
         _market_is_beyond(draft, after, step.stop, reason)
         return
     amends.start_amend(

@@ -16,7 +16,6 @@ from desk.engine.amends import (
     LIVE,
     STOPS,
     Known,
-    fresh_quote,
     held_at,
     is_through,
     known,
@@ -25,7 +24,7 @@ from desk.engine.amends import (
     start_cancel,
     stop_of,
 )
-from desk.engine.draft import Context, Draft
+from desk.engine.draft import Context, Draft, fresh_quote
 from desk.engine.rulings import Asker, Ruling, accepted, denied, would
 from desk.engine.state import Place, State
 from desk.orders.amend import is_tighter, plan_id_of

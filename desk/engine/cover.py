@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from desk.core.ids import stop_leg_id, target_leg_id
@@ -11,14 +11,13 @@ from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import ReducePlan
 from desk.core.words import Contract
 from desk.engine.config import ForeignPolicy
-from desk.engine.draft import Context, unreported_fill
+from desk.engine.draft import Context, fresh_quote, unreported_fill
 from desk.engine.state import Place, Position, State
 from desk.orders.move import Need
 from desk.orders.protect import Level
 
 __all__ = ["by_hand", "entered_qty", "keeps_now", "need_of", "our_need", "stop_level", "wrong_side_qty"]
 
-QUOTE_IS_FRESH = timedelta(seconds=2)
 _WORKS = {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
 
 
@@ -143,8 +142,8 @@ def _below(base: Decimal, ticks: int, qty: int, contract: Contract) -> Decimal:
 
 def _is_through(price: Decimal, qty: int, place: Place, ctx: Context) -> bool:
     """The newest quote lies beyond the stop: it would be refused (gateway reference 3.14)."""
-    quote = ctx.quote(place[1])
-    if quote is None or ctx.now - quote.ts_recv > QUOTE_IS_FRESH:
+    quote = fresh_quote(ctx, place[1])
+    if quote is None:
         return False
     if qty > 0:
         return any(p is not None and p <= price for p in (quote.bid, quote.last))

@@ -18,8 +18,18 @@ from desk.engine.effects import Effect, ReadAccount, Reduce, SearchTag, StartTim
 from desk.engine.state import Place, State
 from desk.orders import Move, PlaceView
 
-__all__ = ["Context", "Decision", "Draft", "entering_qty", "unreported_fill", "view_of"]
+__all__ = [
+    "QUOTE_IS_FRESH",
+    "Context",
+    "Decision",
+    "Draft",
+    "entering_qty",
+    "fresh_quote",
+    "unreported_fill",
+    "view_of",
+]
 
+QUOTE_IS_FRESH = timedelta(seconds=2)  # an older one decides nothing (design: protection lives at the venue)
 FULL_READ_OVERLAP = timedelta(minutes=5)  # no sequence numbers, no replay (gateway reference 5.5)
 
 
@@ -112,6 +122,12 @@ def view_of(state: State, place: Place) -> PlaceView:
         ours=tuple(state.orders_at(place)),
         foreign=tuple(state.foreign_at(place)),
     )
+
+
+def fresh_quote(ctx: Context, contract_id: ContractId) -> Quote | None:
+    """The newest quote, unless it is too old to decide on."""
+    quote = ctx.quote(contract_id)
+    return quote if quote is not None and ctx.now - quote.ts_recv < QUOTE_IS_FRESH else None
 
 
 def entering_qty(state: State, place: Place) -> int:

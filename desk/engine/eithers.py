@@ -6,11 +6,11 @@ from desk.core.ids import CauseId
 from desk.core.orders import TrackedOrder
 from desk.core.plans import EitherPlan, EntryEnd, ExitReason, Ticket
 from desk.core.records import PlanChanged
-from desk.engine.draft import Draft
+from desk.engine.draft import Draft, fresh_quote
 from desk.engine.effects import StartTimer
 from desk.engine.exits import start_exit
 from desk.engine.groups import part_of
-from desk.engine.pricing import fresh_quote, with_trail_price
+from desk.engine.pricing import with_trail_price
 from desk.engine.sending import account_view, approve_ticket, either_of, end_entry, is_over_for_good, submit
 from desk.orders import either
 from desk.risk import Approved, Denied
@@ -75,7 +75,9 @@ def _send_second(draft: Draft, plan: EitherPlan) -> None:
         draft.effects.append(StartTimer(plan.plan_id, AGAIN_S))
         return
     place = (plan.account_id, plan.contract_id)
-    ticket = with_trail_price(plan.tickets[1], contract, fresh_quote(draft.ctx, contract)) if contract else None
+    ticket = (
+        with_trail_price(plan.tickets[1], contract, fresh_quote(draft.ctx, contract.contract_id)) if contract else None
+    )
     if contract is None or ticket is None:
         why = "its contract is gone" if contract is None else "there is no fresh quote for its trailing stop"
         _refused(draft, plan, why)

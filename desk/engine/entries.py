@@ -17,11 +17,10 @@ from desk.core.records import OrderChanged, PlanEnded
 from desk.core.words import Contract, OrderType
 from desk.engine import eithers, groups
 from desk.engine.apply import is_resting
-from desk.engine.draft import Context, Draft, unreported_fill
+from desk.engine.draft import Context, Draft, fresh_quote, unreported_fill
 from desk.engine.effects import Reduce, StartTimer
 from desk.engine.pricing import (
     Priced,
-    fresh_quote,
     is_touched,
     nearest,
     price_entry,
@@ -135,7 +134,7 @@ def _rule_touch(state: State, wanted: Enter, contract: Contract, asker: Asker, c
     if wanted.type not in {OrderType.MARKET, OrderType.LIMIT}:
         text = f"at a touch a market or a limit order can be sent, not {wanted.type}"
         return denied(Reason.NOT_SUPPORTED, text, asker.warnings)
-    quote = fresh_quote(ctx, contract)
+    quote = fresh_quote(ctx, contract.contract_id)
     if quote is None:
         text = f"waiting for a price needs a quote of {contract.name} younger than 2 s, and there is none"
         return denied(Reason.NO_QUOTE, text, asker.warnings)
@@ -246,7 +245,7 @@ def _send_again(draft: Draft, plan: EnterPlan, order: TrackedOrder) -> None:
     if contract is None or limit is None:
         _give_up(draft, plan, order, "its contract or its bot is gone")
         return
-    ticket = with_trail_price(ticket_of(order, limit), contract, fresh_quote(draft.ctx, contract))
+    ticket = with_trail_price(ticket_of(order, limit), contract, fresh_quote(draft.ctx, contract.contract_id))
     if ticket is None:
         draft.follow(plan, enter.later(plan))  # a trailing stop waits for a quote, while it is fresh
         return

@@ -10,9 +10,9 @@ from desk.core.orders import TrackedOrder
 from desk.core.plans import GroupPlan, Ticket
 from desk.core.records import PlanChanged
 from desk.engine import cares
-from desk.engine.draft import Draft, unreported_fill
+from desk.engine.draft import Draft, fresh_quote, unreported_fill
 from desk.engine.effects import StartTimer
-from desk.engine.pricing import fresh_quote, with_trail_price
+from desk.engine.pricing import with_trail_price
 from desk.engine.sending import account_view, approve_ticket, group_of, is_over_for_good, submit, unseen_fills
 from desk.engine.state import Place, State
 from desk.orders import group
@@ -92,7 +92,11 @@ def _send_next(draft: Draft, plan: GroupPlan, ticket: Ticket, parts: list[group.
         draft.effects.append(StartTimer(plan.plan_id, AGAIN_S))
         return
     place = (plan.account_id, plan.contract_id)
-    priced = with_trail_price(ticket, contract, fresh_quote(draft.ctx, contract)) if contract is not None else None
+    priced = (
+        with_trail_price(ticket, contract, fresh_quote(draft.ctx, contract.contract_id))
+        if contract is not None
+        else None
+    )
     if contract is None or priced is None:
         why = "its contract is gone" if contract is None else "there is no fresh quote for its trailing stop"
         draft.follow(plan, group.hold_back(plan, why, parts))

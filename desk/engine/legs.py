@@ -15,7 +15,7 @@ from desk.engine import amends, cares
 from desk.engine.amends import LIVE
 from desk.engine.cares import begun_for, current, keep, live_stops, stops_by_hand
 from desk.engine.changes import grid_problem, wrong_side_of_limit, wrong_side_of_stop
-from desk.engine.draft import Context, Draft
+from desk.engine.draft import Context, Draft, fresh_quote
 from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.state import Place, Position, State
 from desk.orders import amend, care
@@ -80,7 +80,7 @@ def _rule_stop(
             return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
         text = f"a stop only moves towards less risk; the position's stop is at {now_at}"
         return denied(Reason.ADDS_RISK, text, asker.warnings)
-    problem = wrong_side_of_stop(amends.fresh_quote(ctx, contract.contract_id), side, price)
+    problem = wrong_side_of_stop(fresh_quote(ctx, contract.contract_id), side, price)
     if problem is not None:
         return problem
     text = (
@@ -109,7 +109,7 @@ def _rule_break_even(
 ) -> Ruling:
     side = Side.BUY if position.qty > 0 else Side.SELL
     goal = care.in_favour(side, position.avg_price, offset, contract.tick_size)
-    quote = amends.fresh_quote(ctx, contract.contract_id)
+    quote = fresh_quote(ctx, contract.contract_id)
     market = care.favour(side, quote) if quote is not None else None
     if market is not None and (market - goal) * side.sign <= 0:
         text = (
@@ -172,7 +172,7 @@ def _rule_target(
         )
         return denied(Reason.NO_LEG, text, asker.warnings)
     side = Side.SELL if position.qty > 0 else Side.BUY
-    problem = wrong_side_of_limit(amends.fresh_quote(ctx, contract.contract_id), side, price)
+    problem = wrong_side_of_limit(fresh_quote(ctx, contract.contract_id), side, price)
     if problem is not None:
         return problem
     where = _prices(target.limit_price for target in targets)

@@ -7,23 +7,21 @@ the grid go to the next price towards the entry: never more risk than asked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 
 from desk.core.ids import client_order_id
-from desk.core.intents import Care, Enter, Stage
+from desk.core.intents import Care, Enter, Stage, Then
 from desk.core.orders import OrderRequest, TrackedOrder
 from desk.core.plans import Ticket
 from desk.core.words import Contract, OrderType, Quote, Side
-from desk.engine.draft import Context
+from desk.engine.draft import QUOTE_IS_FRESH, Context, fresh_quote
 from desk.engine.rulings import Asker
 from desk.risk import Denied, Reason
 
 __all__ = [
     "Priced",
-    "fresh_quote",
     "is_touched",
     "market_of",
     "nearest",
@@ -32,7 +30,6 @@ __all__ = [
     "with_trail_price",
 ]
 
-FRESH = timedelta(seconds=2)
 MAX_TRAIL_TICKS = 1000  # of the venue (gateway reference 3.6)
 _JOINS = {OrderType.JOIN_BID, OrderType.JOIN_ASK}
 
@@ -50,12 +47,6 @@ class Priced:
 class _Leg:
     ticks: int | None
     price: Decimal | None  # exact, on the grid; None: ticks from the fill
-
-
-def fresh_quote(ctx: Context, contract: Contract) -> Quote | None:
-    """The newest quote, unless it is too old to decide on."""
-    quote = ctx.quote(contract.contract_id)
-    return quote if quote is not None and ctx.now - quote.ts_recv < FRESH else None
 
 
 def market_of(quote: Quote, side: Side) -> Decimal | None:
@@ -81,7 +72,7 @@ def nearest(contract: Contract, price: Decimal) -> str:
 
 def price_entry(wanted: Enter, contract: Contract, asker: Asker, ctx: Context, first: int = 1) -> Priced | Denied:
     """``wanted`` as tickets, one per stage, or why it cannot be had. ``first``: number of its first order under the cause."""
-    quote = fresh_quote(ctx, contract)
+    quote = fresh_quote(ctx, contract.contract_id)
     problem = _parts_problem(wanted) or _entry_problem(wanted, contract, quote) or _time_problem(wanted, ctx)
     if problem is not None:
         return problem
@@ -91,12 +82,18 @@ def price_entry(wanted: Enter, contract: Contract, asker: Asker, ctx: Context, f
         return stop
     tickets: list[Ticket] = []
     stages = wanted.stages or (Stage(qty=wanted.qty, target_price=wanted.care.target_price),)
+    is_trailed_later = any(Then.TRAIL_ON in {stage.then, wanted.care.then} for stage in wanted.stages)
+    trail = None if is_trailed_later else wanted.care.trail
     for number, stage in enumerate(stages, first):
         target = _leg(wanted, contract, basis, stage.target_ticks, stage.target_price, "target")
         if isinstance(target, Denied):
             return target
         care = msgspec.structs.replace(
-            wanted.care, stop_price=stop.price, target_price=target.price, then=stage.then or wanted.care.then
+            wanted.care,
+            stop_price=stop.price,
+            target_price=target.price,
+            trail=trail,
+            then=stage.then or wanted.care.then,
         )
         request = _request(wanted, contract, asker, number, stage.qty, stop, target)
         ticket = _ticket(wanted, request, care)
@@ -201,7 +198,7 @@ def _stop_side(wanted: Enter, quote: Quote | None) -> Denied | None:
 
 
 def _no_quote(contract: Contract, what: str) -> Denied:
-    text = f"{what} needs a quote of {contract.name} younger than {FRESH.total_seconds():.0f} s, and there is none"
+    text = f"{what} needs a quote of {contract.name} younger than {QUOTE_IS_FRESH.total_seconds():.0f} s, and there is none"
     return Denied(Reason.NO_QUOTE, text)
 
 

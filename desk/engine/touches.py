@@ -8,9 +8,9 @@ import msgspec
 
 from desk.core.plans import ExitReason, TouchPlan
 from desk.core.records import PlanEnded
-from desk.engine.draft import Draft
+from desk.engine.draft import Draft, fresh_quote
 from desk.engine.entries import rule_enter
-from desk.engine.pricing import fresh_quote, is_touched
+from desk.engine.pricing import is_touched
 from desk.engine.rulings import Asker
 from desk.engine.waiting import end_touches
 from desk.orders import touch
@@ -29,7 +29,7 @@ def on_price(draft: Draft, plan: TouchPlan) -> None:
     if wanted.expires_at is not None and draft.now >= wanted.expires_at:
         on_timer(draft, plan)
         return
-    quote = fresh_quote(draft.ctx, contract)
+    quote = fresh_quote(draft.ctx, contract.contract_id)
     if quote is None or not is_touched(quote, wanted.touch_price, from_below=plan.is_above):
         return
     at_once = msgspec.structs.replace(wanted, touch_price=None, fresh_until=draft.now + SENT_WITHIN)

@@ -7,11 +7,38 @@ from desk.core.plans import EitherPlan, GroupPlan, Plan, ReversePlan, TouchPlan
 from desk.core.records import PlanEnded
 from desk.engine.draft import Draft
 from desk.engine.effects import StartTimer
+from desk.engine.state import Place, State
 from desk.orders import either, group, touch
 
-__all__ = ["end_touches", "end_waiting"]
+__all__ = ["end_touches", "end_waiting", "has_waiting", "waiting_qty"]
 
 SOON_S = 0.05  # groups and pairs look again at what is left of them
+
+
+def waiting_qty(state: State, place: Place) -> int:
+    """Signed contracts that plans of the place will still send: a repeated target must not ask for them again.
+
+    A reversal that waits for its exit takes away what is held and brings its entry.
+    """
+    qty = 0
+    for plan in state.plans.values():
+        match plan:
+            case TouchPlan() if (plan.account_id, plan.contract_id) == place:
+                qty += plan.enter.side.sign * plan.enter.qty
+            case GroupPlan() if (plan.account_id, plan.contract_id) == place and not plan.held_back:
+                left = plan.tickets[len(plan.members) :]
+                qty += sum(ticket.order.side.sign * ticket.order.qty for ticket in left)
+            case ReversePlan() if (plan.account_id, plan.contract_id) == place:
+                qty += plan.enter.side.sign * plan.enter.qty - state.position_qty(place)
+    return qty
+
+
+def has_waiting(state: State, place: Place) -> bool:
+    """Entries rest there, or wait for their price: an exit ends them, although nothing is held."""
+    if any(state.entries_at(place)):
+        return True
+    kinds = (TouchPlan, GroupPlan, EitherPlan, ReversePlan)
+    return any(isinstance(p, kinds) and (p.account_id, p.contract_id) == place for p in state.plans.values())
 
 
 def end_waiting(draft: Draft, account_id: AccountId, contract_id: ContractId | None, why: str) -> None:
