@@ -41,7 +41,10 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) in (Union, types.UnionType):
         return st.one_of([values_of(part) for part in get_args(hint)])
     if get_origin(hint) is tuple:
-        return st.lists(values_of(get_args(hint)[0]), max_size=2).map(tuple)
+        kinds = get_args(hint)
+        if kinds[-1] is not ...:
+            return st.tuples(*map(values_of, kinds))
+        return st.lists(values_of(kinds[0]), max_size=2).map(tuple)
     if get_origin(hint) is dict:
         return st.dictionaries(*map(values_of, get_args(hint)), max_size=2)
     if issubclass(hint, Enum):
