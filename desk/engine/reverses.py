@@ -69,7 +69,8 @@ def rule_reverse(state: State, wanted: Reverse, contract: Contract, asker: Asker
         plan = reverse.begin(asker.cause, place[0], place[1], enter, exit_id, draft.now)
         draft.record(PlanChanged(cause=asker.cause, plan=plan, ts=draft.now))
 
-    return Ruling(accepted(text, plan_id=plan_id, warnings=asker.warnings), begin=begin, opens=True)
+    orders = () if isinstance(priced, Denied) else tuple(ticket.order.client_order_id for ticket in priced.tickets)
+    return Ruling(accepted(text, orders, plan_id=plan_id, warnings=asker.warnings), begin=begin, opens=True)
 
 
 def on_exit_ended(draft: Draft, plan: ExitPlan) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from desk.core.orders import OrderState, TrackedOrder
-from desk.core.plans import ExitPlan, Plan, ProtectPlan
+from desk.core.plans import ExitPlan, Plan, ProtectPlan, ReducePlan
 from desk.core.records import (
     AccountReconciled,
     AlertDecided,
@@ -56,6 +56,7 @@ class Books:
     by_sender_id: dict[str, list[Decided]] = field(default_factory=lambda: defaultdict(list))
     orders: dict[str, tuple[TrackedOrder, str]] = field(default_factory=dict)  # the newest row, and why
     exits: dict[Place, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    parts: dict[Place, list[Span]] = field(default_factory=lambda: defaultdict(list))  # partial closes
     guards: dict[Place, list[Span]] = field(default_factory=lambda: defaultdict(list))
     results: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     blind: list[Span] = field(default_factory=list)  # nothing was known for sure
@@ -107,8 +108,16 @@ class Books:
         order, why = self.orders.get(tag, (None, ""))
         is_over = order is not None and order.state in {OrderState.EXPIRED, OrderState.REJECTED}
         results = self.results.get(f"enter:{tag}", [])
+        if order is None:  # of a reversal that ended before its entry
+            cause = self.accepted_entries[tag].cause
+            results = [
+                said
+                for plan_id in self.results
+                if plan_id.startswith(f"reverse:{cause}:")
+                for said in self.results[plan_id]
+            ]
         said = results[-1] if results else why
-        return ":".join(said.split(":")[:2])[:60] if is_over else None
+        return ":".join(said.split(":")[:2])[:60] if is_over or (order is None and said) else None
 
     @cached_property
     def accepted_entries(self) -> dict[str, Decided]:
@@ -122,7 +131,9 @@ class Books:
 
     def _plan_ended(self, plan_id: str, at: float) -> None:
         plan, since = self.open_plans.pop(plan_id, (None, at))
-        if isinstance(plan, ExitPlan):
+        if isinstance(plan, ReducePlan):
+            self.parts[plan.account_id, plan.contract_id].append((since, at))
+        elif isinstance(plan, ExitPlan):
             self.exits[plan.account_id, plan.contract_id].append((since, at))
         elif isinstance(plan, ProtectPlan):
             self.guards[plan.account_id, plan.contract_id].append((since, at))

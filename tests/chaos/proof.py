@@ -196,11 +196,11 @@ def _offence(law: str, text: str, entry: Entry, expected: dict[str, Decided]) ->
 def _naked(place: Place, row: PlaceRow, books: Books, out: list[Span], proof: Proof) -> None:
     proof.fills += len(row.filled)
     proof.turned_down += len(row.turned_down)
-    proof.exit_s += seconds(books.exits[place])
+    proof.exit_s += seconds([*books.exits[place], *books.parts[place]])
     blind = [*out, *books.blind]
     left = row.naked
     shares = {
-        "exit plan": books.exits[place],
+        "exit plan": [*books.exits[place], *books.parts[place]],
         "guard": [_guarded(at, fate, blind) for at, fate in row.turned_down],
         "waking": [(at, at + WAKING_S) for at in row.filled],
     }
@@ -232,7 +232,7 @@ def _add(proof: Proof, name: str, spans: list[Span]) -> None:
 
 
 def _orphans(place: Place, row: PlaceRow, books: Books, out: list[Span], proof: Proof) -> None:
-    excused = [*out, *books.blind, *books.exits[place]]
+    excused = [*out, *books.blind, *books.exits[place], *books.parts[place]]
     for order_id, spans in row.orphans.items():
         lasting = [
             (start, worked) for start, end in spans if (worked := seconds(minus([(start, end)], excused))) > ORPHAN_S
