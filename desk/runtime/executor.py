@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar, assert_never
 import structlog
 
 from desk.core.clock import Clock
-from desk.core.errors import AuthFailed, DeskError, RateLimited, Refused, Unavailable
+from desk.core.errors import AuthFailed, DeskError, GatewayError, RateLimited, Refused, Unavailable
 from desk.core.events import (
     AccountReported,
     Event,
@@ -210,7 +210,8 @@ class Executor:
         except (RateLimited, Unavailable, AuthFailed) as not_sent:
             return Outcome(kind=OutcomeKind.NOT_SENT, text=str(not_sent))
         except DeskError as unclear:
-            return Outcome(kind=OutcomeKind.UNCLEAR, text=str(unclear))
+            code = unclear.code if isinstance(unclear, GatewayError) else None
+            return Outcome(kind=OutcomeKind.UNCLEAR, code=code, text=str(unclear))
         finally:
             self.writes_in_flight -= 1
         return Outcome(kind=OutcomeKind.DONE, gateway_order_id=order_id)
