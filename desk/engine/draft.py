@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,6 +34,9 @@ class Context:
     is_journal_ok: bool = True
     quote: Callable[[ContractId], Quote | None] = lambda _: None  # the newest one; its ts_recv tells its age
     foreign: ForeignPolicy = SHOWN  # what is done about positions that the desk did not open
+    in_flight: Collection[str] = (
+        frozenset()
+    )  # plans and client order ids whose writes this process has not answered yet
 
 
 @dataclass(frozen=True, slots=True)

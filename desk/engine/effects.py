@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from desk.core.ids import AccountId, ClientOrderId
-from desk.orders import Reducing
+from desk.orders import PlaceStop, Reducing
 from desk.risk import Approved
 
 __all__ = ["Effect", "ReadAccount", "Reduce", "SearchTag", "StartTimer", "Submit", "Tell"]
@@ -18,12 +18,23 @@ class Submit:
 
     approved: Approved
 
+    @property
+    def answers_to(self) -> str:
+        """What its answer is told to."""
+        return self.approved.order.client_order_id
+
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
     """Send a cancel or a close."""
 
     reducing: Reducing
+
+    @property
+    def answers_to(self) -> str:
+        """What its answer is told to: a plan, or for a stop that is placed the order itself."""
+        what = self.reducing.what
+        return what.order.client_order_id if isinstance(what, PlaceStop) else self.reducing.plan_id
 
 
 @dataclass(frozen=True, slots=True)

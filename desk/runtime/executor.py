@@ -6,6 +6,7 @@ What comes back goes into the inbox as an event, whatever it is: a reply, a refu
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,6 +73,13 @@ class Executor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
         self.writes_in_flight = 0
+        self._unanswered: Counter[str] = Counter()
+
+    @property
+    def in_flight(self) -> frozenset[str]:
+        """Plans and client order ids with writes that are queued or on their way. Whoever is not here any more has its answer
+        in the inbox."""
+        return frozenset(self._unanswered)
 
     async def __aenter__(self) -> Self:
         self._group = asyncio.TaskGroup()
@@ -109,10 +117,10 @@ class Executor:
             match effect:
                 case Submit(approved):
                     place = (approved.order.account_id, approved.order.contract_id)
-                    self._lane(place).put_nowait((effect,))
+                    self._queue(place, (effect,))
                 case Reduce(reducing) if isinstance(reducing.what, PlaceStop):
                     # beside the others: a close must not wait for a stop that nobody answers
-                    self._lane((reducing.account_id, reducing.contract_id), "stop").put_nowait((effect,))
+                    self._queue((reducing.account_id, reducing.contract_id), (effect,), "stop")
                 case Reduce(reducing):
                     reduces.setdefault((reducing.account_id, reducing.contract_id), []).append(effect)
                 case ReadAccount():
@@ -126,7 +134,7 @@ class Executor:
                 case _ as never:
                     assert_never(never)
         for place, together in reduces.items():
-            self._lane(place).put_nowait(tuple(together))
+            self._queue(place, tuple(together))
 
     async def settle(self, timeout_s: float) -> bool:
         """Waits until no write is queued or in flight; False when ``timeout_s`` passed first."""
@@ -159,10 +167,20 @@ class Executor:
                 queue.task_done()
 
     async def _write_one(self, effect: Submit | Reduce) -> None:
-        if isinstance(effect, Submit):
-            await self._submit(effect.approved)
-        else:
-            await self._reduce(effect.reducing)
+        try:
+            if isinstance(effect, Submit):
+                await self._submit(effect.approved)
+            else:
+                await self._reduce(effect.reducing)
+        finally:
+            self._unanswered[effect.answers_to] -= 1
+            if not self._unanswered[effect.answers_to]:
+                del self._unanswered[effect.answers_to]
+
+    def _queue(self, place: Place, work: _Work, kind: str = "") -> None:
+        for effect in work:
+            self._unanswered[effect.answers_to] += 1
+        self._lane(place, kind).put_nowait(work)
 
     async def _submit(self, approved: Approved) -> None:
         order = approved.order

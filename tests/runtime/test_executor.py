@@ -147,6 +147,19 @@ async def test_cancels_of_one_decision_go_out_side_by_side(sim: SimServer, hands
     assert second.started < first.ended
 
 
+async def test_what_is_queued_or_on_its_way_is_in_flight_until_its_answer_is_in_the_inbox(
+    sim: SimServer, hands: Hands
+) -> None:
+    """Cause: after a resync a plan was taken up again while its write still waited in the lane behind a hanging one."""
+    sim.faults.set_latency({"place": 100})
+    hands.executor.carry_out([submit("dsk-1"), close()])
+    assert hands.executor.in_flight == {"dsk-1", "a-plan"}
+    await hands.reports(SubmitSettled)
+    assert "dsk-1" not in hands.executor.in_flight
+    await hands.reports(ReduceSettled)
+    assert not hands.executor.in_flight
+
+
 async def test_an_entry_that_grew_old_in_its_lane_is_not_sent(sim: SimServer, hands: Hands) -> None:
     hands.executor.carry_out([submit("dsk-old", age_s=6)])
     (settled,) = await hands.reports(SubmitSettled)
