@@ -39,12 +39,16 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class ReadAccount:
-    """Read the gateway's word on an account. ``is_full``: with finished orders and fills since ``since``."""
+    """Read the gateway's word on an account. ``is_full``: with finished orders and fills since ``since``.
+
+    is_urgent: protection waits for it, so it may use the requests that are kept for exits.
+    """
 
     account_id: AccountId
     asked_by: str
     is_full: bool = False
     since: datetime | None = None
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

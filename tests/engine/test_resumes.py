@@ -14,7 +14,6 @@ from tests.engine.test_scenarios import holding
 from tests.engine.test_world import ready
 from tests.engine.world import ACCOUNT, PLACE, World, enter, exit_
 
-
 TWO_SECONDS = timedelta(seconds=2)
 
 
@@ -59,7 +58,7 @@ def test_an_exit_whose_close_is_in_flight_is_left_as_it_is() -> None:
 
 
 def test_an_exit_with_nothing_in_flight_reads_first() -> None:
-    world, plan = closing()
+    world, _ = closing()
     world.now += TWO_SECONDS
     resumed = resynced(world, frozenset()).exit_plan(PLACE)
     assert resumed is not None
