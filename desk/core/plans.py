@@ -124,6 +124,8 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: ExitReason
     step: ExitStep
     cancelling: tuple[GatewayOrderId, ...] = ()
+    cancelled_at: datetime | None = None  # when cancels were last sent
+    gone: tuple[tuple[GatewayOrderId, datetime], ...] = ()  # whose cancel was answered "done" or "not there", and when
     closed_at: datetime | None = None  # when the last close was sent, and then when it was answered
     empty_reads: int = 0  # reads in a row that showed nothing
     full_reads: int = 0  # reads since the last close settled that still showed the position

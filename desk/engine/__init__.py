@@ -12,7 +12,7 @@ from desk.engine.apply import apply, fold
 from desk.engine.decide import decide
 from desk.engine.draft import Context, Decision
 from desk.engine.effects import Effect, ReadAccount, Reduce, SearchTag, StartTimer, Submit, Tell
-from desk.engine.state import State
+from desk.engine.state import State, requests_to_flat
 
 __all__ = [
     "Context",
@@ -28,4 +28,5 @@ __all__ = [
     "apply",
     "decide",
     "fold",
+    "requests_to_flat",
 ]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from desk.bots import BotConfig
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
 from desk.core.orders import Role, TrackedOrder
-from desk.core.plans import Plan
+from desk.core.plans import FlattenPlan, Plan
 from desk.core.records import IncidentRaised, PlanChanged, PlanEnded, Record, Verdict
 from desk.core.words import Contract, Quote
 from desk.engine.apply import apply
 from desk.engine.config import SHOWN, ForeignPolicy
 from desk.engine.effects import Effect, ReadAccount, Reduce, SearchTag, StartTimer, Submit, Tell
-from desk.engine.state import Place, State
+from desk.engine.state import Place, State, is_at_stake
 from desk.orders import Move, PlaceView
 
 __all__ = [
@@ -44,6 +44,10 @@ class Context:
     is_journal_ok: bool = True
     quote: Callable[[ContractId], Quote | None] = lambda _: None  # the newest one; its ts_recv tells its age
     foreign: ForeignPolicy = SHOWN  # what is done about positions that the desk did not open
+    in_flight: Collection[str] = (
+        frozenset()
+    )  # plans and client order ids whose writes this process has not answered yet
+    requests_left: int | None = None  # that the limiter would let exits send at this moment; None: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,10 @@ class Draft:
         effects = [e for e in self.effects if not (self.ctx.is_shadow and isinstance(e, Submit | Reduce))]
         return Decision(self.state, tuple(self.records), tuple(effects), verdict)
 
-    def read(self, account_id: AccountId, asked_by: str) -> None:
-        self.effects.append(ReadAccount(account_id, asked_by))
+    def read(self, account_id: AccountId, asked_by: str, contract_id: ContractId | None = None) -> None:
+        """contract_id: where something would have to be open for this to be urgent; None: anywhere on the account."""
+        is_urgent = is_at_stake(self.state, account_id, contract_id)
+        self.effects.append(ReadAccount(account_id, asked_by, is_urgent=is_urgent))
 
     def read_fully(self, account_id: AccountId, asked_by: str = "reconcile") -> None:
         """Ask for what a reconciliation needs: everything since the oldest thing that may have changed unseen."""
@@ -92,7 +98,8 @@ class Draft:
         ]
         newest = self.state.last_event_at or self.now
         since = min([newest, self.now, *open_since]) - FULL_READ_OVERLAP
-        self.effects.append(ReadAccount(account_id, asked_by, is_full=True, since=since))
+        is_urgent = asked_by in self.state.plans
+        self.effects.append(ReadAccount(account_id, asked_by, is_full=True, since=since, is_urgent=is_urgent))
 
     def follow(self, plan: Plan, move: Move) -> None:
         """Writes down what a plan's step decided and passes on what it asks for."""
@@ -104,7 +111,8 @@ class Draft:
             self.record(PlanChanged(cause=plan.cause, plan=move.plan, ts=self.now))
         self.effects += [Reduce(reducing) for reducing in move.reducings]
         if move.reads:
-            self.read(plan.account_id, plan.plan_id)
+            contract_id = None if isinstance(plan, FlattenPlan) else plan.contract_id
+            self.read(plan.account_id, plan.plan_id, contract_id)
         if move.timer is not None:
             self.effects.append(StartTimer(move.timer.key, move.timer.delay_s))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from desk.core.ids import AccountId, ClientOrderId
-from desk.orders import Reducing
+from desk.orders import PlaceStop, Reducing
 from desk.risk import Approved
 
 __all__ = ["Effect", "ReadAccount", "Reduce", "SearchTag", "StartTimer", "Submit", "Tell"]
@@ -18,6 +18,11 @@ class Submit:
 
     approved: Approved
 
+    @property
+    def answers_to(self) -> str:
+        """What its answer is told to."""
+        return self.approved.order.client_order_id
+
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
@@ -25,15 +30,25 @@ class Reduce:
 
     reducing: Reducing
 
+    @property
+    def answers_to(self) -> str:
+        """What its answer is told to: a plan, or for a stop that is placed the order itself."""
+        what = self.reducing.what
+        return what.order.client_order_id if isinstance(what, PlaceStop) else self.reducing.plan_id
+
 
 @dataclass(frozen=True, slots=True)
 class ReadAccount:
-    """Read the gateway's word on an account. ``is_full``: with finished orders and fills since ``since``."""
+    """Read the gateway's word on an account. ``is_full``: with finished orders and fills since ``since``.
+
+    is_urgent: protection waits for it, so it may use the requests that are kept for exits.
+    """
 
     account_id: AccountId
     asked_by: str
     is_full: bool = False
     since: datetime | None = None
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,11 @@ __all__ = ["resume_plans"]
 
 
 def resume_plans(draft: Draft, account_id: AccountId) -> None:
-    """Exits first, then protection, then entries whose fate is unknown. In shadow a plan of an earlier mode ends."""
+    """Exits first, then protection, then entries whose fate is unknown. In shadow a plan of an earlier mode ends.
+
+    Within a process a write may still wait in its lane: such a plan stays as it is, its answer will come. Taken up again, it
+    would know nothing of the write that goes out later, and could send a second close.
+    """
     if draft.ctx.is_shadow:
         for left in [plan for plan in draft.state.plans.values() if plan.account_id == account_id]:
             draft.record(PlanEnded(cause=left.cause, plan_id=left.plan_id, result="shadow: not gone on", ts=draft.now))
@@ -39,6 +43,8 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
     mine = [begun for begun in draft.state.plans.values() if begun.account_id == account_id]
     for planned in sorted(mine, key=_urgency):
         plan = draft.state.plans.get(planned.plan_id)  # one that was resumed before it may have changed or ended it
+        if plan is not None and not _writes_of(plan).isdisjoint(draft.ctx.in_flight):
+            continue
         match plan:
             case None:
                 pass
@@ -69,6 +75,19 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
                 touches.resume(draft, plan)
             case _ as never:
                 assert_never(never)
+
+
+def _writes_of(plan: Plan) -> set[str]:
+    """Under which names the writes of a plan are in flight."""
+    match plan:
+        case EnterPlan():
+            return {plan.plan_id, plan.entry}
+        case StopPlan():
+            return {plan.plan_id, plan.order}
+        case ReducePlan() if plan.stop is not None:
+            return {plan.plan_id, plan.stop}
+        case _:
+            return {plan.plan_id}
 
 
 _ORDER = (

@@ -20,7 +20,7 @@ from desk.risk import Denied, Reason
 
 __all__ = ["on_exit_ended", "on_timer", "resume", "rule_reverse"]
 
-_PASSING = {Reason.NO_QUOTE, Reason.TOO_OLD, Reason.STOPPING, Reason.JOURNAL_DOWN}
+_PASSING = {Reason.NO_QUOTE, Reason.TOO_OLD, Reason.STOPPING, Reason.JOURNAL_DOWN, Reason.BUDGET_LOW}
 
 
 def rule_reverse(state: State, wanted: Reverse, contract: Contract, asker: Asker, ctx: Context) -> Ruling:

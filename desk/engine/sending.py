@@ -13,7 +13,7 @@ from desk.core.records import OrderChanged, PlanChanged
 from desk.core.words import Contract, Side
 from desk.engine.draft import Context, Draft, unreported_fill
 from desk.engine.effects import Submit
-from desk.engine.state import Place, State
+from desk.engine.state import NEW_ENTRY, Place, State, requests_to_flat
 from desk.orders import Move, enter
 from desk.risk import AccountView, Approved, Denied, Limits, approve
 
@@ -58,6 +58,7 @@ def account_view(state: State, place: Place, ctx: Context, without: Collection[C
         unprotected=naked[0].contract_id if naked else None,
         is_stopping=state.is_stopping,
         is_journal_ok=ctx.is_journal_ok,
+        is_budget_low=ctx.requests_left is not None and ctx.requests_left < requests_to_flat(state) + NEW_ENTRY,
         orphan_orders=0 if state.position_qty(place) or unreported else _legs_without_entry(state, place),
         buying_qty=buying,
         selling_qty=selling,

@@ -157,6 +157,26 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
+PER_PLACE = 8  # three pairs of reads and the close, and one of them once more
+NEW_ENTRY = 11  # itself, its two legs, and its place
+
+
+def requests_to_flat(state: State) -> int:
+    """How many requests all that is open may need until it is verified flat, the cancels of its orders included."""
+    live = [(order.account_id, order.contract_id) for order in state.orders.values() if not order.state.is_over]
+    return PER_PLACE * len({*state.positions, *live}) + len(live)
+
+
+def is_at_stake(state: State, account_id: AccountId, contract_id: ContractId | None) -> bool:
+    """Something may be open there (None: anywhere on the account), so its reads must not wait. Known to be flat, they can."""
+    places = {(order.account_id, order.contract_id) for order in state.orders.values() if not order.state.is_over}
+    places |= {(order.account_id, order.contract_id) for order in state.foreign_orders.values()}
+    places |= set(state.positions)
+    here = (account_id, contract_id)
+    is_here = here in places if contract_id is not None else any(account == account_id for account, _ in places)
+    return is_here or not state.is_reconciled(account_id)
+
+
 def contracts_in_play(state: State, account_id: AccountId) -> set[ContractId]:
     """Contracts of an account that hold a position, a working order, an order that may live, or that a plan is about."""
     found = {contract for account, contract in state.positions if account == account_id}

@@ -64,7 +64,8 @@ class GatewayClient:
     Every method raises the tree of ``core/errors.py``. For a write: Refused (a definite no), OutcomeUnknown (may have
     been executed: reconcile), RateLimited and Unavailable (surely not executed), ReadOnlyGateway (shadow mode). For a
     read: Unavailable or RateLimited when the budget is used up, Refused, AuthFailed, ProtocolError. ``urgent`` reads
-    belong to an exit: they use its lane. Cancelling a read is safe; cancelling a write leaves its outcome unknown.
+    belong to an exit or a guard: they may use its reserve. Cancelling a read is safe; cancelling a write leaves its
+    outcome unknown.
 
     Every operation of reference 3.12 has its method.
     ``skipped``: why contract rows could not be read, newest last. ``accounts_read_at``: when the accounts were asked for
@@ -133,6 +134,11 @@ class GatewayClient:
     async def keep_token_fresh(self) -> NoReturn:
         """For a supervised task: refreshes the token at half of its life. Ends only by cancellation."""
         await self.tokens.keep_fresh()
+
+    @property
+    def room_for_exits(self) -> int:
+        """Requests that exits could send at this moment (6.1)."""
+        return self.limiter.pacer.room_for_exits(self._clock.monotonic())
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -362,7 +368,7 @@ class GatewayClient:
         urgent: bool = False,
         budget_s: float | None = None,
     ) -> _E:
-        lane = Lane.EXIT if urgent else endpoint.lane
+        lane = Lane.URGENT if urgent else endpoint.lane
 
         async def attempt(left_s: float) -> _E:
             token = await self.tokens.current()

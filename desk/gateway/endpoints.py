@@ -96,7 +96,7 @@ CANCEL = Endpoint(
 )
 MODIFY = Endpoint(
     "/api/Order/modify",
-    Lane.EXIT,
+    Lane.URGENT,
     is_write=True,
     codes={**CANCEL.codes, 7: "ContractNotFound"},
     ambiguous=frozenset({4, 5}),

@@ -2,7 +2,8 @@
 
 A slot is taken when a request is sent and freed one window *after its reply*: the gateway counted it somewhere in
 between, so its window and ours can never disagree to our cost. Lanes share the general budget; what keeps an exit from
-queueing behind an entry and an entry behind reads is that each lane must leave the reserves of the lanes above it.
+queueing behind an entry and an entry behind reads is that each lane must leave the reserves of the lanes above it. What an
+exit needs grows with what is open, and so does its reserve.
 History has a budget of its own.
 """
 
@@ -25,18 +26,21 @@ __all__ = ["Lane", "Limiter", "Pacer", "PacingConfig", "Ticket"]
 class Lane(IntEnum):
     """Who goes first."""
 
-    EXIT = 0  # cancel, close, modify, log in, reads that an exit waits for
-    PLACE = 1
-    READ = 2
-    HISTORY = 3
+    EXIT = 0  # cancel, close, protective stop, log in
+    URGENT = 1  # what protection waits for: reads of exits and guards, modifies
+    PLACE = 2
+    READ = 3
+    HISTORY = 4
 
 
 @dataclass(frozen=True)
 class PacingConfig:
     """Budgets and reserves, in requests; times in seconds.
 
-    exit_reserve: requests of the general window that only the exit lane may use; place_reserve: that reads may not use.
-    exit_backoff_s: longest pause of the exit lane after a 429 of its own. history_in_flight: at the same time.
+    exit_reserve: requests of the general window that only exits may use, at least (:meth:`Pacer.keep_for_exits` raises it);
+    place_reserve: that reads may not use; write_reserve: of the exits', that their own reads may not use: a close never
+    waits behind what it was read for. exit_backoff_s: longest pause of the exit lanes after a 429 of their own.
+    history_in_flight: at the same time.
     """
 
     general_limit: int = 200
@@ -45,6 +49,7 @@ class PacingConfig:
     history_window_s: float = 30.0
     exit_reserve: int = 30
     place_reserve: int = 20
+    write_reserve: int = 15
     exit_backoff_s: float = 2.0
     history_in_flight: int = 8
 
@@ -52,6 +57,8 @@ class PacingConfig:
         """Raises ConfigError when no read could ever be sent."""
         if self.general_limit - self.exit_reserve - self.place_reserve < 1 or self.history_limit < 1:
             raise ConfigError("request budgets: the reserves leave nothing for reads")
+        if not 0 <= self.write_reserve < self.general_limit:
+            raise ConfigError("request budgets: write_reserve leaves nothing for the reads of an exit")
         if min(self.general_window_s, self.history_window_s) <= 0 or self.history_in_flight < 1:
             raise ConfigError("request budgets: windows and history_in_flight must be over 0")
 
@@ -97,15 +104,26 @@ class Pacer:
         self.config = config
         self._general = _Window(config.general_limit, config.general_window_s)
         self._history = _Window(config.history_limit, config.history_window_s)
-        shared = config.general_limit - config.exit_reserve
         self._allowed = {
             Lane.EXIT: config.general_limit,
-            Lane.PLACE: shared,
-            Lane.READ: shared - config.place_reserve,
+            Lane.URGENT: config.general_limit - config.write_reserve,
             Lane.HISTORY: config.history_limit,
         }
+        self.keep_for_exits(0)
         self._paused_until = dict.fromkeys(Lane, -math.inf)
         self._exit_throttles = 0
+
+    def keep_for_exits(self, requests: int) -> None:
+        """What is open may need so many requests to get flat: entries and calm reads leave them. Reads keep a few at least."""
+        config = self.config
+        most = config.general_limit - config.place_reserve - 1
+        shared = config.general_limit - min(max(config.exit_reserve, requests + config.write_reserve), most)
+        self._allowed[Lane.PLACE] = shared
+        self._allowed[Lane.READ] = shared - config.place_reserve
+
+    def room_for_exits(self, now: float) -> int:
+        """Requests that exits could send at this moment, and as many reads as they like among them."""
+        return self._allowed[Lane.URGENT] - self._general.used(now)
 
     def ready_at(self, lane: Lane, now: float) -> float:
         """When this lane may send next: ``now`` = at once, ``inf`` = when a request in flight has ended."""
@@ -137,14 +155,15 @@ class Pacer:
             return
         self._pause(Lane.PLACE, now + retry_after_s)
         self._pause(Lane.READ, now + retry_after_s)
-        if lane is Lane.EXIT:
+        if lane in {Lane.EXIT, Lane.URGENT}:
             self._exit_throttles += 1
             backoff_s = min(self.config.exit_backoff_s, 0.25 * 2 ** min(self._exit_throttles - 1, 10))
             self._pause(Lane.EXIT, now + min(backoff_s, retry_after_s))
+            self._pause(Lane.URGENT, now + min(backoff_s, retry_after_s))
 
     def accepted(self, lane: Lane) -> None:
         """A reply that is not a 429."""
-        if lane is Lane.EXIT:
+        if lane in {Lane.EXIT, Lane.URGENT}:
             self._exit_throttles = 0
 
     def used(self, now: float) -> tuple[int, int]:

@@ -14,10 +14,13 @@ Orders go first, because a leg that fills while a close is under way reverses th
 that was asked for after the last answer. A close carries no tag, so it is never repeated blindly: only when two reads, asked
 for after its settling time and apart, still show the position. Reads prove nothing while an order may or may not live, or while
 what the hub told is younger than a read can know. A pause may end early (an older timer): what counts is when a read was asked.
+An order whose cancel was answered "done" or "not there" cannot trade any more: it is not waited for, however young its last
+report is, and cancelled once more only when a read that must know of the answer still shows it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -35,9 +38,13 @@ READS_THAT_PROVE = 2
 READ_GAP = timedelta(milliseconds=500)  # a read right after a fill can be a moment old (gateway reference 6.3)
 CLOSE_SETTLES = timedelta(seconds=1)
 AFTER_CLOSE_S = 0.15
+READ_MAY_LAG = timedelta(seconds=1)  # gateway reference 6.3
 BUSY_S = 0.25
+MOST_NAKED_S = 0.5  # between two rounds: the stop is gone already
+PATIENT_TRIES = 20  # then less often, or an exit that cannot get on would use up the requests of all the others
 TRIES_UNTIL_TOLD = 6
 _POSITION_NOT_FOUND = 2
+_ORDER_NOT_THERE = frozenset({2, 5})  # 5: what a finished order was seen to be answered with (gateway reference 3.8)
 
 _replace = msgspec.structs.replace
 
@@ -65,7 +72,7 @@ def begin(
         if o.gateway_order_id is not None and not _goes_with_parent(o.parent, view)
     ]
     ids += [order.gateway_order_id for order in view.foreign if order.type is not OrderType.MARKET]
-    return _cancel(plan, tuple(ids)) if ids else _read(plan)
+    return _cancel(plan, tuple(ids), now) if ids else _read(plan)
 
 
 def on_settled(plan: ExitPlan, order_id: GatewayOrderId | None, outcome: Outcome, now: datetime) -> Move:
@@ -73,6 +80,8 @@ def on_settled(plan: ExitPlan, order_id: GatewayOrderId | None, outcome: Outcome
     if order_id is not None:
         left = tuple(waiting for waiting in plan.cancelling if waiting != order_id)
         plan = _replace(plan, cancelling=left)
+        if outcome.kind is OutcomeKind.DONE or outcome.code in _ORDER_NOT_THERE:
+            plan = _replace(plan, gone=(*(one for one in plan.gone if one[0] != order_id), (order_id, now)))
         return _read(plan) if not left and plan.step is ExitStep.CANCELLING else Move(plan)
     if plan.step is not ExitStep.CLOSING:
         return Move(plan)
@@ -93,9 +102,16 @@ def on_snapshot(plan: ExitPlan, seen: Reading, now: datetime) -> Move:
     if plan.step is not ExitStep.READING:
         return Move(plan)  # an answer to an earlier question, older than what this plan did since
     shown = {order.gateway_order_id for order in seen.working}
-    ids = (*_to_cancel(seen.working), *(order_id for order_id in seen.unseen if order_id not in shown))
+    gone = {order_id for order_id, _ in plan.gone}
+    too_soon = {order_id for order_id, at in plan.gone if seen.asked_at < at + READ_MAY_LAG}
+    ids = (
+        *(order_id for order_id in _to_cancel(seen.working) if order_id not in too_soon),
+        *(order_id for order_id in seen.unseen if order_id not in shown | gone),
+    )
     if ids:
-        return _cancel_again(_uncounted(plan), ids)
+        return _cancel_again(_uncounted(plan), ids, now)
+    if shown & too_soon:  # gone by its answer, and the read may be older than that
+        return _wait(_uncounted(plan), BUSY_S)
     if seen.working:  # a cancel or a market order is being carried out
         return _try_later(_uncounted(plan), first_s=BUSY_S)
     if seen.qty:
@@ -173,16 +189,20 @@ def _goes_with_parent(parent: str | None, view: PlaceView) -> bool:
     return parent is not None and any(o.client_order_id == parent and o.gateway_order_id is not None for o in view.ours)
 
 
-def _cancel(plan: ExitPlan, ids: tuple[GatewayOrderId, ...]) -> Move:
+def _cancel(plan: ExitPlan, ids: tuple[GatewayOrderId, ...], now: datetime) -> Move:
     cancels = tuple(cancel_order(plan.plan_id, plan.account_id, plan.contract_id, order_id) for order_id in ids)
-    return Move(_replace(plan, step=ExitStep.CANCELLING, cancelling=ids), reducings=cancels)
+    plan = _replace(plan, step=ExitStep.CANCELLING, cancelling=ids, cancelled_at=now)
+    return Move(plan, reducings=cancels)
 
 
-def _cancel_again(plan: ExitPlan, ids: tuple[GatewayOrderId, ...]) -> Move:
-    """Still there after an earlier cancel: at once for the first rounds, then not oftener than the back-off."""
-    if plan.tries > 3 and plan.tries % 2:
-        return _try_later(plan)
-    return _cancel(_replace(plan, tries=plan.tries + 1), ids)
+def _cancel_again(plan: ExitPlan, ids: tuple[GatewayOrderId, ...], now: datetime) -> Move:
+    """Still there, or there only now: the first time at once, then not oftener than the back-off. The wait is no new try."""
+    if plan.cancelled_at is not None and plan.tries:
+        left_s = _pause_s(plan.tries, BUSY_S) - (now - plan.cancelled_at).total_seconds()
+        if left_s > 0:
+            return _wait(plan, left_s)
+    plan, incident = _tell_once(_replace(plan, tries=plan.tries + 1))
+    return replace(_cancel(plan, ids, now), incident=incident)
 
 
 def _read(plan: ExitPlan) -> Move:
@@ -194,12 +214,22 @@ def _wait(plan: ExitPlan, delay_s: float, incident: tuple[str, str] | None = Non
     return Move(_replace(plan, step=ExitStep.WAITING), timer=timer, incident=incident)
 
 
-def _try_later(plan: ExitPlan, trouble: tuple[str, str] | None = None, first_s: float = 0.5) -> Move:
+def _try_later(plan: ExitPlan, trouble: tuple[str, str] | None = None, first_s: float = MOST_NAKED_S) -> Move:
     """It does not get on: pause with back-off, and tell a person once, at once where there is a reason to name."""
-    plan = _replace(plan, tries=plan.tries + 1)
+    plan, incident = _tell_once(_replace(plan, tries=plan.tries + 1), trouble)
+    return _wait(plan, _pause_s(plan.tries, first_s), incident=incident)
+
+
+def _tell_once(plan: ExitPlan, trouble: tuple[str, str] | None = None) -> tuple[ExitPlan, tuple[str, str] | None]:
     if trouble is None and plan.tries >= TRIES_UNTIL_TOLD:
         text = f"{plan.contract_id}: the exit does not get on, orders there do not go away; still trying"
         trouble = ("exit.slow", text)
-    is_news = trouble is not None and not plan.is_announced
-    plan = _replace(plan, is_announced=plan.is_announced or is_news)
-    return _wait(plan, backoff_s(plan.tries - 1, first_s), incident=trouble if is_news else None)
+    if trouble is None or plan.is_announced:
+        return plan, None
+    return _replace(plan, is_announced=True), trouble
+
+
+def _pause_s(tries: int, first_s: float) -> float:
+    """Short as long as it helps, for there is no stop meanwhile."""
+    patient = tries - PATIENT_TRIES
+    return backoff_s(tries - 1, first_s, MOST_NAKED_S) if patient <= 0 else backoff_s(patient)

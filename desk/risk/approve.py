@@ -61,6 +61,7 @@ class AccountView:
     unprotected: str | None  # a contract of the account whose position has no confirmed stop
     is_stopping: bool
     is_journal_ok: bool = True
+    is_budget_low: bool = False  # too few requests are left to get everything flat, this entry included
     orphan_orders: int = 0  # working legs of a position that ended, in the order's contract
     buying_qty: int = 0  # of the entries under way: contracts of those that buy
     selling_qty: int = 0
@@ -100,6 +101,9 @@ def _state_denies(view: AccountView) -> Denied | None:
         return Denied(
             Reason.ACCOUNT_LOCKED, f"the gateway says account {view.account.name} may not trade (canTrade false)"
         )
+    if view.is_budget_low:
+        text = "the request budget is nearly used up; what is left is kept for exits. Send it again in a few seconds"
+        return Denied(Reason.BUDGET_LOW, text)
     if view.has_exit_running:
         return Denied(
             Reason.EXIT_RUNNING, "an exit of this contract is under way; send the entry again once it is flat"

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     POSITION_BRACKETS = "POSITION_BRACKETS"  # the account refuses stops in the entry: a switch on the platform
     STOPPING = "STOPPING"
     JOURNAL_DOWN = "JOURNAL_DOWN"
+    BUDGET_LOW = "BUDGET_LOW"  # the requests that are left in the gateway's window are kept for exits
     # orders and legs
     NO_SUCH_ORDER = "NO_SUCH_ORDER"  # not known, or over
     NOT_OURS = "NOT_OURS"  # made by hand or by another tool: only a person may change it

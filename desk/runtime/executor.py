@@ -6,6 +6,8 @@ What comes back goes into the inbox as an event, whatever it is: a reply, a refu
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +17,7 @@ from typing import Any, Self, TypeVar, assert_never
 import structlog
 
 from desk.core.clock import Clock
-from desk.core.errors import AuthFailed, DeskError, RateLimited, Refused, Unavailable
+from desk.core.errors import AuthFailed, DeskError, GatewayError, RateLimited, Refused, Unavailable
 from desk.core.events import (
     AccountReported,
     Event,
@@ -38,6 +40,7 @@ from desk.runtime.inbox import Inbox
 
 __all__ = ["Executor"]
 
+URGENT_READ_EVERY_S = 0.25
 ACCOUNTS_FRESH_S = 5.0  # the start reads them right before it reconciles; after any later gap they are read again
 
 log = structlog.get_logger("desk.executor")
@@ -65,13 +68,21 @@ class Executor:
         self._inbox = inbox
         self._clock = clock
         self._lanes: dict[tuple[Place, str], asyncio.Queue[_Work]] = {}
-        self._reads: dict[AccountId, _Asked] = {}
-        self._reading: set[AccountId] = set()
+        self._reads: dict[tuple[AccountId, bool], _Asked] = {}  # by account, and whether protection waits for it
+        self._reading: set[tuple[AccountId, bool]] = set()
+        self._read_at: dict[AccountId, float] = {}  # when an urgent one was begun last
         self._refreshed: set[AccountId] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
         self.writes_in_flight = 0
+        self._unanswered: Counter[str] = Counter()
+
+    @property
+    def in_flight(self) -> frozenset[str]:
+        """Plans and client order ids with writes that are queued or on their way. Whoever is not here any more has its answer
+        in the inbox."""
+        return frozenset(self._unanswered)
 
     async def __aenter__(self) -> Self:
         self._group = asyncio.TaskGroup()
@@ -109,10 +120,10 @@ class Executor:
             match effect:
                 case Submit(approved):
                     place = (approved.order.account_id, approved.order.contract_id)
-                    self._lane(place).put_nowait((effect,))
+                    self._queue(place, (effect,))
                 case Reduce(reducing) if isinstance(reducing.what, PlaceStop):
                     # beside the others: a close must not wait for a stop that nobody answers
-                    self._lane((reducing.account_id, reducing.contract_id), "stop").put_nowait((effect,))
+                    self._queue((reducing.account_id, reducing.contract_id), (effect,), "stop")
                 case Reduce(reducing):
                     reduces.setdefault((reducing.account_id, reducing.contract_id), []).append(effect)
                 case ReadAccount():
@@ -126,7 +137,7 @@ class Executor:
                 case _ as never:
                     assert_never(never)
         for place, together in reduces.items():
-            self._lane(place).put_nowait(tuple(together))
+            self._queue(place, tuple(together))
 
     async def settle(self, timeout_s: float) -> bool:
         """Waits until no write is queued or in flight; False when ``timeout_s`` passed first."""
@@ -159,10 +170,20 @@ class Executor:
                 queue.task_done()
 
     async def _write_one(self, effect: Submit | Reduce) -> None:
-        if isinstance(effect, Submit):
-            await self._submit(effect.approved)
-        else:
-            await self._reduce(effect.reducing)
+        try:
+            if isinstance(effect, Submit):
+                await self._submit(effect.approved)
+            else:
+                await self._reduce(effect.reducing)
+        finally:
+            self._unanswered[effect.answers_to] -= 1
+            if not self._unanswered[effect.answers_to]:
+                del self._unanswered[effect.answers_to]
+
+    def _queue(self, place: Place, work: _Work, kind: str = "") -> None:
+        for effect in work:
+            self._unanswered[effect.answers_to] += 1
+        self._lane(place, kind).put_nowait(work)
 
     async def _submit(self, approved: Approved) -> None:
         order = approved.order
@@ -210,7 +231,8 @@ class Executor:
         except (RateLimited, Unavailable, AuthFailed) as not_sent:
             return Outcome(kind=OutcomeKind.NOT_SENT, text=str(not_sent))
         except DeskError as unclear:
-            return Outcome(kind=OutcomeKind.UNCLEAR, text=str(unclear))
+            code = unclear.code if isinstance(unclear, GatewayError) else None
+            return Outcome(kind=OutcomeKind.UNCLEAR, code=code, text=str(unclear))
         finally:
             self.writes_in_flight -= 1
         return Outcome(kind=OutcomeKind.DONE, gateway_order_id=order_id)
@@ -218,28 +240,39 @@ class Executor:
     # -- reads ---------------------------------------------------------------------------------------------------------
 
     def _ask_read(self, effect: ReadAccount) -> None:
-        """Reads asked for while one is under way wait for the next: an answer must be younger than its question."""
-        asked = self._reads.setdefault(effect.account_id, _Asked())
+        """Reads asked for while one is under way wait for the next: an answer must be younger than its question. Urgent ones
+        never wait for a calm one, which may stand in line for a long time."""
+        key = (effect.account_id, effect.is_urgent)
+        asked = self._reads.setdefault(key, _Asked())
         asked.by.add(effect.asked_by)
         asked.is_full = asked.is_full or effect.is_full
         if effect.since is not None:
             asked.since = effect.since if asked.since is None else min(asked.since, effect.since)
-        if effect.account_id not in self._reading:
-            self._reading.add(effect.account_id)
-            self._spawn(self._read_account(effect.account_id), f"read {effect.account_id}")
+        if key not in self._reading:
+            self._reading.add(key)
+            self._spawn(self._read_account(*key), f"read {effect.account_id}")
 
-    async def _read_account(self, account_id: AccountId) -> None:
+    async def _read_account(self, account_id: AccountId, urgent: bool) -> None:
         """Ends when nothing more was asked for meanwhile."""
+        key = (account_id, urgent)
         try:
-            while (asked := self._reads.pop(account_id, None)) is not None:
-                self._report(await self._snapshot(account_id, asked))
+            while key in self._reads:
+                if urgent:
+                    await self._pace(account_id)
+                self._report(await self._snapshot(account_id, self._reads.pop(key), urgent))
         finally:
-            self._reading.discard(account_id)
+            self._reading.discard(key)
 
-    async def _snapshot(self, account_id: AccountId, asked: _Asked) -> SnapshotRead | ReadFailed:
+    async def _pace(self, account_id: AccountId) -> None:
+        """Exits of an account share their reads, and do not use up the requests that they need themselves."""
+        next_at = self._read_at.get(account_id, -math.inf) + URGENT_READ_EVERY_S
+        if (wait_s := next_at - self._clock.monotonic()) > 0:
+            await asyncio.sleep(wait_s)
+        self._read_at[account_id] = self._clock.monotonic()
+
+    async def _snapshot(self, account_id: AccountId, asked: _Asked, urgent: bool) -> SnapshotRead | ReadFailed:
         by = tuple(sorted(asked.by))
         asked_at = self._clock.now()
-        urgent = by != ("reconcile",)
         gateway, since = self._gateway, asked.since if asked.is_full else None
         finished: list[VenueOrder] = []
         fills: list[Fill] = []

@@ -11,7 +11,15 @@ import asyncio
 from collections import deque
 
 from desk.core.errors import Unavailable
-from desk.core.events import AlertReceived, Event, FlattenRequested, IntentGiven, PriceMoved
+from desk.core.events import (
+    AlertReceived,
+    Event,
+    FlattenRequested,
+    IntentGiven,
+    PriceMoved,
+    ReduceSettled,
+    SubmitSettled,
+)
 from desk.core.ids import ContractId
 from desk.core.records import Verdict
 
@@ -36,8 +44,11 @@ class Inbox:
         return len(self._waiting)
 
     def put(self, event: Event) -> None:
-        """An event nobody waits for. Never fails, never blocks."""
-        if len(self._waiting) >= self._limit:
+        """An event nobody waits for. Never fails, never blocks.
+
+        Answers to our own writes are never dropped: no read tells them again, and there are no more of them than writes.
+        """
+        if len(self._waiting) >= self._limit and not isinstance(event, SubmitSettled | ReduceSettled):
             self.overflowed += 1
         else:
             self._waiting.append((event, None))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from desk.core.errors import StoreError, Unavailable
 from desk.core.events import AlertReceived, ResyncRequested, Started, TimerFired
 from desk.core.ids import new_cause_id
 from desk.core.records import Record
-from desk.engine import Context, Decision, Effect, State, Submit, decide, fold
+from desk.engine import Context, Decision, Effect, Reduce, State, Submit, decide, fold
 from desk.engine.snapshot import FORMAT, decode_state, encode_state
 from desk.runtime.executor import Executor
 from desk.runtime.inbox import Asked, Inbox
@@ -158,10 +159,12 @@ class MainLoop:
             self._saving = asyncio.create_task(self._save_snapshot(), name="snapshot")
 
     def _decide(self, state: State, batch: Sequence[Asked], is_journal_ok: bool) -> tuple[State, list[Decision]]:
-        decisions = []
+        decisions: list[Decision] = []
+        in_flight = set(self.executor.in_flight) if self.executor is not None else set()
         for event, _ in batch:
-            decision = decide(state, event, self._context(is_journal_ok))
+            decision = decide(state, event, replace(self._context(is_journal_ok), in_flight=in_flight))
             state = decision.state
+            in_flight |= {one.answers_to for one in decision.effects if isinstance(one, Submit | Reduce)}
             decisions.append(decision)
         return state, decisions
 

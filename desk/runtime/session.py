@@ -21,7 +21,7 @@ from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
 from desk.core.secret import Secret
 from desk.core.version import VERSION
 from desk.core.words import Bar, Quote
-from desk.engine import Context, State
+from desk.engine import Context, State, requests_to_flat
 from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
@@ -91,6 +91,8 @@ class Session:
 
     def _publish(self, state: State) -> None:
         self.desk.publish(state)
+        if self._lines.gateway is not None:
+            self._lines.gateway.limiter.pacer.keep_for_exits(requests_to_flat(state))
         self._prices.on_state(state)
 
     def _context(self, is_journal_ok: bool) -> Context:
@@ -112,6 +114,7 @@ class Session:
             is_journal_ok=is_journal_ok,
             quote=self.desk.quotes.quote,
             foreign=ForeignPolicy(self.config.foreign_stop_ticks),
+            requests_left=self._lines.gateway.room_for_exits if self._lines.gateway is not None else None,
         )
 
     @asynccontextmanager

@@ -335,6 +335,7 @@ async def test_a_storm_of_reads_never_meets_a_429_of_its_own() -> None:
         history_limit=4,
         history_window_s=0.4,
         exit_reserve=3,
+        write_reserve=1,
         place_reserve=2,
     )
     async with SimServer(limits) as sim, GatewayClient(config_of(sim, pacing=pacing)) as client:

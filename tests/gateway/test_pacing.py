@@ -12,7 +12,13 @@ from desk.gateway.config import SystemClock
 from desk.gateway.pacing import Limiter, Pacer
 
 SMALL = PacingConfig(
-    general_limit=10, general_window_s=60, history_limit=3, history_window_s=30, exit_reserve=3, place_reserve=2
+    general_limit=10,
+    general_window_s=60,
+    history_limit=3,
+    history_window_s=30,
+    exit_reserve=3,
+    place_reserve=2,
+    write_reserve=1,
 )
 
 
@@ -46,6 +52,29 @@ def test_reads_leave_room_for_entries_and_entries_leave_room_for_exits() -> None
     assert pacer.ready_at(Lane.EXIT, 0) == 60, "and no 429 of our own, even for exits"
 
 
+def test_the_reads_of_exits_leave_room_for_their_closes() -> None:
+    pacer = Pacer(SMALL)
+    assert drain(pacer, Lane.URGENT, 0) == 9
+    assert drain(pacer, Lane.EXIT, 0) == 1
+
+
+def test_what_is_open_keeps_entries_and_calm_reads_from_what_it_needs_to_get_flat() -> None:
+    pacer = Pacer(SMALL)
+    pacer.keep_for_exits(6)
+    assert drain(pacer, Lane.READ, 0) == 1
+    assert drain(pacer, Lane.PLACE, 0) == 2
+    assert pacer.room_for_exits(0) == 6
+    assert drain(pacer, Lane.URGENT, 0) == 6
+    pacer.keep_for_exits(0)
+    assert drain(pacer, Lane.READ, 60) == 5
+
+
+def test_however_much_is_open_a_read_comes_through() -> None:
+    pacer = Pacer(SMALL)
+    pacer.keep_for_exits(1000)
+    assert drain(pacer, Lane.READ, 0) == 1
+
+
 def test_history_has_a_budget_of_its_own() -> None:
     pacer = Pacer(SMALL)
     assert drain(pacer, Lane.HISTORY, 0) == 3
@@ -54,7 +83,7 @@ def test_history_has_a_budget_of_its_own() -> None:
 
 
 def test_a_slot_is_freed_one_window_after_the_reply() -> None:
-    pacer = Pacer(PacingConfig(general_limit=3, exit_reserve=1, place_reserve=1))
+    pacer = Pacer(PacingConfig(general_limit=3, exit_reserve=1, place_reserve=1, write_reserve=1))
     ticket = pacer.take(Lane.READ)
     assert pacer.ready_at(Lane.READ, 500) == math.inf, "its reply is still to come"
     pacer.finish(ticket, 7)
@@ -62,7 +91,7 @@ def test_a_slot_is_freed_one_window_after_the_reply() -> None:
 
 
 def test_a_request_that_never_left_frees_its_slot() -> None:
-    pacer = Pacer(PacingConfig(general_limit=3, exit_reserve=1, place_reserve=1))
+    pacer = Pacer(PacingConfig(general_limit=3, exit_reserve=1, place_reserve=1, write_reserve=1))
     pacer.finish(pacer.take(Lane.READ), 0, was_sent=False)
     assert pacer.ready_at(Lane.READ, 0) == 0
 
@@ -88,7 +117,7 @@ def test_the_gateways_sliding_window_never_overflows(steps: list[tuple[Lane, flo
 def test_a_429_pauses_reads_and_entries_and_not_the_exits() -> None:
     pacer = Pacer(PacingConfig())
     pacer.throttled(Lane.READ, 0, 60)
-    assert [pacer.ready_at(lane, 0) for lane in Lane] == [0, 60, 60, 0]
+    assert [pacer.ready_at(lane, 0) for lane in Lane] == [0, 0, 60, 60, 0]
 
 
 def test_an_exit_that_meets_a_429_itself_waits_two_seconds_at_most() -> None:
@@ -107,7 +136,7 @@ def test_an_exit_that_meets_a_429_itself_waits_two_seconds_at_most() -> None:
 def test_a_429_of_the_history_pauses_only_the_history() -> None:
     pacer = Pacer(PacingConfig())
     pacer.throttled(Lane.HISTORY, 0, 30)
-    assert [pacer.ready_at(lane, 0) for lane in Lane] == [0, 0, 0, 30]
+    assert [pacer.ready_at(lane, 0) for lane in Lane] == [0, 0, 0, 0, 30]
 
 
 @pytest.mark.parametrize("numbers", [{"general_limit": 50}, {"history_limit": 0}, {"general_window_s": 0}])

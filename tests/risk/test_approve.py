@@ -64,6 +64,7 @@ def test_what_breaks_no_rule_is_approved_as_asked() -> None:
     [
         ({"is_stopping": True}, Reason.STOPPING),
         ({"is_journal_ok": False}, Reason.JOURNAL_DOWN),
+        ({"is_budget_low": True}, Reason.BUDGET_LOW),
         ({"account": None}, Reason.ACCOUNT_UNKNOWN),
         ({"is_reconciled": False}, Reason.NOT_RECONCILED),
         ({"account": msgspec.structs.replace(ACCOUNT, can_trade=False)}, Reason.ACCOUNT_LOCKED),

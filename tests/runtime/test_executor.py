@@ -31,7 +31,7 @@ from desk.gateway.config import SystemClock
 from desk.orders.reducing import cancel_order, close_position
 from desk.risk import AccountView, Approved, Limits, approve
 from desk.runtime import Executor, Inbox
-from desk.runtime.executor import ACCOUNTS_FRESH_S
+from desk.runtime.executor import ACCOUNTS_FRESH_S, URGENT_READ_EVERY_S
 from desk.sim import SimServer
 from tests.daemon import ACCOUNT, MNQ, places, quiet_sim, requests_to, until, working
 from tests.runtime.words import ACCOUNT as KNOWN
@@ -147,6 +147,19 @@ async def test_cancels_of_one_decision_go_out_side_by_side(sim: SimServer, hands
     assert second.started < first.ended
 
 
+async def test_what_is_queued_or_on_its_way_is_in_flight_until_its_answer_is_in_the_inbox(
+    sim: SimServer, hands: Hands
+) -> None:
+    """Cause: after a resync a plan was taken up again while its write still waited in the lane behind a hanging one."""
+    sim.faults.set_latency({"place": 100})
+    hands.executor.carry_out([submit("dsk-1"), close()])
+    assert hands.executor.in_flight == {"dsk-1", "a-plan"}
+    await hands.reports(SubmitSettled)
+    assert "dsk-1" not in hands.executor.in_flight
+    await hands.reports(ReduceSettled)
+    assert not hands.executor.in_flight
+
+
 async def test_an_entry_that_grew_old_in_its_lane_is_not_sent(sim: SimServer, hands: Hands) -> None:
     hands.executor.carry_out([submit("dsk-old", age_s=6)])
     (settled,) = await hands.reports(SubmitSettled)
@@ -189,6 +202,26 @@ async def test_reads_asked_for_during_a_read_become_one_that_is_younger_than_its
     assert (one.asked_by, two.asked_by) == (("first",), ("fourth", "second", "third"))
     assert one.asked_at < asked_at <= two.asked_at
     assert len(requests_to(sim, "/api/Position/searchOpen")) == 2
+
+
+async def test_an_urgent_read_does_not_wait_for_a_calm_one(sim: SimServer, hands: Hands) -> None:
+    sim.faults.next("positions").delays(300)
+    account = AccountId(ACCOUNT)
+    hands.executor.carry_out([ReadAccount(account, "reconcile")])
+    await until(lambda: requests_to(sim, "/api/Position/searchOpen"))
+    hands.executor.carry_out([ReadAccount(account, "exit", is_urgent=True)])
+    first, second = await hands.reports(SnapshotRead, 2)
+    assert (first.asked_by, second.asked_by) == (("exit",), ("reconcile",))
+
+
+async def test_urgent_reads_of_an_account_keep_apart_and_are_shared(sim: SimServer, hands: Hands) -> None:
+    account = AccountId(ACCOUNT)
+    for asker in ("one", "two", "three"):
+        hands.executor.carry_out([ReadAccount(account, asker, is_urgent=True)])
+        await asyncio.sleep(0.05)
+    first, second = await hands.reports(SnapshotRead, 2)
+    assert (first.asked_by, second.asked_by) == (("one",), ("three", "two"))
+    assert (second.asked_at - first.asked_at).total_seconds() >= URGENT_READ_EVERY_S - 0.01
 
 
 async def test_accounts_that_the_start_has_just_read_are_not_read_again_and_after_a_gap_they_are(
