@@ -144,22 +144,27 @@ async def test_the_question_names_all_that_is_risked(room: Room, person: Caller,
 
 
 @pytest.mark.parametrize("line", [*ENTRIES, "close MNQ", "modify_stop MNQ 21020.25", "cancel 502", "flatten"])
-async def test_over_http_nothing_is_done_without_the_word_yes(room: Room, caller: Caller, line: str) -> None:
+@pytest.mark.parametrize("word", ["", " yes"])
+async def test_over_http_nothing_is_asked(room: Room, caller: Caller, line: str, word: str) -> None:
     if line not in ENTRIES:
         room.tell(*rooms.position_records())
-    result = await run(room, line, caller)
-    assert not result.ok
-    assert "PAPER-50K" in result.text
-    assert "yes as the last word" in result.text
-    assert room.events == []
+    room.on_flatten = lambda event: room.tell(*rooms.flat_records())
+    assert (await run(room, line + word, caller)).ok
+    assert len(room.events) == 1
 
 
 async def test_a_stop_that_cannot_be_measured_has_no_risk_that_somebody_made_up(
-    room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
+    room: Room, person: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
 ) -> None:
     monkeypatch.setattr("desk.surfaces.market.QUOTE_WAIT_S", unit)
-    text = (await run(room, "trade MNQ buy 1 stop=@21000", caller)).text
-    assert "risk not known: there is no fresh quote" in text
+    asked: list[str] = []
+
+    async def no(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    await run(room, "trade MNQ buy 1 stop=@21000", replace(person, confirm=no))
+    assert "risk not known: there is no fresh quote" in asked[0]
     assert room.quotes.watched == [MNQ.contract_id]
 
 
@@ -396,7 +401,7 @@ async def test_why_tells_a_command_in_words(room: Room, caller: Caller) -> None:
 @pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if command.does_change_exposure])
 async def test_help_shows_forms_and_examples_within_80_columns(room: Room, caller: Caller, name: str) -> None:
     result = await run(room, f"help {name}", caller)
-    assert "over HTTP it needs yes as the last word" in result.text
+    assert "over HTTP it acts at once" in result.text
     assert all(len(line) <= 80 for line in result.text.splitlines())
 
 

@@ -10,7 +10,7 @@ import pytest
 from desk.core.events import ResyncRequested
 from desk.core.ids import ClientOrderId, GatewayOrderId, client_order_id
 from desk.core.intents import BreakEven, Care, Enter, Stage, Trail
-from desk.core.orders import OrderState, Role
+from desk.core.orders import OrderRequest, OrderState, Role
 from desk.core.plans import (
     AmendPlan,
     AmendStep,
@@ -28,6 +28,9 @@ from desk.core.plans import (
     ReducePlan,
     ReduceStep,
     ReversePlan,
+    StopPlan,
+    StopStep,
+    Ticket,
     TouchPlan,
 )
 from desk.core.records import AccountReconciled, OrderChanged, PlanChanged, ResyncStarted
@@ -53,6 +56,15 @@ def plan_of(kind: type[Plan], name: str, **terms: object) -> Plan:
     return kind(plan_id=f"{name}:{CAUSE}", **place, **terms)  # type: ignore[arg-type]
 
 
+def ticket(tag: str) -> Ticket:
+    order = OrderRequest(
+        client_order_id=ClientOrderId(tag), account_id=ACCOUNT, contract_id=MNQ.contract_id, type=OrderType.STOP,
+        side=Side.BUY, qty=1, stop_price=Decimal(21050), stop_ticks=80,
+    )  # fmt: skip
+    return Ticket(order=order, max_position=4)
+
+
+TICKETS = (ticket("dsk-entry"), ticket("dsk-other"))
 TOUCH = plan_of(TouchPlan, "touch", enter=ENTER, is_above=False)
 PLANS = [
     (plan_of(EnterPlan, "enter", entry=TAG, step=EnterStep.SEARCHING, misses=1), "enter plan searching", "1 searches found"),
@@ -73,7 +85,7 @@ PLANS = [
     ),
     (
         plan_of(
-            CarePlan, "care", entry=TAG, basis=Decimal(21034), peak=Decimal(21060), is_at_break_even=True,
+            CarePlan, "care", entry=TAG, side=Side.BUY, tick_size=MNQ.tick_size, basis=Decimal(21034), peak=Decimal(21060), is_at_break_even=True,
             care=Care(breakeven=BreakEven(trigger_ticks=40), trail=Trail(distance_ticks=40, trigger_ticks=20)),
         ),
         "care plan",
@@ -85,9 +97,14 @@ PLANS = [
         "reduce plan resizing",
         "manual: 1 to close, +2 remain",
     ),
-    (plan_of(GroupPlan, "group", enter=ENTER, members=(TAG,)), "group plan", "buy 2 in 2 stages: 1 sent, 0 targets filled"),
     (
-        plan_of(EitherPlan, "either", first=TAG, second=ClientOrderId("dsk-other"), winner=TAG),
+        plan_of(StopPlan, "stop", order=ClientOrderId("dsk-stop"), step=StopStep.SEARCHING, misses=1),
+        "stop plan searching",
+        "dsk-stop, 1 searches found",
+    ),
+    (plan_of(GroupPlan, "group", enter=ENTER, tickets=TICKETS, members=(TAG,)), "group plan", "buy 2 in 2 stages: 1 sent, 0 targets filled"),
+    (
+        plan_of(EitherPlan, "either", tickets=TICKETS, winner=TAG),
         "either plan",
         "dsk-entry filled, the other one goes",
     ),
