@@ -85,7 +85,8 @@ PLANS = [
     ),
     (
         plan_of(
-            CarePlan, "care", entry=TAG, side=Side.BUY, tick_size=MNQ.tick_size, basis=Decimal(21034), peak=Decimal(21060), is_at_break_even=True,
+            CarePlan, "care", entry=TAG, side=Side.BUY, tick_size=MNQ.tick_size, basis=Decimal(21034),
+            peak=Decimal(21060), is_at_break_even=True,
             care=Care(breakeven=BreakEven(trigger_ticks=40), trail=Trail(distance_ticks=40, trigger_ticks=20)),
         ),
         "care plan",
@@ -102,7 +103,11 @@ PLANS = [
         "stop plan searching",
         "dsk-stop, 1 searches found",
     ),
-    (plan_of(GroupPlan, "group", enter=ENTER, tickets=TICKETS, members=(TAG,)), "group plan", "buy 2 in 2 stages: 1 sent, 0 targets filled"),
+    (
+        plan_of(GroupPlan, "group", enter=ENTER, tickets=TICKETS, members=(TAG,)),
+        "group plan",
+        "buy 2 in 2 stages: 1 sent, 0 targets filled",
+    ),
     (
         plan_of(EitherPlan, "either", tickets=TICKETS, winner=TAG),
         "either plan",
