@@ -83,7 +83,9 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _order(desk: Desk, order: TrackedOrder, why: str) -> str:
-    words = [f"{order.side.value} {order.qty} {symbol_of(desk, order.contract_id)} {order.type.value}"]
+    words = [
+        f"{order.side.value} {order.qty} {symbol_of(desk, order.contract_id)} {order.type.value.replace('_', ' ')}"
+    ]
     if order.role is Role.ENTRY and order.state is OrderState.SUBMITTED:
         words.append(f"stop {_ticks(order.stop_ticks)}, target {_ticks(order.target_ticks)}")
     prices = {"limit": order.limit_price, "stop": order.stop_price, "filled at": order.filled_price}
