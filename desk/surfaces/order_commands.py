@@ -18,6 +18,7 @@ from desk.surfaces.giving import Wanted, give
 from desk.surfaces.manual import USAGE
 from desk.surfaces.places import FoundOrder, account_for, contract_of, find_order
 from desk.surfaces.plan_words import account_name, symbol_of
+from desk.surfaces.shapes import WaitingView
 from desk.surfaces.show import price_text
 
 __all__ = ["cancel", "cancel_all", "modify"]
@@ -47,7 +48,7 @@ async def cancel_all(desk: Desk, args: Sequence[str], caller: Caller) -> Command
         if order.role == "entry" and order.account_id == account_id and contract_id in {None, order.contract_id}
     ]
     waiting = [
-        f"{_entry_words(desk, order.side, order.qty, order.contract_id, order.type, order.touch_price)} (waits)"
+        f"{order.side} {order.qty} {order.symbol} once {_at(desk, order)} trades"
         for order in view.view_waiting(desk)
         if order.account_id == account_id and contract_id in {None, order.contract_id}
     ]
@@ -109,6 +110,10 @@ def _order_words(desk: Desk, found: FoundOrder) -> str:
 def _entry_words(desk: Desk, side: str, qty: int, contract_id: ContractId, kind: str, price: Decimal | None) -> str:
     at = f" at {price_text(price, desk.catalogue.get(contract_id))}" if price is not None else ""
     return f"{side} {qty} {symbol_of(desk, contract_id)} {kind.replace('_', ' ')}{at}"
+
+
+def _at(desk: Desk, waiting: WaitingView) -> str:
+    return price_text(waiting.touch_price, desk.catalogue.get(waiting.contract_id))
 
 
 def _price_of(found: FoundOrder) -> Decimal | None:

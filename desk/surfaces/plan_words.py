@@ -57,11 +57,13 @@ def plan_words(desk: Desk, plan: Plan) -> str:
         case GroupPlan():
             stages, sent = max(1, len(plan.enter.stages)), len(plan.members)
             what = f"{plan.enter.side} {plan.enter.qty} in {stages} stages"
-            return f"{what}: {sent} sent, {plan.targets_done} targets filled"
+            held_back = f"; the others stay at home: {plan.held_back}" if plan.held_back else ""
+            return f"{what}: {sent} sent, {plan.targets_done} targets filled{held_back}"
         case EitherPlan():
+            alone = f" ({plan.alone})" if plan.alone else ""
             if plan.winner is None:
-                return f"{plan.first} or {plan.second}: neither filled yet"
-            return f"{plan.winner} filled, the other one goes"
+                return f"{plan.first} or {plan.second}: neither filled yet{alone}"
+            return f"{plan.winner} filled, the other one goes{alone}"
         case ReversePlan():
             words = enter_words(plan.enter, _contract(desk, plan.contract_id), symbol_of(desk, plan.contract_id))
             return f"once {plan.waits_for} is flat: {words}"
