@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from desk.core.alert import Action
+from desk.core.plans import Plan
 from desk.core.version import VERSION
 from desk.surfaces.commands import COMMANDS
 from load_env import SETTINGS
@@ -32,6 +35,19 @@ def test_every_setting_that_the_readme_names_exists() -> None:
 def test_every_action_that_the_readme_names_exists() -> None:
     row = next(line for line in README.splitlines() if line.startswith("| `action`"))
     assert set(re.findall(r"`(\w+)`", row)) - {"action"} <= {action.value for action in Action}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "desk/orders").glob("*.py")), ids=lambda file: file.name)
+def test_the_page_of_the_plans_has_every_drawing(file: Path) -> None:
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    page = (ROOT / "docs/plans.md").read_text(encoding="utf-8")
+    for drawing in re.findall(r"^```\n.*?^```$", text, re.MULTILINE | re.DOTALL):
+        assert drawing in page
+
+
+def test_the_page_of_the_plans_names_every_plan() -> None:
+    page = (ROOT / "docs/plans.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^`(\w+Plan)`\. ", page, re.MULTILINE)) == {plan.__name__ for plan in get_args(Plan)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -450,14 +450,20 @@ async def test_a_command_that_is_no_json_gets_an_example(doors: Doors, http: aio
     assert '{"line": "history MNQ 5m 20"}' in answer["error"]
 
 
-async def test_flatten_over_http_needs_the_word_yes(room: Room, doors: Doors, http: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("line", ["flatten", "flatten yes"])
+async def test_flatten_over_http_works_at_once(
+    room: Room, doors: Doors, http: aiohttp.ClientSession, line: str
+) -> None:
     room.tell(*rooms.position_records())
     room.on_flatten = lambda event: room.tell(*rooms.flat_records())
-    _, answer = await post(http, f"{doors.private_url}/api/command", '{"line": "flatten"}', headers=BEARER)
-    assert (answer["ok"], answer["data"]["verdict"], room.events) == (False, None, [])
-    assert "MNQZ6 +2 in PAPER-50K" in answer["text"]
-    _, answer = await post(http, f"{doors.private_url}/api/command", '{"line": "flatten yes"}', headers=BEARER)
+    _, answer = await post(http, f"{doors.private_url}/api/command", f'{{"line": "{line}"}}', headers=BEARER)
     assert (answer["ok"], answer["data"]["is_flat"], answer["data"]["left"]) == (True, True, [])
+    assert len(room.events) == 1
+
+
+async def test_a_command_without_the_token_does_nothing(room: Room, doors: Doors, http: aiohttp.ClientSession) -> None:
+    assert (await post(http, f"{doors.private_url}/api/command", '{"line": "flatten"}'))[0] == 401
+    assert room.events == []
 
 
 async def test_detailed_health_is_503_while_something_is_missing(

@@ -57,7 +57,7 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``confirm`` None: nobody can be asked (over HTTP); what changes exposure then needs the word ``yes``."""
+    """Who asks. ``confirm`` None: nothing is asked (over HTTP), the Bearer token is the permission."""
 
     by: str  # console | api
     urls: Urls

@@ -33,7 +33,7 @@ async def _help(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     del desk, caller
     if args:
         command = _find(args[0])
-        asks = "  Asks y/N in the console; over HTTP it needs yes as the last word."
+        asks = "  Asks y/N in the console; over HTTP it acts at once."
         mark = (asks,) if command.does_change_exposure else ()
         page: Page = tuple(Line(text) for text in (command.usage, f"  {command.help}", *command.more, *mark))
         return CommandResult(True, [_as_data(command)], page)

@@ -32,7 +32,8 @@ from desk.core.records import (
     Verdict,
     WouldHaveSent,
 )
-from desk.core.words import Fill, VenueOrder
+from desk.core.words import VenueOrder
+from desk.engine.reports import VENUE
 from desk.runtime.desk import Desk
 from desk.surfaces.intent_words import intent_words
 from desk.surfaces.plan_words import account_name, plan_kind, plan_step, plan_words, symbol_of
@@ -57,7 +58,7 @@ def deed(desk: Desk, record: Record) -> tuple[str, str]:
         case ForeignOrderChanged():
             return f"order of others {record.order.status.value}", _venue_order(desk, record.order)
         case FillRecorded():
-            return "fill", _fill(desk, record.fill, record.client_order_id)
+            return "fill", _fill(desk, record)
         case PositionChanged() | PositionClosed() | ExitExplained():
             return _position(desk, record)
         case PositionNoted():
@@ -83,7 +84,9 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _order(desk: Desk, order: TrackedOrder, why: str) -> str:
-    words = [f"{order.side.value} {order.qty} {symbol_of(desk, order.contract_id)} {order.type.value}"]
+    words = [
+        f"{order.side.value} {order.qty} {symbol_of(desk, order.contract_id)} {order.type.value.replace('_', ' ')}"
+    ]
     if order.role is Role.ENTRY and order.state is OrderState.SUBMITTED:
         words.append(f"stop {_ticks(order.stop_ticks)}, target {_ticks(order.target_ticks)}")
     prices = {"limit": order.limit_price, "stop": order.stop_price, "filled at": order.filled_price}
@@ -107,13 +110,18 @@ def _venue_order(desk: Desk, order: VenueOrder) -> str:
     return f"{order.side.value} {order.qty} {symbol} {order.type.value}{at}, #{order.gateway_order_id}"
 
 
-def _fill(desk: Desk, fill: Fill, tag: str | None) -> str:
+def _fill(desk: Desk, record: FillRecorded) -> str:
+    """A close of ours has no tag; the journal has it under the command that asked for it, what others did under none."""
+    fill = record.fill
+    whose = "" if record.client_order_id is not None else ", a close"
+    if record.client_order_id is None and record.cause == VENUE:
+        whose = ", not an order of ours"
     what = f"{fill.side.value} {fill.qty} {symbol_of(desk, fill.contract_id)}"
     words = [f"{what} at {_price(desk, fill.contract_id, fill.price)}"]
     if fill.gross_pnl is not None:
         words.append(f"gross {money_text(fill.gross_pnl, is_signed=True)} $")
     words.append(f"fees {money_text(fill.fees + fill.commissions)} $")
-    words.append(f"#{fill.gateway_order_id}" + ("" if tag is not None else ", not an order of ours"))
+    words.append(f"#{fill.gateway_order_id}{whose}")
     return ", ".join(words) + (", VOIDED" if fill.voided else "")
 
 

@@ -95,7 +95,7 @@ def _stages(scene: Scene, asked: Arguments, qty: int) -> tuple[Stage, ...]:
         raise BadCall(f"{len(parts)} targets need at least as many contracts, and the quantity is {qty}")
     has_sizes = {bool(colon) for _, colon, _ in parts}
     if len(has_sizes) > 1:
-        raise BadCall("give every target its quantity, or none: target=40,80 or target=40:1,80:1")
+        raise BadCall("give every target its quantity, or none of them: target=40,80 or target=40:1,80:1,none:1")
     each, rest = divmod(qty, len(parts))
     sizes = [each + (i < rest) for i in range(len(parts))]
     if has_sizes == {True}:

@@ -120,12 +120,12 @@ async def _watch(desk: Desk, scope: _Scope, plan_ids: list[str], caller: Caller)
 def _doing(desk: Desk, scope: _Scope) -> str:
     names = {account.account_id: account.name for account in view.view_accounts(desk)}
     plans = [
-        f"{plan.symbol} in {names.get(plan.account_id, plan.account_id)}: {plan.step}"
+        f"  {plan.symbol} in {names.get(plan.account_id, plan.account_id)}: {plan.step}"
         for plan in view.view_plans(desk)
         if plan.symbol is not None and plan.step is not None and scope.holds(plan.account_id, plan.contract_id)
     ]
-    left = ", ".join(_left(desk, scope)) or "nothing"
-    return f"  {', '.join(plans) or 'reading what the gateway holds'}; left: {left}"
+    left = [f"  left: {text}" for text in _left(desk, scope)] or ["  left: nothing"]
+    return "\n".join([*(sorted(plans) or ["  reading what the gateway holds"]), *left])
 
 
 def _left(desk: Desk, scope: _Scope) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from desk.core.errors import StoreError, Unavailable
@@ -11,13 +11,14 @@ from desk.core.ids import AccountId, ClientOrderId, ContractId, stop_leg_id
 from desk.core.intents import Intent
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan
-from desk.core.records import IncidentRaised, OrderChanged, PlanEnded, Record, Verdict, VerdictKind
+from desk.core.records import IncidentRaised, OrderChanged, PlanChanged, PlanEnded, Record, Verdict, VerdictKind
 from desk.core.words import OrderType
 from desk.engine.state import State
 from desk.runtime.desk import Desk
 from desk.surfaces import view
 from desk.surfaces.calls import Caller, CommandResult
 from desk.surfaces.deeds import deed
+from desk.surfaces.plan_words import amend_words
 from desk.surfaces.shapes import PositionView
 from desk.surfaces.sheet import Cell, Line, Sheet
 from desk.surfaces.show import price_text
@@ -42,13 +43,8 @@ class Wanted:
 
 
 async def ask_person(caller: Caller, question: str, *, has_yes: bool) -> CommandResult | None:
-    """None: yes. Else the answer for whoever did not say so; where nobody can be asked, the question with what to write."""
-    if has_yes:
-        return None
-    if caller.confirm is None:
-        lines = (Line(f"{question} Really?"), Line("Nothing was done. Write it again with yes as the last word."))
-        return CommandResult(False, {"verdict": None, "question": question}, lines)
-    if await caller.confirm(f"{question} Really?"):
+    """None: go on. Else the answer for a person who said no. Over HTTP nothing is asked: the token is the permission."""
+    if has_yes or caller.confirm is None or await caller.confirm(f"{question} Really?"):
         return None
     return CommandResult(True, {"verdict": None, "question": question}, (Line("Nothing was done."),))
 
@@ -113,11 +109,11 @@ def _is_order_settled(state: State, order: TrackedOrder) -> bool:
 
 
 async def _told(desk: Desk, event: IntentGiven, verdict: Verdict, is_settled: bool) -> CommandResult:
-    records = await _news(desk, event)
+    records, amends = await _news(desk, event)
     orders = [record.order for record in records if isinstance(record, OrderChanged)]
     has_failed = any(o.role is Role.ENTRY and o.state in {OrderState.REJECTED, OrderState.EXPIRED} for o in orders)
     position = _position(desk, event)
-    rows = [_row(desk, record) for record in records]
+    rows = [_row(desk, record, amends) for record in records]
     if event.contract_id is not None and not has_failed:
         rows.append((Cell("position"), Cell(_position_words(desk, position))))
     lines: list[Line | Sheet] = [Line(f"accepted: {verdict.text}", "" if has_failed else "green")]
@@ -135,27 +131,42 @@ async def _told(desk: Desk, event: IntentGiven, verdict: Verdict, is_settled: bo
     return CommandResult(not has_failed, data, (*lines, *_foot(event, verdict)))
 
 
-async def _news(desk: Desk, event: IntentGiven) -> list[Record]:
-    """From the journal under the command's id: each order as it is now, how plans ended, what needs a person."""
+async def _news(desk: Desk, event: IntentGiven) -> tuple[list[Record], dict[str, AmendPlan]]:
+    """From the journal under the command's id: each order as it is now, how plans ended, what needs a person.
+
+    And the changes of orders, by plan. An entry is followed by its legs.
+    """
     try:
         rows = await desk.journal.story(event.cause)
     except StoreError:
-        return []  # what was done is done; why tells it once the journal can be read
+        return [], {}  # what was done is done; why tells it once the journal can be read
     newest: dict[str, Record] = {}
+    amends: dict[str, AmendPlan] = {}
     for row in rows:
         match row.record:
             case OrderChanged(order=order):
                 newest[order.client_order_id] = row.record
             case PlanEnded(plan_id=plan_id) if not plan_id.startswith(("enter:", "protect:")):  # orders tell it
                 newest[plan_id] = row.record
+            case PlanChanged(plan=AmendPlan() as plan):
+                amends[plan.plan_id] = plan
             case IncidentRaised():
                 newest[f"incident {row.seq}"] = row.record
             case _:
                 pass
-    return list(newest.values())
+    families = list(dict.fromkeys(_family(record) for record in newest.values()))
+    return sorted(newest.values(), key=lambda record: families.index(_family(record))), amends
 
 
-def _row(desk: Desk, record: Record) -> tuple[Cell, Cell]:
+def _family(record: Record) -> str:
+    """Of an order: the entry that it belongs to. Everything else stands by itself."""
+    return (record.order.parent or record.order.client_order_id) if isinstance(record, OrderChanged) else ""
+
+
+def _row(desk: Desk, record: Record, amends: Mapping[str, AmendPlan]) -> tuple[Cell, Cell]:
+    if isinstance(record, PlanEnded) and record.plan_id in amends:
+        plan = amends[record.plan_id]
+        return Cell("cancel" if plan.is_cancel else "change"), Cell(f"{amend_words(desk, plan)}: {record.result}")
     if isinstance(record, PlanEnded):
         return Cell(record.plan_id.partition(":")[0]), Cell(record.result)
     what, numbers = deed(desk, record)

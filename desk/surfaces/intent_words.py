@@ -128,10 +128,10 @@ def _stop(enter: Enter, contract: Contract | None) -> str:
 
 def _targets(stages: tuple[Stage, ...], contract: Contract | None) -> Iterator[str]:
     for stage in stages:
-        where = "none" if stage.target_ticks is None else _ticks(stage.target_ticks)
+        what = "no target" if stage.target_ticks is None else f"target {_ticks(stage.target_ticks)}"
         if stage.target_price is not None:
-            where = f"at {price_text(stage.target_price, contract)}"
-        yield f"target {where}" + (f" for {stage.qty}" if len(stages) > 1 else "")
+            what = f"target at {price_text(stage.target_price, contract)}"
+        yield what + (f" for {stage.qty}" if len(stages) > 1 else "")
 
 
 def _trail(trail: Trail) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from desk.core.ids import ContractId
 from desk.core.intents import Cancel, Modify
 from desk.core.orders import Role, TrackedOrder
 from desk.core.words import Contract, OrderType
@@ -16,7 +17,8 @@ from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.giving import Wanted, give
 from desk.surfaces.manual import USAGE
 from desk.surfaces.places import FoundOrder, account_for, contract_of, find_order
-from desk.surfaces.plan_words import account_name
+from desk.surfaces.plan_words import account_name, symbol_of
+from desk.surfaces.shapes import WaitingView
 from desk.surfaces.show import price_text
 
 __all__ = ["cancel", "cancel_all", "modify"]
@@ -41,12 +43,12 @@ async def cancel_all(desk: Desk, args: Sequence[str], caller: Caller) -> Command
     contract = desk.contract(words[0]) if words else None
     contract_id = None if contract is None else contract.contract_id
     resting = [
-        f"{order.side} {order.qty} {order.symbol}"
+        _entry_words(desk, order.side, order.qty, order.contract_id, order.type, order.stop_price or order.limit_price)
         for order in view.view_orders(desk)
         if order.role == "entry" and order.account_id == account_id and contract_id in {None, order.contract_id}
     ]
     waiting = [
-        f"{order.side} {order.qty} {order.symbol} (waits)"
+        f"{order.side} {order.qty} {order.symbol} once {_at(desk, order)} trades"
         for order in view.view_waiting(desk)
         if order.account_id == account_id and contract_id in {None, order.contract_id}
     ]
@@ -65,6 +67,10 @@ async def modify(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
     contract = contract_of(desk, found.order.contract_id)
     qty, price = _goals(numbers, contract)
     order = found.order
+    if qty == order.qty:  # both numbers were given, and only the price is another one
+        if price is None:
+            raise BadCall(f"order #{found.gateway_order_id} is for {qty} already")
+        qty = None
     goals = [f"quantity {order.qty} to {qty}"] if qty is not None else []
     if price is not None:
         if order.type is OrderType.MARKET:
@@ -101,9 +107,18 @@ def _order_words(desk: Desk, found: FoundOrder) -> str:
     return f"#{found.gateway_order_id} {order.side} {order.qty} {symbol} {kind}{at} ({role})"
 
 
+def _entry_words(desk: Desk, side: str, qty: int, contract_id: ContractId, kind: str, price: Decimal | None) -> str:
+    at = f" at {price_text(price, desk.catalogue.get(contract_id))}" if price is not None else ""
+    return f"{side} {qty} {symbol_of(desk, contract_id)} {kind.replace('_', ' ')}{at}"
+
+
+def _at(desk: Desk, waiting: WaitingView) -> str:
+    return price_text(waiting.touch_price, desk.catalogue.get(waiting.contract_id))
+
+
 def _price_of(found: FoundOrder) -> Decimal | None:
     order = found.order
-    return order.limit_price if order.type is OrderType.LIMIT else order.stop_price
+    return order.stop_price if order.type in {OrderType.STOP, OrderType.TRAILING_STOP} else order.limit_price
 
 
 def _is_stop(found: FoundOrder) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from desk.core.ids import AccountId, ContractId
+from desk.core.ids import AccountId, ContractId, stop_leg_id
 from desk.core.plans import (
     AmendPlan,
     CarePlan,
@@ -25,7 +25,7 @@ from desk.runtime.desk import Desk
 from desk.surfaces.intent_words import care_words, enter_words
 from desk.surfaces.show import price_text
 
-__all__ = ["account_name", "plan_kind", "plan_step", "plan_words", "symbol_of"]
+__all__ = ["account_name", "amend_words", "plan_kind", "plan_step", "plan_words", "symbol_of"]
 
 
 def plan_kind(plan: Plan) -> str:
@@ -57,16 +57,18 @@ def plan_words(desk: Desk, plan: Plan) -> str:
         case GroupPlan():
             stages, sent = max(1, len(plan.enter.stages)), len(plan.members)
             what = f"{plan.enter.side} {plan.enter.qty} in {stages} stages"
-            return f"{what}: {sent} sent, {plan.targets_done} targets filled"
+            held_back = f"; the others stay at home: {plan.held_back}" if plan.held_back else ""
+            return f"{what}: {sent} sent, {plan.targets_done} targets filled{held_back}"
         case EitherPlan():
+            alone = f" ({plan.alone})" if plan.alone else ""
             if plan.winner is None:
-                return f"{plan.first} or {plan.second}: neither filled yet"
-            return f"{plan.winner} filled, the other one goes"
+                return f"{plan.first} or {plan.second}: neither filled yet{alone}"
+            return f"{plan.winner} filled, the other one goes{alone}"
         case ReversePlan():
             words = enter_words(plan.enter, _contract(desk, plan.contract_id), symbol_of(desk, plan.contract_id))
             return f"once {plan.waits_for} is flat: {words}"
         case AmendPlan():
-            return _amend_words(desk, plan)
+            return f"{amend_words(desk, plan)}, {plan.sends} sent"
         case CarePlan():
             return _care_state(desk, plan)
         case StopPlan():
@@ -77,14 +79,15 @@ def plan_words(desk: Desk, plan: Plan) -> str:
             assert_never(never)
 
 
-def _amend_words(desk: Desk, plan: AmendPlan) -> str:
+def amend_words(desk: Desk, plan: AmendPlan) -> str:
+    """Which order it is about, and what that shall be."""
     if plan.is_cancel:
-        return f"order #{plan.gateway_order_id} goes, {plan.sends} sent"
+        return f"order #{plan.gateway_order_id} goes"
     contract = _contract(desk, plan.contract_id)
     goals = [f"quantity {plan.qty}"] if plan.qty is not None else []
     prices = (("limit", plan.limit_price), ("stop", plan.stop_price))
     goals += [f"{name} {price_text(price, contract)}" for name, price in prices if price is not None]
-    return f"order #{plan.gateway_order_id} to {', '.join(goals) or 'what it is'}, {plan.sends} sent"
+    return f"order #{plan.gateway_order_id} to {', '.join(goals) or 'what it is'}"
 
 
 def _care_state(desk: Desk, plan: CarePlan) -> str:
@@ -95,8 +98,12 @@ def _care_state(desk: Desk, plan: CarePlan) -> str:
         words.append("break-even done")
     if plan.peak is not None:
         words.append(f"trailing, best price {price_text(plan.peak, contract)}")
-    goals = (("stop", plan.stop_goal), ("target", plan.target_goal))
-    words += [f"{name} goes to {price_text(price, contract)}" for name, price in goals if price is not None]
+    legs = [desk.state.orders.get(tag) for tag in (stop_leg_id(plan.entry), plan.entry)]  # or the stop itself
+    is_there = any(leg is not None and leg.stop_price == plan.stop_goal for leg in legs)
+    if plan.stop_goal is not None:
+        words.append(f"stop {'is at' if is_there else 'goes to'} {price_text(plan.stop_goal, contract)}")
+    if plan.target_goal is not None:
+        words.append(f"target goes to {price_text(plan.target_goal, contract)}")
     return "; ".join([f"entry {price_text(plan.basis, contract)}", *words])
 
 

@@ -60,7 +60,8 @@ def price_text(price: Decimal | None, contract: Contract | None) -> str:
 def money_text(usd: Decimal | None, *, is_signed: bool = False) -> str:
     if usd is None:
         return DASH
-    return f"{usd:{'+' if is_signed else ''},.2f}"
+    rounded = round(usd, 2) + 0  # nothing is not -0.00
+    return f"{rounded:{'+' if is_signed else ''},.2f}"
 
 
 def age_text(age_ms: float | None) -> str:

@@ -28,7 +28,7 @@ from desk.core.intents import (
     TrailOn,
 )
 from desk.core.orders import OrderState, Role
-from desk.core.plans import ExitPlan, ExitReason, ExitStep
+from desk.core.plans import AmendPlan, AmendStep, ExitPlan, ExitReason, ExitStep
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -40,7 +40,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.core.words import Account, VenuePosition
+from desk.core.words import Account, OrderType, VenuePosition
 from desk.surfaces import giving
 from desk.surfaces.calls import Caller, Sitting
 from desk.surfaces.commands import COMMANDS
@@ -144,22 +144,27 @@ async def test_the_question_names_all_that_is_risked(room: Room, person: Caller,
 
 
 @pytest.mark.parametrize("line", [*ENTRIES, "close MNQ", "modify_stop MNQ 21020.25", "cancel 502", "flatten"])
-async def test_over_http_nothing_is_done_without_the_word_yes(room: Room, caller: Caller, line: str) -> None:
+@pytest.mark.parametrize("word", ["", " yes"])
+async def test_over_http_nothing_is_asked(room: Room, caller: Caller, line: str, word: str) -> None:
     if line not in ENTRIES:
         room.tell(*rooms.position_records())
-    result = await run(room, line, caller)
-    assert not result.ok
-    assert "PAPER-50K" in result.text
-    assert "yes as the last word" in result.text
-    assert room.events == []
+    room.on_flatten = lambda event: room.tell(*rooms.flat_records())
+    assert (await run(room, line + word, caller)).ok
+    assert len(room.events) == 1
 
 
 async def test_a_stop_that_cannot_be_measured_has_no_risk_that_somebody_made_up(
-    room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
+    room: Room, person: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
 ) -> None:
     monkeypatch.setattr("desk.surfaces.market.QUOTE_WAIT_S", unit)
-    text = (await run(room, "trade MNQ buy 1 stop=@21000", caller)).text
-    assert "risk not known: there is no fresh quote" in text
+    asked: list[str] = []
+
+    async def no(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    await run(room, "trade MNQ buy 1 stop=@21000", replace(person, confirm=no))
+    assert "risk not known: there is no fresh quote" in asked[0]
     assert room.quotes.watched == [MNQ.contract_id]
 
 
@@ -396,7 +401,7 @@ async def test_why_tells_a_command_in_words(room: Room, caller: Caller) -> None:
 @pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if command.does_change_exposure])
 async def test_help_shows_forms_and_examples_within_80_columns(room: Room, caller: Caller, name: str) -> None:
     result = await run(room, f"help {name}", caller)
-    assert "over HTTP it needs yes as the last word" in result.text
+    assert "over HTTP it acts at once" in result.text
     assert all(len(line) <= 80 for line in result.text.splitlines())
 
 
@@ -405,3 +410,47 @@ async def test_reverse_and_trail_take_a_position(room: Room, caller: Caller) -> 
     await run(room, "reverse MNQ stop=80 yes", caller)
     await run(room, "trail MNQ sell 2 10 yes", caller)
     assert [type(event.intent) for event in room.intents] == [Reverse, TrailOn]
+
+
+async def test_a_change_says_what_it_was_about_and_legs_follow_their_entry(room: Room, caller: Caller) -> None:
+    room.tell(*rooms.position_records())
+
+    def moved(event: IntentGiven) -> Sequence[Record]:
+        plan = AmendPlan(
+            plan_id=f"amend:{event.cause}", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id,
+            gateway_order_id=GatewayOrderId(503), step=AmendStep.SENDING, limit_price=Decimal(21090), started_at=T0,
+        )  # fmt: skip
+        ended = PlanEnded(cause=event.cause, plan_id=plan.plan_id, result="done", ts=T0)
+        return [PlanChanged(cause=event.cause, plan=plan, ts=T0), ended, *filled(event)]
+
+    accept(room, "moving the target")
+    room.on_intent = moved
+    text = (await run(room, "modify_tp MNQ 21090", caller)).text
+    assert "change          order #503 to limit 21090.00: done" in text
+    whats = [line.split("  ")[0] for line in text.splitlines()[2:]]
+    assert whats[:4] == ["change", "entry filled", "stop working", "target working"]
+
+
+async def test_one_number_that_stays_is_no_change(room: Room, caller: Caller) -> None:
+    room.tell(*rooms.position_records())
+    assert "is for 2 already" in (await run(room, "modify 503 2", caller)).text
+    assert room.events == []
+    await run(room, "modify 503 2 21080", caller)
+    assert room.intents[0].intent == Modify(order_id=GatewayOrderId(503), price=Decimal(21080))
+
+
+async def test_cancel_all_names_kind_and_price_of_what_goes(room: Room, person: Caller) -> None:
+    resting = rooms.replaced(
+        rooms.entry_order(OrderState.WORKING), type=OrderType.JOIN_BID, limit_price=Decimal("20990.25"), filled_qty=0
+    )
+    room.tell(OrderChanged(cause=CAUSE, order=resting, why="venue", ts=T0))
+    asked: list[str] = []
+
+    async def no(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    await run(room, "cancel_all MNQ", replace(person, confirm=no))
+    assert "MNQZ6: buy 2 MNQZ6 join bid at 20990.25. Protective stops" in asked[0]
+    await run(room, "modify 501 20980.25", replace(person, confirm=no))
+    assert "price 20990.25 to 20980.25" in asked[1]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from desk.core.events import ResyncRequested
-from desk.core.ids import ClientOrderId, GatewayOrderId, client_order_id
+from desk.core.ids import CauseId, ClientOrderId, FillId, GatewayOrderId, client_order_id
 from desk.core.intents import BreakEven, Care, Enter, Stage, Trail
-from desk.core.orders import OrderState, Role
+from desk.core.orders import OrderRequest, OrderState, Role
 from desk.core.plans import (
     AmendPlan,
     AmendStep,
@@ -28,10 +29,14 @@ from desk.core.plans import (
     ReducePlan,
     ReduceStep,
     ReversePlan,
+    StopPlan,
+    StopStep,
+    Ticket,
     TouchPlan,
 )
-from desk.core.records import AccountReconciled, OrderChanged, PlanChanged, ResyncStarted
-from desk.core.words import OrderType, Side
+from desk.core.records import AccountReconciled, FillRecorded, OrderChanged, PlanChanged, ResyncStarted
+from desk.core.words import Fill, OrderType, Side
+from desk.engine.reports import VENUE
 from desk.orders.move import PlaceView, is_protected
 from desk.surfaces import view
 from desk.surfaces.calls import Caller
@@ -53,6 +58,15 @@ def plan_of(kind: type[Plan], name: str, **terms: object) -> Plan:
     return kind(plan_id=f"{name}:{CAUSE}", **place, **terms)  # type: ignore[arg-type]
 
 
+def ticket(tag: str) -> Ticket:
+    order = OrderRequest(
+        client_order_id=ClientOrderId(tag), account_id=ACCOUNT, contract_id=MNQ.contract_id, type=OrderType.STOP,
+        side=Side.BUY, qty=1, stop_price=Decimal(21050), stop_ticks=80,
+    )  # fmt: skip
+    return Ticket(order=order, max_position=4)
+
+
+TICKETS = (ticket("dsk-entry"), ticket("dsk-other"))
 TOUCH = plan_of(TouchPlan, "touch", enter=ENTER, is_above=False)
 PLANS = [
     (plan_of(EnterPlan, "enter", entry=TAG, step=EnterStep.SEARCHING, misses=1), "enter plan searching", "1 searches found"),
@@ -73,7 +87,8 @@ PLANS = [
     ),
     (
         plan_of(
-            CarePlan, "care", entry=TAG, basis=Decimal(21034), peak=Decimal(21060), is_at_break_even=True,
+            CarePlan, "care", entry=TAG, side=Side.BUY, tick_size=MNQ.tick_size, basis=Decimal(21034),
+            peak=Decimal(21060), is_at_break_even=True,
             care=Care(breakeven=BreakEven(trigger_ticks=40), trail=Trail(distance_ticks=40, trigger_ticks=20)),
         ),
         "care plan",
@@ -85,9 +100,18 @@ PLANS = [
         "reduce plan resizing",
         "manual: 1 to close, +2 remain",
     ),
-    (plan_of(GroupPlan, "group", enter=ENTER, members=(TAG,)), "group plan", "buy 2 in 2 stages: 1 sent, 0 targets filled"),
     (
-        plan_of(EitherPlan, "either", first=TAG, second=ClientOrderId("dsk-other"), winner=TAG),
+        plan_of(StopPlan, "stop", order=ClientOrderId("dsk-stop"), step=StopStep.SEARCHING, misses=1),
+        "stop plan searching",
+        "dsk-stop, 1 searches found",
+    ),
+    (
+        plan_of(GroupPlan, "group", enter=ENTER, tickets=TICKETS, members=(TAG,)),
+        "group plan",
+        "buy 2 in 2 stages: 1 sent, 0 targets filled",
+    ),
+    (
+        plan_of(EitherPlan, "either", tickets=TICKETS, winner=TAG),
         "either plan",
         "dsk-entry filled, the other one goes",
     ),
@@ -112,6 +136,44 @@ async def test_an_emulated_order_is_shown_where_orders_are(room: Room, caller: C
     assert text.splitlines()[-1].split() == ["MNQZ6", "buy", "2", "20950.00", "15:45:00", CAUSE, "PAPER-50K"]
     assert view.state_view(room.desk).waiting[0].touch_price == Decimal("20950")
     assert "cancel_all SYMBOL takes it away" in (await run(room, f"cancel {TOUCH.plan_id} yes", caller)).text
+
+
+async def test_cancel_all_names_what_waits_by_the_price_it_waits_for(room: Room, caller: Caller) -> None:
+    room.tell(PlanChanged(cause=CAUSE, plan=TOUCH, ts=T0))
+    asked: list[str] = []
+
+    async def no(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    await run(room, "cancel_all MNQ", replace(caller, confirm=no))
+    assert "MNQZ6: buy 2 MNQZ6 once 20950.00 trades. Protective" in asked[0]
+
+
+async def test_a_break_even_that_was_reached_is_told_as_such(room: Room, caller: Caller) -> None:
+    room.tell(*rooms.position_records())
+    entry = rooms.entry_order().client_order_id
+    care = Care(breakeven=BreakEven(trigger_ticks=40))
+    for goal, words in ((Decimal("21014.25"), "stop is at 21014.25"), (Decimal(21036), "stop goes to 21036.00")):
+        plan = plan_of(
+            CarePlan, "care", entry=entry, side=Side.BUY, tick_size=MNQ.tick_size, basis=Decimal("21034.25"), care=care,
+            is_at_break_even=True, stop_goal=goal,
+        )  # fmt: skip
+        assert words in deed(room.desk, PlanChanged(cause=CAUSE, plan=plan, ts=T0))[1]
+
+
+@pytest.mark.parametrize(
+    ("cause", "tag", "whose"),
+    [(CAUSE, "dsk-entry", "#501"), (CAUSE, None, "#501, a close"), (VENUE, None, "#501, not an order of ours")],
+)
+async def test_a_fill_says_whose_it_was(room: Room, cause: CauseId, tag: str | None, whose: str) -> None:
+    fill = Fill(
+        fill_id=FillId(1), account_id=ACCOUNT, contract_id=MNQ.contract_id, gateway_order_id=GatewayOrderId(501),
+        side=Side.SELL, qty=1, price=Decimal(21040), gross_pnl=Decimal(0), fees=Decimal(0), commissions=Decimal(0),
+        ts_event=T0,
+    )  # fmt: skip
+    record = FillRecorded(cause=cause, fill=fill, client_order_id=None if tag is None else ClientOrderId(tag), ts=T0)
+    assert deed(room.desk, record)[1].endswith(whose)
 
 
 async def test_an_order_that_rests_shows_until_when(room: Room, caller: Caller) -> None:
