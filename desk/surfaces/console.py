@@ -164,14 +164,14 @@ async def _unless_stopped(desk: Desk, work: Coroutine[Any, Any, T]) -> T:
 
 def toolbar_text(desk: Desk) -> str:
     """Facts without a valuation: mode, phase, hub, what is held, what is wrong."""
-    held = view.view_positions(desk)
+    held, working = view.view_positions(desk), len(view.view_orders(desk))
     naked, waiting = sum(1 for position in held if not position.is_protected), len(view.view_waiting(desk))
     parts = [
         mode_words(desk.mode)[0],
         desk.phase.value,
         f"user hub {'up' if desk.state.user_hub_is_up else 'DOWN'}",
         f"{len(held)} position{'' if len(held) == 1 else 's'}" + (f", {naked} UNPROTECTED" if naked else ""),
-        f"{len(view.view_orders(desk))} orders" + (f", {waiting} waiting" if waiting else ""),
+        f"{working} order{'' if working == 1 else 's'}" + (f", {waiting} waiting" if waiting else ""),
     ]
     if desk.state.held:
         parts.append(f"{len(desk.state.held)} alerts held")

@@ -11,7 +11,16 @@ from desk.core.ids import AccountId, ClientOrderId, ContractId, stop_leg_id
 from desk.core.intents import Intent
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan
-from desk.core.records import IncidentRaised, OrderChanged, PlanChanged, PlanEnded, Record, Verdict, VerdictKind
+from desk.core.records import (
+    FillRecorded,
+    IncidentRaised,
+    OrderChanged,
+    PlanChanged,
+    PlanEnded,
+    Record,
+    Verdict,
+    VerdictKind,
+)
 from desk.core.words import OrderType
 from desk.engine.state import State
 from desk.runtime.desk import Desk
@@ -27,6 +36,7 @@ from desk.surfaces.ticket import later
 __all__ = ["Wanted", "ask_person", "give"]
 
 WAIT_S = 3.0
+LOOK_AGAIN_S = 0.3
 _ENDING = (AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan)  # the others may run for hours
 _COLOURS = {OrderState.REJECTED: "red", OrderState.EXPIRED: "red", OrderState.UNKNOWN: "bold yellow"}
 
@@ -75,6 +85,9 @@ async def give(desk: Desk, caller: Caller, wanted: Wanted) -> CommandResult:
         line = Line(f"{verdict.kind.value}: {verdict.text}{reason}", "yellow")
         return CommandResult(False, _data(event, verdict), (line, *_foot(event, verdict)))
     is_settled = await desk.until(lambda state: _is_settled(state, event, verdict), WAIT_S)
+    if is_settled and verdict.warnings:  # that a limit is through the market: it works for a moment, and fills
+        await desk.until(lambda state: not _rests(state, event, verdict), LOOK_AGAIN_S)
+        is_settled = _is_settled(desk.state, event, verdict)
     return await _told(desk, event, verdict, is_settled)
 
 
@@ -90,6 +103,13 @@ def _is_settled(state: State, event: IntentGiven, verdict: Verdict) -> bool:
     return all(tag in state.orders for tag in verdict.orders) and all(
         _is_order_settled(state, order) for order in _entries(state, event, verdict.orders)
     )
+
+
+def _rests(state: State, event: IntentGiven, verdict: Verdict) -> bool:
+    """An entry of it may still fill, or has filled and its stop does not work yet."""
+    entries = _entries(state, event, verdict.orders)
+    is_open = any(not entry.state.is_over for entry in entries)
+    return is_open or not _is_settled(state, event, verdict)
 
 
 def _entries(state: State, event: IntentGiven, tags: Sequence[ClientOrderId]) -> list[TrackedOrder]:
@@ -150,6 +170,8 @@ async def _news(desk: Desk, event: IntentGiven) -> tuple[list[Record], dict[str,
                 newest[plan_id] = row.record
             case PlanChanged(plan=AmendPlan() as plan):
                 amends[plan.plan_id] = plan
+            case FillRecorded(client_order_id=None):  # of a close; an order with a tag tells its own
+                newest[f"fill {row.seq}"] = row.record
             case IncidentRaised():
                 newest[f"incident {row.seq}"] = row.record
             case _:

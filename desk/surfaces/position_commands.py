@@ -56,7 +56,9 @@ def _close(desk: Desk, position: Position, contract: Contract, asked: Arguments)
     way = "sell" if position.qty > 0 else "buy"
     if qty == held:
         return Exit(side=_side(position)), f"{way} {qty} at market, all of it; its working orders go"
-    return Reduce(qty=qty, side=_side(position)), f"{way} {qty} at market, {held - qty} remain with their stop"
+    rest = held - qty
+    stays = "1 remains with its stop" if rest == 1 else f"{rest} remain with their stop"
+    return Reduce(qty=qty, side=_side(position)), f"{way} {qty} at market, {stays}"
 
 
 def _modify_stop(desk: Desk, position: Position, contract: Contract, asked: Arguments) -> tuple[Intent, str]:

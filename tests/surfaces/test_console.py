@@ -116,7 +116,7 @@ async def test_the_toolbar_names_what_a_person_must_see(room: Room) -> None:
     room.desk.phase = Phase.STARTING
     room.desk.troubles["market hub"] = "down"
     text = toolbar_text(room.desk)
-    assert text == (" PAPER | starting | user hub DOWN | 1 position, 1 UNPROTECTED | 1 orders | trouble: market hub")
+    assert text == (" PAPER | starting | user hub DOWN | 1 position, 1 UNPROTECTED | 1 order | trouble: market hub")
     room.desk.mode = "live"
     assert "LIVE-SHADOW" in toolbar_text(room.desk)
 

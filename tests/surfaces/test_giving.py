@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 from desk.core.alert import PositionSide
 from desk.core.errors import StoreError
 from desk.core.events import FlattenRequested, IntentGiven
-from desk.core.ids import AccountId, ClientOrderId, ContractId, GatewayOrderId, client_order_id
+from desk.core.ids import AccountId, ClientOrderId, ContractId, FillId, GatewayOrderId, client_order_id
 from desk.core.intents import (
     BreakEvenNow,
     Cancel,
@@ -32,6 +33,7 @@ from desk.core.plans import AmendPlan, AmendStep, ExitPlan, ExitReason, ExitStep
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
+    FillRecorded,
     OrderChanged,
     PlanChanged,
     PlanEnded,
@@ -40,7 +42,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.core.words import Account, OrderType, VenuePosition
+from desk.core.words import Account, Fill, OrderType, Side, VenuePosition
 from desk.surfaces import giving
 from desk.surfaces.calls import Caller, Sitting
 from desk.surfaces.commands import COMMANDS
@@ -454,3 +456,47 @@ async def test_cancel_all_names_kind_and_price_of_what_goes(room: Room, person: 
     assert "MNQZ6: buy 2 MNQZ6 join bid at 20990.25. Protective stops" in asked[0]
     await run(room, "modify 501 20980.25", replace(person, confirm=no))
     assert "price 20990.25 to 20980.25" in asked[1]
+
+
+async def test_a_limit_through_the_market_is_looked_at_again_until_it_filled(room: Room, caller: Caller) -> None:
+    late: list[asyncio.Task[None]] = []
+
+    def working(event: IntentGiven) -> Sequence[Record]:
+        tag = client_order_id(event.cause, event.account_id, "entry", 1)
+        entry = rooms.replaced(
+            rooms.entry_order(OrderState.WORKING), client_order_id=tag, cause=event.cause, type=OrderType.LIMIT,
+            limit_price=Decimal(21050), filled_qty=0,
+        )  # fmt: skip
+
+        async def fill() -> None:
+            await asyncio.sleep(0)
+            records = list(filled(event))
+            await room.desk.journal.append(records)
+            room.tell(*records)
+
+        late.append(asyncio.create_task(fill()))
+        return [OrderChanged(cause=event.cause, order=entry, why="venue", ts=T0)]
+
+    room.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="buy 2", warnings=("through the market: it fills at once",))
+    room.on_intent = working
+    result = await run(room, "limit MNQ buy 2 21050 stop=80", caller)
+    await asyncio.gather(*late)
+    assert "entry filled" in result.text
+    assert "position        +2 MNQZ6" in result.text
+
+
+async def test_a_close_tells_at_what_price(room: Room, caller: Caller) -> None:
+    room.tell(*rooms.position_records())
+
+    def close(event: IntentGiven) -> Sequence[Record]:
+        fill = Fill(
+            fill_id=FillId(1), account_id=ACCOUNT, contract_id=MNQ.contract_id, gateway_order_id=GatewayOrderId(509),
+            side=Side.SELL, qty=1, price=Decimal("21040.25"), gross_pnl=Decimal(12), fees=Decimal("0.61"),
+            commissions=Decimal(0), ts_event=T0,
+        )  # fmt: skip
+        return [FillRecorded(cause=event.cause, fill=fill, client_order_id=None, ts=T0)]
+
+    accept(room)
+    room.on_intent = close
+    text = (await run(room, "close MNQ 1", caller)).text
+    assert "fill      sell 1 MNQZ6 at 21040.25, gross +12.00 $, fees 0.61 $, #509, a close" in text
