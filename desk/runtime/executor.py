@@ -6,8 +6,7 @@ What comes back goes into the inbox as an event, whatever it is: a reply, a refu
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,7 +39,8 @@ from desk.runtime.inbox import Inbox
 
 __all__ = ["Executor"]
 
-URGENT_READ_EVERY_S = 0.25
+URGENT_READ_EVERY_S = 0.25  # on average, for one account
+URGENT_READS_AT_ONCE = 3
 ACCOUNTS_FRESH_S = 5.0  # the start reads them right before it reconciles; after any later gap they are read again
 
 log = structlog.get_logger("desk.executor")
@@ -70,7 +70,7 @@ class Executor:
         self._lanes: dict[tuple[Place, str], asyncio.Queue[_Work]] = {}
         self._reads: dict[tuple[AccountId, bool], _Asked] = {}  # by account, and whether protection waits for it
         self._reading: set[tuple[AccountId, bool]] = set()
-        self._read_at: dict[AccountId, float] = {}  # when an urgent one was begun last
+        self._read_at: dict[AccountId, deque[float]] = {}  # when the last urgent ones were begun
         self._refreshed: set[AccountId] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -264,11 +264,13 @@ class Executor:
             self._reading.discard(key)
 
     async def _pace(self, account_id: AccountId) -> None:
-        """Exits of an account share their reads, and do not use up the requests that they need themselves."""
-        next_at = self._read_at.get(account_id, -math.inf) + URGENT_READ_EVERY_S
-        if (wait_s := next_at - self._clock.monotonic()) > 0:
-            await asyncio.sleep(wait_s)
-        self._read_at[account_id] = self._clock.monotonic()
+        """Exits of an account share their reads, and do not use up the requests that they need themselves. Not the first few:
+        between the cancel of a stop and the close nothing shall wait."""
+        begun = self._read_at.setdefault(account_id, deque(maxlen=URGENT_READS_AT_ONCE))
+        if len(begun) == URGENT_READS_AT_ONCE:
+            next_at = begun[0] + URGENT_READS_AT_ONCE * URGENT_READ_EVERY_S
+            await asyncio.sleep(max(0.0, next_at - self._clock.monotonic()))
+        begun.append(self._clock.monotonic())
 
     async def _snapshot(self, account_id: AccountId, asked: _Asked, urgent: bool) -> SnapshotRead | ReadFailed:
         by = tuple(sorted(asked.by))
