@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 
 from desk.core.errors import Unavailable
-from desk.core.events import AlertReceived, Event, FlattenRequested
+from desk.core.events import AlertReceived, Event, FlattenRequested, IntentGiven
 from desk.core.records import Verdict
 
 __all__ = ["Asked", "Inbox"]
@@ -41,7 +41,7 @@ class Inbox:
             self._waiting.append((event, None))
         self._filled.set()
 
-    async def ask(self, event: AlertReceived | FlattenRequested) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven) -> Verdict:
         """An event whose verdict is awaited. Raises Unavailable when full or closed, StoreError when not journalled."""
         if self._closed:
             raise Unavailable(self._closed)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from desk.core.errors import OutcomeUnknown, RateLimited, Refused, Unavailable
@@ -39,8 +40,8 @@ class Border:
 
     # -- writes --------------------------------------------------------------------------------------------------------
 
-    async def place(self, order: OrderRequest) -> GatewayOrderId:
-        self.asked("place", order.account_id, order.contract_id, order)
+    async def place(self, order: OrderRequest, *, reducing: bool = False) -> GatewayOrderId:
+        self.asked("protect" if reducing else "place", order.account_id, order.contract_id, order)
         fault = self._fault("lost_before", "lost_after", "delayed", "refused", "limited", "limited_falsely")
         reply = await self._write(
             lambda: self._venue.place(order, is_refused=fault == "refused"), fault, ENTRY_IS_LATE_S
@@ -53,6 +54,32 @@ class Border:
         self.asked("cancel", account_id, None, gateway_order_id)
         fault = self._fault("lost_before", "lost_after", "delayed", "limited")
         reply = await self._write(lambda: self._venue.cancel(account_id, gateway_order_id), fault, CLOSE_IS_LATE_S)
+        if reply.code:
+            raise Refused(reply.message or "", code=reply.code)
+
+    async def modify(
+        self,
+        account_id: AccountId,
+        gateway_order_id: GatewayOrderId,
+        *,
+        qty: int | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        self.asked("modify", account_id, None, gateway_order_id)
+        fault = self._fault("lost_before", "lost_after", "delayed", "limited")
+        reply = await self._write(
+            lambda: self._venue.modify(account_id, gateway_order_id, qty, limit_price, stop_price),
+            fault,
+            CLOSE_IS_LATE_S,
+        )
+        if reply.code:
+            raise Refused(reply.message or "", code=reply.code)
+
+    async def close_partially(self, account_id: AccountId, contract_id: ContractId, qty: int) -> None:
+        self.asked("close part", account_id, contract_id, qty)
+        fault = self._fault("lost_before", "lost_after", "delayed", "limited")
+        reply = await self._write(lambda: self._venue.close(account_id, contract_id, qty), fault, CLOSE_IS_LATE_S)
         if reply.code:
             raise Refused(reply.message or "", code=reply.code)
 
