@@ -102,7 +102,7 @@ BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates]] = {
         "desk.engine.reads.resume_plans",
         does_nothing,
         "goes on for ever",
-        Rates(kills=20, reduces=0),
+        Rates(kills=20, commands=0),
     ),
     "orphans are left": ("desk.engine.reads.sweep_orphans", does_nothing, "holds +0", Rates(hand_closes=20)),
 }
