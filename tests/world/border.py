@@ -14,6 +14,7 @@ from desk.core.events import Event
 from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.orders import OrderRequest
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
+from desk.orders import ModifyOrder
 from desk.sim.model import Reply
 from tests.world.faults import Faults
 from tests.world.times import ManualClock
@@ -66,7 +67,8 @@ class Border:
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
     ) -> None:
-        self.asked("modify", account_id, None, gateway_order_id)
+        change = ModifyOrder(gateway_order_id=gateway_order_id, qty=qty, limit_price=limit_price, stop_price=stop_price)
+        self.asked("modify", account_id, None, change)
         fault = self._fault("lost_before", "lost_after", "delayed", "limited")
         reply = await self._write(
             lambda: self._venue.modify(account_id, gateway_order_id, qty, limit_price, stop_price),

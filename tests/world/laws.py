@@ -24,6 +24,7 @@ from desk.core.plans import (
     ExitStep,
     FlattenPlan,
     GroupPlan,
+    Plan,
     ProtectPlan,
     ReducePlan,
     ReduceStep,
@@ -42,6 +43,7 @@ from desk.core.records import (
 from desk.core.words import OrderStatus, OrderType, VenueOrder
 from desk.engine import State
 from desk.engine.snapshot import decode_state, encode_state
+from desk.orders import ModifyOrder
 from desk.sim.model import HalfTurn, Order, Position, UserEvent
 from tests.world.times import ManualClock
 from tests.world.venue import ACCOUNTS, Venue
@@ -53,11 +55,9 @@ READ_AGAIN_S = 17.0  # the watch comes by again after so long
 DISAGREES_S = 60.0
 PLAN_LASTS_S = 240.0
 RESTS_S = 1_200.0  # the longest that anything of the sender or of the person may rest, and then some
-STANDING = (EnterPlan, GroupPlan, EitherPlan, TouchPlan, CarePlan)  # may be there although everything is settled
 MEMORY = 5_000
 WHOLE_EVERY = 200
 _STOPS = {OrderType.STOP, OrderType.TRAILING_STOP}
-_RESTING = EnterStep.ACCEPTED
 Place = tuple[AccountId, ContractId]
 
 
@@ -95,6 +95,7 @@ class Laws:
         self._entered: dict[str, dict[str, int]] = {}  # contracts of the venue's entries, by cause and tag
         self._held: dict[str, None] = {}
         self._healthy_since: datetime | None = None
+        self._moving_since: dict[str, datetime] = {}
         self._differs_since: dict[Place, datetime] = {}
         self._states = 0
 
@@ -152,6 +153,9 @@ class Laws:
             if known is not None and known.role is not Role.STOP:
                 self._broke(f"a protective stop under the name of an entry: {what}")
             _keep(self._stops, {what.client_order_id: None})  # protection outranks bookkeeping: the journal may be down
+        elif kind == "modify":
+            assert isinstance(what, ModifyOrder), "a modify tells what it changes"
+            self._only_tightens(account_id, what)
         elif kind == "close" and self.state is not None and contract_id is not None:
             plan = self.state.exit_plan((account_id, contract_id))
             if plan is None or plan.step is not ExitStep.CLOSING:
@@ -160,6 +164,16 @@ class Laws:
             part = self.state.reduce_plan((account_id, contract_id))
             if part is None or part.step is not ReduceStep.CLOSING:
                 self._broke(f"a partial close outside its plan: {account_id} {contract_id} {part}")
+
+    def _only_tightens(self, account_id: AccountId, change: ModifyOrder) -> None:
+        """No protective stop moves away from the market, whoever asks for it, and none gets larger."""
+        order = self._venue.working[account_id].get(change.gateway_order_id)
+        if order is None or order.type is not OrderType.STOP or self._is_entry(order):
+            return
+        new, old = change.stop_price, order.stop_price
+        is_looser = new is not None and old is not None and (new - old) * order.side.sign > 0
+        if is_looser or (change.qty is not None and change.qty > order.qty):
+            self._broke(f"a protective stop is made looser or larger: {change} of {order}")
 
     def _reduce_plan(self, place: Place) -> ReducePlan | None:
         return self.state.reduce_plan(place) if self.state is not None else None
@@ -317,16 +331,38 @@ class Laws:
         if not is_healthy or state is None:
             self._healthy_since = None
             self._differs_since.clear()
+            self._moving_since.clear()
             return
         self._healthy_since = self._healthy_since or now
-        if state.plans and now - self._healthy_since > timedelta(seconds=PLAN_LASTS_S):
-            for plan in state.plans.values():
-                lasts_s = RESTS_S if isinstance(plan, EnterPlan | EitherPlan | TouchPlan) else PLAN_LASTS_S
-                if isinstance(plan, CarePlan | GroupPlan):
-                    continue  # as long as the position
-                if now - plan.started_at > timedelta(seconds=lasts_s):
-                    self._broke(f"a plan goes on for ever: {plan}")
+        self._advance(state, now)
         self._compare(state, now)
+
+    def _advance(self, state: State, now: datetime) -> None:
+        """What waits for the market may wait as long as anything rests; whatever else a plan waits for comes soon."""
+        moving: dict[str, datetime] = {}
+        for key, plan in state.plans.items():
+            if not self._waits_for_the_market(state, plan):
+                since = moving[key] = self._moving_since.get(key, now)
+                is_stuck = now - since > timedelta(seconds=PLAN_LASTS_S)
+            elif isinstance(plan, CarePlan | GroupPlan):
+                continue  # as long as the position
+            else:
+                is_stuck = now - max(plan.started_at, self._healthy_since or now) > timedelta(seconds=RESTS_S)
+            if is_stuck:
+                self._broke(f"a plan goes on for ever: {plan}")
+        self._moving_since = moving
+
+    def _waits_for_the_market(self, state: State, plan: Plan) -> bool:
+        match plan:
+            case EnterPlan(step=EnterStep.ACCEPTED, entry=entry):
+                order = state.orders.get(entry)
+                return order is not None and order.type is not OrderType.MARKET
+            case GroupPlan():
+                return bool(plan.held_back) or len(plan.members) == len(plan.tickets)
+            case EitherPlan():
+                return plan.winner is None and (plan.is_second_sent or bool(plan.alone))
+            case _:
+                return isinstance(plan, CarePlan | TouchPlan)
 
     def _compare(self, state: State, now: datetime) -> None:
         for account_id in ACCOUNTS:
@@ -360,8 +396,7 @@ class Laws:
         if state is None:
             self._broke("no process lives although nothing kills it")
             return
-        plans = [plan for plan in state.plans.values() if not isinstance(plan, STANDING)]
-        plans += [plan for plan in state.plans.values() if isinstance(plan, EnterPlan) and plan.step is not _RESTING]
+        plans = [plan for plan in state.plans.values() if not self._waits_for_the_market(state, plan)]
         if plans or state.held:
             self._broke(f"not settled: plans {plans}, held {list(state.held)}")
         if self._held:
