@@ -200,7 +200,7 @@ def _position(state: State, record: PositionChanged) -> State:
         contract_id=reported.contract_id,
         qty=reported.qty,
         avg_price=reported.avg_price,
-        opened_at=before.opened_at if before is not None and same_side else reported.opened_at,
+        opened_at=_opened_at(before, reported) if before is not None and same_side else reported.opened_at,
         cause=entry.cause if entry is not None else (before.cause if before and same_side else record.cause),
         entry=entry.client_order_id if entry is not None else None,
         updated_at=record.ts,
@@ -210,6 +210,14 @@ def _position(state: State, record: PositionChanged) -> State:
         is_given_up=before is not None and same_side and before.is_given_up and before.qty == reported.qty,
     )
     return _replace(state, positions=state.positions.set(place, position), flat_since=_without(state.flat_since, place))
+
+
+def _opened_at(before: Position, reported: VenuePosition) -> datetime | None:
+    """On the same side it may be another one, of which the end of the first was not told yet: the newer moment counts, so that
+    the late word of that end does not end this one."""
+    if before.opened_at is None or reported.opened_at is None:
+        return before.opened_at or reported.opened_at
+    return max(before.opened_at, reported.opened_at)
 
 
 def _still_there(state: State, reported: VenuePosition) -> Position | None:

@@ -167,6 +167,21 @@ def test_a_late_flat_of_an_earlier_position_takes_no_stop_away() -> None:
     assert stops(world) == [2]
 
 
+def test_a_late_flat_of_a_position_that_another_one_followed_on_the_same_side_leaves_that_one_ours() -> None:
+    """The word of the first one's end comes after the word of the second one's beginning."""
+    world = staged(2)
+    first = world.state.positions[PLACE]
+    assert first.opened_at is not None
+    a_position = next(iter(world.venue.positions.values())).__class__
+    for qty, price, opened_at in ((2, PRICE + 1, first.opened_at + timedelta(seconds=1)), (0, PRICE, first.opened_at)):
+        told = a_position(
+            account_id=PLACE[0], contract_id=PLACE[1], qty=qty, avg_price=Decimal(price), opened_at=opened_at
+        )
+        world.give(PositionReported(position=told, ts=world.now))
+    assert world.state.positions[PLACE].entry == first.entry
+    assert world.state.position_qty(PLACE) == 2
+
+
 def test_a_second_stop_for_the_same_contracts_is_taken_away() -> None:
     """A stop that was lost on its way arrives after another one had taken its place."""
     world = staged(2)

@@ -6,14 +6,18 @@ import argparse
 import sys
 
 from tests.world.box import World
+from tests.world.faults import Rates
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.world", description="Many trading hours, seeded, in a box.")
     parser.add_argument("--hours", type=float, default=100.0, help="simulated hours (100)")
     parser.add_argument("--seed", type=int, default=1, help="a run is a function of it (1)")
+    parser.add_argument(
+        "--commands", type=float, default=Rates.commands, help=f"per hour, of a person ({Rates.commands})"
+    )
     given = parser.parse_args()
-    report = World(given.seed).run(given.hours)
+    report = World(given.seed, Rates(commands=given.commands)).run(given.hours)
     for record in report.newest:
         print(record)
     print(report)

@@ -14,6 +14,7 @@ from desk.core.events import Event
 from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.orders import OrderRequest
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
+from desk.orders import ModifyOrder
 from desk.sim.model import Reply
 from tests.world.faults import Faults
 from tests.world.times import ManualClock
@@ -41,7 +42,7 @@ class Border:
     # -- writes --------------------------------------------------------------------------------------------------------
 
     async def place(self, order: OrderRequest, *, reducing: bool = False) -> GatewayOrderId:
-        self.asked("place", order.account_id, order.contract_id, order)
+        self.asked("protect" if reducing else "place", order.account_id, order.contract_id, order)
         fault = self._fault("lost_before", "lost_after", "delayed", "refused", "limited", "limited_falsely")
         reply = await self._write(
             lambda: self._venue.place(order, is_refused=fault == "refused"), fault, ENTRY_IS_LATE_S
@@ -66,9 +67,14 @@ class Border:
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
     ) -> None:
-        assert (limit_price, stop_price) == (None, None), "no price is changed here yet"
+        change = ModifyOrder(gateway_order_id=gateway_order_id, qty=qty, limit_price=limit_price, stop_price=stop_price)
+        self.asked("modify", account_id, None, change)
         fault = self._fault("lost_before", "lost_after", "delayed", "limited")
-        reply = await self._write(lambda: self._venue.modify(account_id, gateway_order_id, qty), fault, CLOSE_IS_LATE_S)
+        reply = await self._write(
+            lambda: self._venue.modify(account_id, gateway_order_id, qty, limit_price, stop_price),
+            fault,
+            CLOSE_IS_LATE_S,
+        )
         if reply.code:
             raise Refused(reply.message or "", code=reply.code)
 

@@ -25,13 +25,14 @@ from desk.core.events import (
     FlattenRequested,
     HubChanged,
     IntentGiven,
+    PriceMoved,
     ResyncRequested,
 )
 from desk.core.ids import CauseId, new_cause_id
-from desk.core.intents import Reduce
 from desk.core.records import Record
 from desk.core.words import OrderType
 from desk.engine import Context, State
+from desk.engine.cares import contracts_that_wait_for_prices
 from desk.runtime.executor import Executor
 from desk.runtime.inbox import Inbox
 from desk.runtime.loop import MainLoop
@@ -42,6 +43,7 @@ from tests.world.laws import MAX_POSITION, Laws, Place
 from tests.world.memory import MemoryJournal
 from tests.world.sender import Sender
 from tests.world.times import ManualClock, TimeLoop
+from tests.world.trader import Trader
 from tests.world.venue import ACCOUNTS, ALPHA, BETA, Venue, listed
 
 ALERT_EVERY_S = 60.0
@@ -69,6 +71,7 @@ class Report:
     counts: Counter[str]
     faults: Counter[str]
     verdicts: Counter[str]
+    commands: Counter[str]
     naked_s: Counter[str]
     longest_s: Counter[str]
     broken: str = ""
@@ -84,6 +87,7 @@ class Report:
                 f"{self.hours / max(self.wall_s, 1e-9):,.1f} hours per second",
                 f"  counts        {line(self.counts)}",
                 f"  verdicts      {line(self.verdicts)}",
+                f"  commands      {line(self.commands)}",
                 f"  faults        {line(self.faults)}",
                 f"  naked seconds {line(self.naked_s, 1)}",
                 f"  longest       {line(self.longest_s, 2)}",
@@ -106,9 +110,11 @@ class World:
         self.journal = MemoryJournal(self._dice("journal"), self.faults)
         self.laws = Laws(self.venue, self.clock, self._broke)
         self.counts: Counter[str] = Counter()
+        self.commands: Counter[str] = Counter()  # by what became of them
         self._ids = self._dice("ids")
         self._when = self._dice("times")
         self._sender = Sender(self._dice("sender"), self._new_cause)
+        self._trader = Trader(self._dice("trader"), self._new_cause, self.venue)
         self._life = 0
         self._inbox: Inbox | None = None
         self._process: asyncio.Task[None] | None = None
@@ -118,7 +124,7 @@ class World:
         self._end: asyncio.Event | None = None
         self.laws.failed_at = self.border.failed_at
         self.venue.tell = self._tell
-        self.venue.moved = self.laws.look
+        self.venue.moved = self._moved
         self.border.asked = self.laws.on_asked
         self.journal.written = self.laws.on_record
         self.journal.kill = self._kill
@@ -145,6 +151,7 @@ class World:
             counts=self.counts,
             faults=self.faults.counts,
             verdicts=self.laws.verdicts,
+            commands=self.commands,
             naked_s=self.laws.naked_s,
             longest_s=self.laws.longest_s,
             broken=self._broken[0] if self._broken else "",
@@ -172,7 +179,7 @@ class World:
         rates = {
             "kills": self._kill, "gaps": self._gap, "outages": self._outage, "resyncs": self._resync,
             "hand_closes": self._close_by_hand, "hand_cancels": self._cancel_by_hand, "flattens": self._flatten,
-            "reduces": self._reduce,
+            "commands": self._command, "dark_markets": self._go_dark,
         }  # fmt: skip
         for name, what in rates.items():
             self._again_and_again(name, what)
@@ -239,7 +246,8 @@ class World:
             self._after(1.0, self._wake)
 
     def _context(self, is_journal_ok: bool) -> Context:
-        return Context(self.clock.now(), BOTS, self.venue.contracts, is_journal_ok=is_journal_ok)
+        quote = self.venue.quote
+        return Context(self.clock.now(), BOTS, self.venue.contracts, is_journal_ok=is_journal_ok, quote=quote)
 
     def _publish(self, state: State) -> None:
         is_journal_ok = self._inbox is None or self._loop.is_journal_ok
@@ -341,18 +349,41 @@ class World:
             )
         )
 
-    def _reduce(self) -> bool:
-        """A person asks the desk to close one contract somewhere."""
-        places = self._held_places()
-        if not places:
+    def _command(self) -> bool:
+        event = None if self._is_calm else self._trader.next(self.clock.now())
+        if event is None or self._inbox is None:
             return False
-        account_id, contract_id = self._when.choice(places)
-        cause, now = self._new_cause(), self.clock.now()
-        return self._put(
-            IntentGiven(
-                cause=cause, account_id=account_id, contract_id=contract_id, intent=Reduce(qty=1), by="console", ts=now
-            )
-        )
+        task = asyncio.create_task(self._ask(event, self._inbox))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return True
+
+    async def _ask(self, event: IntentGiven, inbox: Inbox) -> None:
+        """A person who gets no answer looks at the screen and does not repeat it."""
+        what = type(event.intent).__name__
+        try:
+            verdict = await inbox.ask(event)
+        except (Unavailable, StoreError):
+            self.counts["commands unanswered"] += 1
+        else:
+            self.commands[f"{what} {verdict.kind.value}"] += 1
+
+    def _go_dark(self) -> bool:
+        def light() -> None:
+            self.venue.is_dark = False
+
+        self.venue.is_dark = True
+        self._after(self._when.choice([3.0, 20.0, 60.0]), light)
+        return True
+
+    def _moved(self) -> None:
+        """After each print: the laws look, and the desk hears of prices that its plans wait for."""
+        self.laws.look()
+        state = self.laws.state
+        if state is None or self._inbox is None or self.venue.is_dark:
+            return
+        for contract_id in sorted(contracts_that_wait_for_prices(state)):
+            self._inbox.put_price(PriceMoved(contract_id=contract_id, ts=self.clock.now()))
 
     def _held_places(self) -> list[Place]:
         state = self.laws.state

@@ -31,20 +31,22 @@ class Rates:
     hand_cancels: float = 0.3  # a person cancels a stop
     resyncs: float = 0.2
     flattens: float = 0.5
-    reduces: float = 3.0  # a person closes a part
+    commands: float = 15.0  # a person at the console; not a fault, and there on good days, too
+    dark_markets: float = 0.3  # nobody shows a price
 
     @classmethod
     def none(cls) -> Rates:
-        return cls(*[0.0] * len(fields(cls)))
+        return cls(**dict.fromkeys((row.name for row in fields(cls)), 0.0) | {"commands": cls.commands})
 
     def times(self, factor: float) -> Rates:
         """Worse weather. A read takes four calls, so their failing is bounded lower: else nothing is ever known."""
         bounds = dict.fromkeys(CHANCES, 0.2) | {"failed_read": 0.08, "lagging_read": 0.5, "lost_commit": 0.005}
         more = {row.name: getattr(self, row.name) * factor for row in fields(self)}
-        return Rates(**{name: min(value, bounds.get(name, 20.0)) for name, value in more.items()})
+        rates = {name: min(value, bounds.get(name, 20.0)) for name, value in more.items()}
+        return Rates(**rates | {"commands": self.commands})
 
 
-RATES = ("gaps", "kills", "outages", "hand_closes", "hand_cancels", "resyncs", "flattens", "reduces")
+RATES = ("gaps", "kills", "outages", "hand_closes", "hand_cancels", "resyncs", "flattens", "commands", "dark_markets")
 CHANCES = [row.name for row in fields(Rates) if row.name not in RATES]
 
 

@@ -15,24 +15,49 @@ from datetime import datetime, timedelta
 
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, ContractId
-from desk.core.orders import OrderRequest, OrderState, Role
-from desk.core.plans import ExitStep, FlattenPlan, ProtectPlan, ReduceStep
-from desk.core.records import AlertDecided, AlertJournalled, OrderChanged, Record, Verdict, VerdictKind
-from desk.core.words import OrderStatus, OrderType
+from desk.core.orders import OrderRequest, OrderState, Role, TrackedOrder
+from desk.core.plans import (
+    CarePlan,
+    EitherPlan,
+    EnterPlan,
+    EnterStep,
+    ExitStep,
+    FlattenPlan,
+    GroupPlan,
+    Plan,
+    ProtectPlan,
+    ReducePlan,
+    ReduceStep,
+    TouchPlan,
+)
+from desk.core.records import (
+    AlertDecided,
+    AlertJournalled,
+    CommandDecided,
+    OrderChanged,
+    PlanChanged,
+    Record,
+    Verdict,
+    VerdictKind,
+)
+from desk.core.words import OrderStatus, OrderType, VenueOrder
 from desk.engine import State
 from desk.engine.snapshot import decode_state, encode_state
+from desk.orders import ModifyOrder
 from desk.sim.model import HalfTurn, Order, Position, UserEvent
 from tests.world.times import ManualClock
 from tests.world.venue import ACCOUNTS, Venue
 
-MAX_POSITION = 2
+MAX_POSITION = 3
 LEGS_WAKE_S = 0.1
 LIMITS_S = {"guard": 12.0, "unseen": 20.0, "unread": 120.0, "exit": 120.0, "reduce": 60.0}  # one stretch without a stop
 READ_AGAIN_S = 17.0  # the watch comes by again after so long
 DISAGREES_S = 60.0
 PLAN_LASTS_S = 240.0
+RESTS_S = 1_200.0  # the longest that anything of the sender or of the person may rest, and then some
 MEMORY = 5_000
 WHOLE_EVERY = 200
+_STOPS = {OrderType.STOP, OrderType.TRAILING_STOP}
 Place = tuple[AccountId, ContractId]
 
 
@@ -64,11 +89,13 @@ class Laws:
         self._naked: dict[Place, Stretch] = {}
         self._decisions: dict[tuple[str, str], int] = {}
         self._accepted: dict[str, None] = {}
-        self._submitted: dict[str, str] = {}
-        self._entered: dict[str, str] = {}
+        self._submitted: dict[str, TrackedOrder] = {}
         self._stops: dict[str, None] = {}  # placed by themselves
+        self._paired: dict[str, None] = {}  # entries of which one may fill; both may, when a cancel was lost
+        self._entered: dict[str, dict[str, int]] = {}  # contracts of the venue's entries, by cause and tag
         self._held: dict[str, None] = {}
         self._healthy_since: datetime | None = None
+        self._moving_since: dict[str, datetime] = {}
         self._differs_since: dict[Place, datetime] = {}
         self._states = 0
 
@@ -82,15 +109,20 @@ class Laws:
                 if cause not in self._held:
                     self._broke(f"a held alert is decided twice, or was never held: {record}")
                 self._held.pop(cause, None)
-                _keep(self._accepted, dict.fromkeys(verdict.orders))
-            case OrderChanged(order=order) if order.state is OrderState.SUBMITTED and order.role is Role.ENTRY:
-                _keep(self._submitted, {order.client_order_id: order.cause})
-            case OrderChanged(order=order) if order.state is OrderState.SUBMITTED:
-                _keep(self._stops, {order.client_order_id: None})
+                if verdict.kind is VerdictKind.ACCEPTED:
+                    _keep(self._accepted, {cause: None})
+            case CommandDecided(cause=cause, verdict=verdict):
+                if verdict.kind is VerdictKind.ACCEPTED:
+                    _keep(self._accepted, {cause: None})
+            case OrderChanged(order=order) if order.state is OrderState.SUBMITTED and order.parent is None:
+                _keep(self._submitted, {order.client_order_id: order})
+            case PlanChanged(plan=EitherPlan() as plan):
+                _keep(self._paired, {plan.first: None, plan.second: None})
 
     def _decided(self, alert: AlertReceived, verdict: Verdict) -> None:
         self.verdicts[verdict.kind.value] += 1
-        _keep(self._accepted, dict.fromkeys(verdict.orders))
+        if verdict.kind is VerdictKind.ACCEPTED:
+            _keep(self._accepted, {alert.cause: None})
         key = (alert.bot, alert.dedupe_key)
         if verdict.of is None:
             if key in self._decisions:
@@ -110,27 +142,61 @@ class Laws:
         """A write leaves the house."""
         if kind == "place":
             assert isinstance(what, OrderRequest), "an entry is placed as an order request"
-            tag = what.client_order_id
-            if what.type is OrderType.STOP:  # protection outranks bookkeeping: it leaves although the journal is down
-                _keep(self._stops, {tag: None})
-            elif tag not in self._submitted or tag not in self._accepted:
+            order = self._submitted.get(what.client_order_id)
+            if order is None or order.role is not Role.ENTRY or order.cause not in self._accepted:
                 self._broke(f"an order that no journalled decision asked for: {what}")
+            elif what.stop_ticks is None:
+                self._broke(f"an entry without a stop: {what}")
+        elif kind == "protect":
+            assert isinstance(what, OrderRequest), "a protective stop is placed as an order request"
+            known = self._submitted.get(what.client_order_id)
+            if known is not None and known.role is not Role.STOP:
+                self._broke(f"a protective stop under the name of an entry: {what}")
+            _keep(self._stops, {what.client_order_id: None})  # protection outranks bookkeeping: the journal may be down
+        elif kind == "modify":
+            assert isinstance(what, ModifyOrder), "a modify tells what it changes"
+            self._only_tightens(account_id, what)
         elif kind == "close" and self.state is not None and contract_id is not None:
             plan = self.state.exit_plan((account_id, contract_id))
             if plan is None or plan.step is not ExitStep.CLOSING:
                 self._broke(f"a close outside an exit plan: {account_id} {contract_id} {plan}")
-
         elif kind == "close part" and self.state is not None and contract_id is not None:
             part = self.state.reduce_plan((account_id, contract_id))
             if part is None or part.step is not ReduceStep.CLOSING:
                 self._broke(f"a partial close outside its plan: {account_id} {contract_id} {part}")
 
+    def _only_tightens(self, account_id: AccountId, change: ModifyOrder) -> None:
+        """No protective stop moves away from the market, whoever asks for it, and none gets larger."""
+        order = self._venue.working[account_id].get(change.gateway_order_id)
+        if order is None or order.type is not OrderType.STOP or self._is_entry(order):
+            return
+        new, old = change.stop_price, order.stop_price
+        is_looser = new is not None and old is not None and (new - old) * order.side.sign > 0
+        if is_looser or (change.qty is not None and change.qty > order.qty):
+            self._broke(f"a protective stop is made looser or larger: {change} of {order}")
+
+    def _reduce_plan(self, place: Place) -> ReducePlan | None:
+        return self.state.reduce_plan(place) if self.state is not None else None
+
+    def _is_reducing(self, place: Place) -> bool:
+        """A part is being closed, and what shall remain has its stop."""
+        plan = self._reduce_plan(place)
+        if plan is None:
+            return False
+        qty = self._venue.qty(*place)
+        stops = sum(
+            order.qty - order.filled_qty
+            for order in self._venue.working[place[0]].values()
+            if order.contract_id == place[1] and order.type in _STOPS and order.side.sign * qty < 0
+        )
+        return stops >= min(abs(qty), abs(plan.keeps))
+
     def on_told(self, told: UserEvent) -> None:
         """Something happened at the exchange."""
         match told.row:
             case Order(custom_tag=str() as tag) as row if row.parent_id is None:
-                if row.status.name != "REJECTED" and tag not in self._stops:
-                    self._one_entry(tag)
+                if row.status.name != "REJECTED":
+                    self._one_entry(tag, row)
             case Position() as row:
                 place = (AccountId(row.account_id), ContractId(row.contract_id))
                 if abs(row.net) > MAX_POSITION:
@@ -141,12 +207,21 @@ class Laws:
         if isinstance(told.row, Order):
             self.look_at((AccountId(told.row.account_id), ContractId(told.row.contract_id)))
 
-    def _one_entry(self, tag: str) -> None:
-        cause = self._submitted.get(tag)
-        if cause is None:
-            self._broke(f"the venue has an entry that nobody journalled: {tag}")
-        elif self._entered.setdefault(cause, tag) != tag:
-            self._broke(f"two entries of one alert: {cause}")
+    def _one_entry(self, tag: str, row: Order) -> None:
+        """No order of nobody, and never more contracts of one cause than it may hold: stages add up, a pair counts once."""
+        if tag in self._stops:
+            return
+        order = self._submitted.get(tag)
+        if order is None:
+            self._broke(f"the venue has an order that nobody journalled: {tag}")
+            return
+        if order.role is not Role.ENTRY:
+            return
+        tags = self._entered.setdefault(order.cause, {})
+        tags[tag] = row.size
+        sizes = [size for one, size in tags.items() if one not in self._paired]
+        if sum(sizes) > MAX_POSITION:
+            self._broke(f"more entries than one alert asked for: {order.cause} {tags}")
         if len(self._entered) > MEMORY:
             del self._entered[next(iter(self._entered))]
 
@@ -154,19 +229,24 @@ class Laws:
         """Entries open, exits close, and never the other way round."""
         order = self._venue.exchange.books.orders[row.order_id]
         place = (AccountId(row.account_id), ContractId(row.contract_id))
-        is_entry = order.custom_tag is not None and order.parent_id is None and order.custom_tag not in self._stops
+        known = self._submitted.get(order.custom_tag or "")
+        is_entry = known is not None and known.role is Role.ENTRY
         is_opening = row.profit is None
         if is_entry == is_opening:
             return
-        if place in self.by_hand or (not is_entry and self._is_replacing(place)):
+        is_known = order.custom_tag in self._paired or self._parent_is_paired(order)
+        if place in self.by_hand or is_known or (not is_entry and self._is_replacing(place)):
             self.orphans_traded += 1
         else:
             self._broke(f"an {'entry closed' if is_entry else 'exit opened'} a position: {order}")
 
     def _is_replacing(self, place: Place) -> bool:
         """A smaller stop works already beside the legs whose place it takes: for a moment they are too many."""
-        plan = self.state.reduce_plan(place) if self.state is not None else None
+        plan = self._reduce_plan(place)
         return plan is not None and plan.replaces is not None
+
+    def _parent_is_paired(self, order: Order) -> bool:
+        return order.custom_tag is not None and order.custom_tag[:-3] in self._paired
 
     # -- positions -----------------------------------------------------------------------------------------------------
 
@@ -185,7 +265,10 @@ class Laws:
         stops = sum(
             order.qty - order.filled_qty
             for order in here
-            if order.status is OrderStatus.OPEN and order.type is OrderType.STOP and order.side.sign * qty < 0
+            if order.status is OrderStatus.OPEN
+            and order.type in _STOPS
+            and order.side.sign * qty < 0
+            and not self._is_entry(order)
         )
         if stops >= abs(qty):
             self._naked.pop(place, None)
@@ -194,19 +277,6 @@ class Laws:
             asyncio.get_running_loop().call_later(LEGS_WAKE_S, self.look_at, place)
         else:
             stretch.where = self._where(place, stretch, now)
-
-    def _is_reducing(self, state: State, place: Place) -> bool:
-        """A part is being closed, and what shall remain has its stop."""
-        plan = state.reduce_plan(place)
-        if plan is None:
-            return False
-        qty = self._venue.qty(*place)
-        stops = sum(
-            order.qty - order.filled_qty
-            for order in self._venue.working[place[0]].values()
-            if order.contract_id == place[1] and order.type is OrderType.STOP and order.side.sign * qty < 0
-        )
-        return stops >= min(abs(qty), abs(plan.keeps))
 
     def _count(self, place: Place, stretch: Stretch, now: datetime) -> None:
         passed = (now - stretch.counted).total_seconds()
@@ -223,7 +293,7 @@ class Laws:
             return "down"
         if state.exit_plan(place) is not None:
             return "exit"
-        if self._is_reducing(state, place):
+        if self._is_reducing(place):
             return "reduce"
         failed_at = self.failed_at.get(place[0])
         if failed_at is not None and now - failed_at < timedelta(seconds=READ_AGAIN_S):
@@ -261,13 +331,38 @@ class Laws:
         if not is_healthy or state is None:
             self._healthy_since = None
             self._differs_since.clear()
+            self._moving_since.clear()
             return
         self._healthy_since = self._healthy_since or now
-        if state.plans and now - self._healthy_since > timedelta(seconds=PLAN_LASTS_S):
-            for plan in state.plans.values():
-                if now - plan.started_at > timedelta(seconds=PLAN_LASTS_S):
-                    self._broke(f"a plan goes on for ever: {plan}")
+        self._advance(state, now)
         self._compare(state, now)
+
+    def _advance(self, state: State, now: datetime) -> None:
+        """What waits for the market may wait as long as anything rests; whatever else a plan waits for comes soon."""
+        moving: dict[str, datetime] = {}
+        for key, plan in state.plans.items():
+            if not self._waits_for_the_market(state, plan):
+                since = moving[key] = self._moving_since.get(key, now)
+                is_stuck = now - since > timedelta(seconds=PLAN_LASTS_S)
+            elif isinstance(plan, CarePlan | GroupPlan):
+                continue  # as long as the position
+            else:
+                is_stuck = now - max(plan.started_at, self._healthy_since or now) > timedelta(seconds=RESTS_S)
+            if is_stuck:
+                self._broke(f"a plan goes on for ever: {plan}")
+        self._moving_since = moving
+
+    def _waits_for_the_market(self, state: State, plan: Plan) -> bool:
+        match plan:
+            case EnterPlan(step=EnterStep.ACCEPTED, entry=entry):
+                order = state.orders.get(entry)
+                return order is not None and order.type is not OrderType.MARKET
+            case GroupPlan():
+                return bool(plan.held_back) or len(plan.members) == len(plan.tickets)
+            case EitherPlan():
+                return plan.winner is None and (plan.is_second_sent or bool(plan.alone))
+            case _:
+                return isinstance(plan, CarePlan | TouchPlan)
 
     def _compare(self, state: State, now: datetime) -> None:
         for account_id in ACCOUNTS:
@@ -287,8 +382,13 @@ class Laws:
         if self._venue.qty(*place):
             return False
         return any(
-            o.contract_id == place[1] and o.status is OrderStatus.OPEN for o in self._venue.working[place[0]].values()
+            o.contract_id == place[1] and o.status is OrderStatus.OPEN and not self._is_entry(o)
+            for o in self._venue.working[place[0]].values()
         )
+
+    def _is_entry(self, order: VenueOrder) -> bool:
+        known = self._submitted.get(order.tag or "")
+        return known is not None and known.role is Role.ENTRY
 
     def quiet(self, folded: State) -> None:
         """Nothing happened for a while: protected or flat, no leftover, nothing waits, and the state knows the truth."""
@@ -296,8 +396,9 @@ class Laws:
         if state is None:
             self._broke("no process lives although nothing kills it")
             return
-        if state.plans or state.held:
-            self._broke(f"not settled: plans {list(state.plans.values())}, held {list(state.held)}")
+        plans = [plan for plan in state.plans.values() if not self._waits_for_the_market(state, plan)]
+        if plans or state.held:
+            self._broke(f"not settled: plans {plans}, held {list(state.held)}")
         if self._held:
             self._broke(f"held alerts were never released: {list(self._held)[:3]}")
         for account_id in ACCOUNTS:
@@ -313,9 +414,14 @@ class Laws:
         there = {order.gateway_order_id for order in self._venue.working[place[0]].values() if order in working}
         if state.position_qty(place) != qty or known != there:
             self._broke(f"{place}: holds {qty:+d} with {working}, the state has {state.position_qty(place):+d} {known}")
-        stops = [order for order in self._venue.working[place[0]].values() if order in working]
-        covered = sum(order.qty for order in stops if order.type is OrderType.STOP)
-        if bool(qty) != bool(working) or place in self._naked or covered != abs(qty):
+        entries = {order.tag for order in working if isinstance(order, VenueOrder) and self._is_entry(order)}
+        legs = [
+            o
+            for o in working
+            if isinstance(o, VenueOrder) and not self._is_entry(o) and (o.tag or "")[:-3] not in entries
+        ]
+        stops = sum(order.qty - order.filled_qty for order in legs if order.type in _STOPS)
+        if bool(qty) != bool(legs) or place in self._naked or stops != abs(qty):
             self._broke(f"{place}: holds {qty:+d} with {working} once everything settled")
 
     def _is_small(self, state: State) -> None:

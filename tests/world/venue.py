@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from desk.core import words as core_words
 from desk.core.events import AccountReported, Event, FillReported, OrderReported, PositionReported
 from desk.core.ids import AccountId, ClientOrderId, ContractId, FillId, GatewayOrderId
 from desk.core.orders import OrderRequest
@@ -33,6 +34,7 @@ KEPT = timedelta(hours=6)  # finished rows; whoever asks for older ones gets non
 
 _TYPES = {kind: OrderType[kind.name] for kind in SimType}
 _STATUSES = {s: OrderStatus.PENDING_CANCEL if s is Status.PENDING_CANCELLATION else OrderStatus[s.name] for s in Status}
+_NUMBERS = {type_: kind for kind, type_ in _TYPES.items()}
 _SIDES = {SimSide.BUY: Side.BUY, SimSide.SELL: Side.SELL}
 
 
@@ -80,6 +82,7 @@ class Venue:
         self._timer: asyncio.TimerHandle | None = None
         self._prints = 0
         self.is_still = False  # nothing trades
+        self.is_dark = False  # no quotes
         self.orders = self.fills = 0
 
     # -- the market ----------------------------------------------------------------------------------------------------
@@ -116,11 +119,13 @@ class Venue:
     def place(self, order: OrderRequest, is_refused: bool = False) -> Reply:
         """``is_refused``: the account is in the wrong bracket mode at this moment, so that the order burns its tag."""
         sign = order.side.sign
-        stop = Bracket(-sign * order.stop_ticks, SimType.STOP) if order.stop_ticks is not None else None
+        kind = SimType.TRAILING_STOP if order.stop_is_trailing else SimType.STOP
+        stop = Bracket(-sign * order.stop_ticks, kind) if order.stop_ticks is not None else None
         target = Bracket(sign * order.target_ticks, SimType.LIMIT) if order.target_ticks is not None else None
         request = PlaceRequest(
-            order.account_id, order.contract_id, SimType[order.type.name], SimSide.BUY if sign > 0 else SimSide.SELL,
-            order.qty, stop_price=order.stop_price, custom_tag=order.client_order_id, stop_loss=stop, take_profit=target,
+            order.account_id, order.contract_id, _NUMBERS[order.type], SimSide.BUY if sign > 0 else SimSide.SELL,
+            order.qty, limit_price=order.limit_price, stop_price=order.stop_price, trail_price=order.trail_price,
+            custom_tag=order.client_order_id, stop_loss=stop, take_profit=target,
         )  # fmt: skip
         account = self.exchange.books.accounts[order.account_id]
         if is_refused:
@@ -137,16 +142,35 @@ class Venue:
         self._told(events)
         return reply
 
-    def modify(self, account_id: AccountId, order_id: GatewayOrderId, qty: int | None) -> Reply:
-        reply, events = self.exchange.modify(account_id, order_id, self._clock.now(), size=qty)
+    def modify(
+        self,
+        account_id: AccountId,
+        order_id: GatewayOrderId,
+        qty: int | None,
+        limit_price: Decimal | None,
+        stop_price: Decimal | None,
+    ) -> Reply:
+        reply, events = self.exchange.modify(
+            account_id, order_id, self._clock.now(), size=qty, limit_price=limit_price, stop_price=stop_price
+        )
         self._told(events)
         return reply
 
-    def close(self, account_id: AccountId, contract_id: ContractId, size: int | None = None) -> Reply:
-        reply, events = self.exchange.close(account_id, contract_id, self._clock.now(), size)
+    def close(self, account_id: AccountId, contract_id: ContractId, qty: int | None = None) -> Reply:
+        reply, events = self.exchange.close(account_id, contract_id, self._clock.now(), qty)
         self.orders += reply.code == 0
         self._told(events)
         return reply
+
+    def quote(self, contract_id: ContractId) -> core_words.Quote | None:
+        """The newest quote, as fresh as the hub of a good day shows it; None while nobody shows any."""
+        shown = self.exchange.quotes.get(contract_id)
+        if shown is None or self.is_dark:
+            return None
+        now = self._clock.now()
+        return core_words.Quote(
+            contract_id=contract_id, bid=shown.bid, ask=shown.ask, last=shown.last, ts_event=now, ts_recv=now
+        )
 
     def qty(self, account_id: AccountId, contract_id: ContractId) -> int:
         return self.exchange.books.net(account_id, contract_id)
