@@ -200,9 +200,8 @@ class World:
 
     def _broke(self, why: str) -> None:
         at = f"at {self.clock.now():%d %H:%M:%S.%f} ({self.clock.seconds / 3600:.2f} h)"
-        self._broken.append(
-            f"{why}\n  {at}; again: python -m tests.world --seed {self.seed} --hours {self._hours_needed()}"
-        )
+        again = f"python -m tests.world --seed {self.seed} --hours {self._hours_needed()} --commands {self.rates.commands:g}"
+        self._broken.append(f"{why}\n  {at}; again: {again}")
         if self._end is not None:
             self._end.set()
 

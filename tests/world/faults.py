@@ -31,7 +31,7 @@ class Rates:
     hand_cancels: float = 0.3  # a person cancels a stop
     resyncs: float = 0.2
     flattens: float = 0.5
-    commands: float = 15.0  # a person at the console; not a fault, and there on good days, too
+    commands: float = 0.0  # a person at the console: not a fault; asked for by --commands
     dark_markets: float = 0.3  # nobody shows a price
 
     @classmethod
