@@ -333,6 +333,7 @@ def sweep_orphans(draft: Draft, place: Place, working: Collection[GatewayOrderId
         text = f"{place[1]}: flat, but {len(cancels)} protective orders of ours still work there. They are cancelled."
         draft.tell(legs[0].cause, "order.orphan", text)
         draft.effects += cancels
+        draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))  # a cancel may be lost on its way
 
 
 def withdraw_entries(draft: Draft) -> None:

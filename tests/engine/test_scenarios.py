@@ -223,6 +223,22 @@ def test_flat_by_hand_is_named_and_its_legs_are_swept() -> None:
     assert world.alert(enter()).kind is VerdictKind.ACCEPTED
 
 
+def test_the_sweep_looks_again_for_a_cancel_may_be_lost_on_its_way() -> None:
+    """Cause: it waited for the watch, 15 s and more, while a target that was left could open a position."""
+    world = holding()
+    world.close_by_hand()
+    world.venue.keeps = True
+    swept = 0
+    for _ in range(200):
+        world.run(0.1)
+        told = sum(isinstance(record, IncidentRaised) and record.kind == "order.orphan" for record in world.journal)
+        assert told == swept or world.pending[f"look:{ACCOUNT}"], "nobody will see whether the cancels were carried out"
+        swept = told
+    assert swept > 5
+    world.venue.keeps = False
+    calm(world)
+
+
 def test_a_leg_that_traded_after_the_position_had_ended_is_closed_at_market() -> None:
     world = holding()
     world.close_by_hand()
