@@ -48,6 +48,7 @@ __all__ = [
 
 STOPS = "the desk stops"
 LOOK_AFTER_S = 1.2  # a read may lag by a second
+SWEEPS_LAST_S = 60.0
 _RESTING = {OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP, OrderType.JOIN_BID, OrderType.JOIN_ASK}
 
 
@@ -333,7 +334,9 @@ def sweep_orphans(draft: Draft, place: Place, working: Collection[GatewayOrderId
         text = f"{place[1]}: flat, but {len(cancels)} protective orders of ours still work there. They are cancelled."
         draft.tell(legs[0].cause, "order.orphan", text)
         draft.effects += cancels
-        draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))  # a cancel may be lost on its way
+        flat_s = (draft.now - flat_since).total_seconds() if flat_since is not None else SWEEPS_LAST_S
+        if flat_s < SWEEPS_LAST_S:  # a cancel may be lost on its way; rarer and rarer, then the watch goes on alone
+            draft.effects.append(StartTimer(f"look:{place[0]}", max(LOOK_AFTER_S, flat_s / 4)))
 
 
 def withdraw_entries(draft: Draft) -> None:
