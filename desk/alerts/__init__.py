@@ -1,11 +1,22 @@
 """Level 1: bytes of a webhook -> canonical alert (``desk.core.alert``), or a text that says what is wrong with them.
 
 Pure: ``reading`` (the way in), ``wire`` (strict JSON), ``faults`` (where it broke), ``canonical`` (fields), ``sections`` and
-``legs`` (its objects), ``values`` (one field), ``detect``, ``redact`` (no secret survives), ``templates`` (texts).
+``legs`` (its objects), ``values`` (one field), ``detect`` and ``dialects`` (what other bridges' messages mean), ``terms`` (what
+a bot's owner said about them), ``redact`` (no secret survives), ``templates`` (texts).
 Must not live here: authentication, symbol lookup, sizing, or anything that decides. Start with ``reading.read_body``.
 """
 
 from desk.alerts.reading import Reading, dedupe_key, read_body
 from desk.alerts.templates import example_alert, strategy_template
+from desk.alerts.terms import NO_TERMS, DialectTerms, DiscordTerms
 
-__all__ = ["Reading", "dedupe_key", "example_alert", "read_body", "strategy_template"]
+__all__ = [
+    "NO_TERMS",
+    "DialectTerms",
+    "DiscordTerms",
+    "Reading",
+    "dedupe_key",
+    "example_alert",
+    "read_body",
+    "strategy_template",
+]

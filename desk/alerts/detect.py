@@ -1,4 +1,4 @@
-"""Whose message is this (TradingView reference 10.7). Only our own form is read; others are named, never guessed at.
+"""Whose message is this (TradingView reference 10.7). What no translator reads is named, never guessed at.
 
 Text without JSON is a note, unless it looks like an order that somebody else's bridge would execute.
 """

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from desk.alerts.canonical import alert_from
 from desk.alerts.detect import default_strategy_text, dialect_of_object, dialect_of_text
+from desk.alerts.dialects import OBJECT_DIALECTS, TEXT_DIALECTS, Translation
 from desk.alerts.redact import Redactor, secret_of_object, secret_of_text
+from desk.alerts.terms import NO_TERMS, DialectTerms
 from desk.alerts.values import Refusal
-from desk.alerts.wire import MAX_BODY_BYTES, Json, JsonObject, decode_body, parse_json
+from desk.alerts.wire import MAX_BODY_BYTES, Json, decode_body, parse_json
 from desk.core.alert import Action, Alert
 from desk.core.secret import Secret
 
@@ -46,8 +48,14 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     has_time: bool
 
 
-def read_body(body: bytes, secret_values: Collection[Secret] = ()) -> Reading:
-    """Read one body (TradingView reference 1, 6, 11). ``secret_values``: what must not survive in anything returned.
+TermsOf = Callable[[Secret | None], DialectTerms]
+"""The terms of the bot that a body's secret belongs to; None: the body carries none."""
+
+
+def read_body(
+    body: bytes, secret_values: Collection[Secret] = (), terms_of: TermsOf = lambda secret: NO_TERMS
+) -> Reading:
+    """Read one body (TradingView reference 1, 6, 10, 11). ``secret_values``: what must not survive in anything returned.
 
     A header is never asked: JSON is what starts with a bracket, everything else is text. Never raises.
     """
@@ -73,7 +81,8 @@ def read_body(body: bytes, secret_values: Collection[Secret] = ()) -> Reading:
     problem = problem or conflict
     if problem is None:
         try:
-            alerts = _alerts(tree) if is_json else (_alert_of_text(raw),)
+            terms = terms_of(None if secret is None else Secret(secret))
+            alerts = _alerts(tree, terms) if is_json else _alerts_of_text(raw, terms)
         except Refusal as refusal:
             problem = str(refusal)
     return Reading(
@@ -119,51 +128,71 @@ def _secret(tree: Json) -> tuple[str | None, str | None]:
     return next(iter(found), None), None
 
 
-def _alerts(tree: Json) -> tuple[Alert, ...]:
+def _alerts(tree: Json, terms: DialectTerms) -> tuple[Alert, ...]:
     items = _objects(tree)
     if not 1 <= len(items) <= MAX_ALERTS:
         raise Refusal(f"The body is a list of {len(items)} messages; 1 to {MAX_ALERTS} are allowed.")
     if len(items) == 1:
-        return (_alert(items[0]),)
-    alerts = []
+        return _alerts_of(items[0], terms)
+    alerts: list[Alert] = []
     for number, item in enumerate(items, start=1):
         try:
-            alerts.append(_alert(item))
+            alerts += _alerts_of(item, terms)
         except Refusal as refusal:
             raise Refusal(f"Message {number} of {len(items)}: {refusal} None of them was executed.") from refusal
     return tuple(alerts)
 
 
-def _alert(item: Json) -> Alert:
+def _alerts_of(item: Json, terms: DialectTerms) -> tuple[Alert, ...]:
     if not isinstance(item, dict):
         raise Refusal(f"A list may hold only objects, one per alert. {_HELP}")
-    return _alert_of_object(item)
-
-
-def _alert_of_object(data: JsonObject) -> Alert:
-    dialect = dialect_of_object(data)
+    dialect = dialect_of_object(item)
+    _check_pin(dialect, terms)
     if dialect in {"ours", "ours without v"}:
-        return alert_from(data)
-    raise Refusal(
-        f'No known form of alert: it has neither "v" nor the fields of another bridge. {_HELP}'
-        if dialect is None
-        else f"This looks like a {dialect} alert, not supported yet. {_HELP}"
-    )
+        return (alert_from(item),)
+    if dialect is None:
+        raise Refusal(f'No known form of alert: it has neither "v" nor the fields of another bridge. {_HELP}')
+    translate = OBJECT_DIALECTS.get(dialect)
+    if translate is None:
+        raise Refusal(f"This looks like a {dialect} alert, not supported yet. {_HELP}")
+    return _translated(dialect, translate(item, terms))
 
 
-def _alert_of_text(text: str) -> Alert:
-    """Text is a note. TradingView's default messages are recognised, never traded (TradingView reference 6, 10.6)."""
+def _alerts_of_text(text: str, terms: DialectTerms) -> tuple[Alert, ...]:
+    """Text is a note, unless it is another bridge's. TradingView's default messages are recognised, never traded
+    (TradingView reference 6, 10.6)."""
     if strategy := default_strategy_text(text):
         side, size, symbol = strategy
         warning = (
             f"This is TradingView's default strategy text ({side} {size} {symbol}): no order was made. "
             "Replace the alert's message by the template of the bot."
         )
-        return Alert(action=Action.NOTE, symbol=symbol, comment=text, is_text=True, warnings=(warning,))
+        return (Alert(action=Action.NOTE, symbol=symbol, comment=text, is_text=True, warnings=(warning,)),)
     dialect = dialect_of_text(text)
     if dialect is None:
-        return Alert(action=Action.NOTE, comment=text, is_text=True)
-    raise Refusal(f"This looks like a {dialect} alert, not supported yet. {_HELP}")
+        return (Alert(action=Action.NOTE, comment=text, is_text=True),)
+    _check_pin(dialect, terms)
+    translate = TEXT_DIALECTS.get(dialect)
+    if translate is None:
+        raise Refusal(f"This looks like a {dialect} alert, not supported yet. {_HELP}")
+    return _translated(dialect, translate(text, terms))
+
+
+def _check_pin(dialect: str | None, terms: DialectTerms) -> None:
+    """A bot that pinned its dialect takes no other one. "desk" is our own."""
+    found = "desk" if dialect in {"ours", "ours without v"} else dialect
+    if terms.pinned is not None and found != terms.pinned:
+        raise Refusal(
+            f"This looks like a {found or 'message of no known form'}, and the bot reads {terms.pinned} only."
+        )
+
+
+def _translated(dialect: str, translation: Translation) -> tuple[Alert, ...]:
+    alerts = [alert_from({"v": "1", **message}) for message in translation.messages]
+    return tuple(
+        msgspec.structs.replace(alert, dialect=dialect, warnings=(*translation.warnings, *alert.warnings))
+        for alert in alerts
+    )
 
 
 def _cut(raw: str, size: int) -> str:

@@ -185,5 +185,6 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     dry_run: bool = False
     is_text: bool = False  # the body was plain text: nobody can say what it asks for
+    dialect: str = "desk"  # whose form it came in, see desk/alerts/dialects
     extras: dict[str, str] = {}
     warnings: tuple[str, ...] = ()  # what a person should know, e.g. "no fired_at: the age was not checked"
