@@ -14,7 +14,7 @@ from desk.bots.config import BotConfig
 from desk.bots.entry import enter_of
 from desk.bots.moves import MOVES, move
 from desk.bots.parts import exit_or_part, exit_whole, part_of
-from desk.bots.sizes import whole
+from desk.bots.sizes import goal_size
 from desk.bots.terms import SEE_TABLE, account_problem, required_position
 from desk.bots.words import CannotHave, Meaning, Nothing, Refusal, Situation, Wanted
 from desk.core.alert import Action, Alert, AlertPosition, PositionSide
@@ -129,9 +129,15 @@ class _Reader:
             return self._out_of_the_other_side(position.now)
         if alert.action is Action.ADD and held <= 0:
             return self._add(side)
-        size = None if position.size is None else whole(position.size)
-        if position.size is not None and (size is None or size < 1):
-            return Refusal(Reason.BAD_SIZE, f"position.size {position.size}: whole contracts, at least 1")
+        try:
+            size = (
+                None if position.size is None else goal_size(position.size, position.prev_size, self.bot, max(held, 0))
+            )
+        except CannotHave as problem:
+            return Refusal(problem.reason, problem.text)
+        if size == 0 and held > 0:
+            text = f"{position.now} {position.size} is less than one contract here (sizing {self.bot.sizing.mode}): all goes"
+            return Wanted(Exit(), (text,))
         if held < 0:
             return self._opposite(side, size, "reverse")
         if only_out:

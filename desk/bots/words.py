@@ -25,6 +25,7 @@ class Situation:
     has_entries: bool = False  # entries rest or wait there, also such as cancel out: a pair
     avg_price: Decimal | None = None  # of the position; None: flat, or not known
     atr_points: Decimal | None = None  # None: nobody computed it
+    balance: Decimal | None = None  # of the account, USD; None: not known
 
     @property
     def held(self) -> int:
