@@ -55,12 +55,14 @@ class Yardstick:
     held: int = 0
 
 
-def goal_size(size: Decimal, prev_size: Decimal | None, bot: BotConfig, held: int) -> int | None:
+def goal_size(size: Decimal | None, prev_size: Decimal | None, bot: BotConfig, held: int) -> int | None:
     """Contracts that this bot shall hold where its sender's strategy holds ``size``. held: on that side, at least 0.
 
-    None: the side is the goal and the size the bot's own, because the bot counts differently than its sender (sizing fixed and
-    risk_usd); of such a position the sender's share goes when the sender's gets smaller. Raises CannotHave.
+    None: only the side is the goal, because the sender gives no size or the bot counts differently (sizing fixed and risk_usd);
+    of such a position the sender's share goes when the sender's gets smaller. Raises CannotHave.
     """
+    if size is None:
+        return None
     exact = whole(size)
     if exact is None or exact < 1:
         raise CannotHave(Reason.BAD_SIZE, f"position.size {size}: whole contracts, at least 1")
@@ -70,8 +72,19 @@ def goal_size(size: Decimal, prev_size: Decimal | None, bot: BotConfig, held: in
         case "factor":
             return int(exact * _factor(bot))
         case _:
-            is_less = prev_size is not None and prev_size.is_finite() and size < prev_size
-            return int(held * size / prev_size) if is_less and held > 0 and prev_size else None
+            prev = None if prev_size is None else whole(prev_size)
+            is_less = prev is not None and exact < prev and held > 0
+            return held - share_to_close(prev, exact, bot, held) if is_less and prev is not None else None
+
+
+def share_to_close(prev: int, now: int, bot: BotConfig, held: int) -> int:
+    """Contracts that go when the sender's strategy goes from ``prev`` down to ``now`` on one side (signed or not).
+
+    As many as it closed; where the bot counts differently than its sender, the same share of what is held, rounded up: one
+    contract goes at the first partial exit, as it goes at the first target.
+    """
+    prev, now = abs(prev), abs(now)
+    return prev - now if bot.sizing.mode == "as_sent" else held - held * now // prev
 
 
 def needs_stop(alert: Alert, bot: BotConfig, goal: int | None) -> bool:

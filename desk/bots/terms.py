@@ -52,10 +52,8 @@ def _cannot_do(alert: Alert, bot: BotConfig, now_at: Situation, has_goal: bool) 
         (alert.has_breakeven and alert.breakeven is None, "breakeven, read by an older version"),
         (alert.has_trail and alert.trail is None, "trail, read by an older version"),
         (policy.same == "replace", "policy same: replace"),
-        (policy.contract == "reject", "policy contract: reject"),
         (policy.contract == "require_match" and alert.contract is None, "policy require_match without a contract"),
         (policy.window is not None, "policy window"),
-        (policy.on_gap not in {None, "follow_target"}, f"policy on_gap: {policy.on_gap}"),
         (cancels, "policy cancel_working, with working orders there"),
         (bool(alert.account_terms), "a size per account"),
     ]

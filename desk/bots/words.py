@@ -32,6 +32,11 @@ class Situation:
         """Signed, as if every entry under way had filled."""
         return self.position_qty + self.entering_qty
 
+    @property
+    def has_anything(self) -> bool:
+        """Something is held, on its way, or rests or waits there."""
+        return bool(self.position_qty or self.entering_qty or self.has_entries)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
