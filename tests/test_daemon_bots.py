@@ -167,6 +167,5 @@ async def test_a_reload_is_in_the_journal_and_names_what_waits_for_a_restart(sim
         files.write(env=ENV.replace("SIZE=4", "SIZE=3") + "LOG_LEVEL=DEBUG\n")
         result = await desk.command("reload")
         assert "Changed too, and looked at when the program starts: LOG_LEVEL" in result["text"]
-        rows = await desk.session.desk.journal.read(after_seq=0)
-        changes = [record.changes for _, record in rows if type(record).__name__ == "BotsChanged"]
-        assert changes == [("default max_position_size: 4 -> 3",)]
+        story = await desk.command(f"why {result['data']['command_id']}")
+        assert [row["details"] for row in story["data"]["story"]] == ["api: default max_position_size: 4 -> 3"]
