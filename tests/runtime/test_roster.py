@@ -47,7 +47,7 @@ def assign(*setups: BotSetup, fallback: int | None = None, is_paper: bool = True
 
 @pytest.mark.parametrize(
     ("where", "fallback", "expected"),
-    [(AccountId(3), 2, 3), ("HUNDRED", None, 3), (None, 4, 4), (None, None, 2)],
+    [(AccountId(3), 2, 3), ("HUNDRED", None, 3), ("3", None, 3), (None, 4, 4), (None, None, 2)],
 )
 def test_a_bot_gets_its_account_by_id_by_name_by_default_or_on_paper_the_first_that_trades(
     where: Any, fallback: int | None, expected: int
