@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
+from desk.bots import BotConfig, Meaning, Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
 from desk.core.alert import Action, Alert
 from desk.core.errors import UnknownSymbol
 from desk.core.events import AlertReceived
@@ -22,7 +22,7 @@ from desk.engine.state import State
 from desk.engine.waiting import has_waiting, waiting_qty
 from desk.risk import Reason
 
-__all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule"]
+__all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "meaning_of", "rule"]
 
 HELD_AGAIN_S = 1.0  # what is held for something that is no event, the contract list, is tried again
 
@@ -168,3 +168,16 @@ def carry_out(draft: Draft, event: AlertReceived, ruling: Ruling) -> None:
 
 def _held(text: str) -> Ruling:
     return Ruling(Verdict(kind=VerdictKind.HELD, reason=Reason.NOT_RECONCILED, text=text))
+
+
+def meaning_of(state: State, event: AlertReceived, ctx: Context) -> tuple[Meaning | None, Situation | None]:
+    """What a message asks for where its bot stands now, before risk looked at it, for whoever explains it. None: nobody can
+    say (unreadable, an unknown bot, accounts or contracts not read yet); and no situation where it is about no symbol."""
+    alert, bot = event.alert, ctx.bots.get(event.bot)
+    if alert is None or bot is None or bot.account_id is None or not ctx.contracts:
+        return None, None
+    needs_place = alert.action not in {Action.NOTE, Action.HEARTBEAT, Action.FLATTEN_ALL} and alert.symbol is not None
+    situation = _situation(state, alert, bot, ctx) if needs_place else None
+    if isinstance(situation, Refusal):
+        return situation, None
+    return interpret(alert, bot, situation, event.ts), situation

@@ -19,6 +19,7 @@ from desk.surfaces import flatten, house, market, monitor, order_commands, story
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
 from desk.surfaces.entry_terms import ENTRY_OPTIONS
+from desk.surfaces.explain_command import explain
 from desk.surfaces.manual import MANUAL, USAGE
 from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
 from desk.surfaces.sheet import Line, Page, Sheet
@@ -128,6 +129,10 @@ _ROWS = (
     Command("why", "ID", "the whole story of an alert, a command, an order or a plan", story.why, ("alert",), most=1),
     Command("status", "", "mode, start, connections, what is wrong and what that means", house.status),
     Command("bot", "", "the webhook's URL, a message template and a curl line to try it", house.bot),
+    Command(
+        "explain", "[BOT] [TEXT|FILE]", "what an alert would do, and every rule's answer; sends nothing", explain,
+        ("bot",), most=1, more=MANUAL["explain"], takes_text=True,
+    ),
     Command("help", "[command]", "this list, or the forms and examples of a command", _help, ("command",), most=1),
     Command("quit", "", "stop the daemon; protective stops stay at the venue", house.leave),
 )  # fmt: skip
@@ -149,6 +154,8 @@ async def run_command(desk: Desk, line: str, caller: Caller) -> CommandResult:
     began = time.perf_counter()
     try:
         command = _find(words[0])
+        if command.takes_text:
+            words = line.split(maxsplit=1)
         if len(words) - 1 > command.most:
             raise BadCall(f"{command.name}: too many arguments. Write {command.usage}")
         result = await command.handler(desk, words[1:], caller)

@@ -83,6 +83,7 @@ _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "scope": lambda desk: [*_symbols(desk), *_accounts(desk), "all"],
     "timeframe": lambda _: list(TIMEFRAMES),
     "alert": _alert_ids,
+    "bot": lambda desk: [door.name for door in desk.bots],
     "span": lambda _: [*SPAN_WORDS, "csv"],
     "command": lambda _: list(COMMANDS),
 }

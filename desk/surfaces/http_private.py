@@ -20,6 +20,7 @@ from desk.runtime.desk import Desk
 from desk.surfaces import house, view
 from desk.surfaces.calls import Caller, Urls, whole_number
 from desk.surfaces.commands import run_command
+from desk.surfaces.explain_command import explain_text
 from desk.surfaces.http_server import Porter, json_answer, offered_secret
 from desk.surfaces.spans import parse_span
 from desk.surfaces.story import alert_data, story_data
@@ -34,6 +35,11 @@ _BEARER = "bearer "
 
 class _Line(msgspec.Struct, frozen=True):
     line: str
+
+
+class _Message(msgspec.Struct, frozen=True):
+    text: str
+    bot: str | None = None  # None: the first one
 
 
 class PrivateDoor:
@@ -56,6 +62,7 @@ class PrivateDoor:
         app.router.add_get("/api/alerts", self._alerts)
         app.router.add_get("/api/alerts/{alert_id}", self._alert)
         app.router.add_post("/api/command", self._command)
+        app.router.add_post("/api/explain", self._explain)
         return app
 
     @property
@@ -138,6 +145,16 @@ class PrivateDoor:
             return _problem(400, 'the body must be JSON like {"line": "history MNQ 5m 20"}')
         result = await run_command(self._desk, asked.line, self._caller)
         return json_answer(view.encode({"ok": result.ok, "data": result.data, "text": result.text}))
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        """What an alert of that text would do; nothing is done."""
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Message)
+        except msgspec.DecodeError:
+            return _problem(400, 'the body must be JSON like {"text": "the alert as it is sent", "bot": "default"}')
+        result = explain_text(self._desk, asked.text, asked.bot, self._caller)
+        assert isinstance(result.data, dict), "an explanation is an object"
+        return json_answer(view.encode({"ok": result.ok, **result.data, "text": result.text}))
 
 
 def _problem(status: int, text: str) -> web.Response:

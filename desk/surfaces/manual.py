@@ -110,5 +110,12 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  Has every account read at the gateway first; entries wait for that moment.",
         "  It changes nothing by itself.",
     ),
+    "explain": (
+        "  Reads the text as an alert of BOT (the first one if not said) and asks the",
+        "  engine, on a copy: nothing is sent, kept or changed.",
+        "  explain                alone: paste the message, then an empty line",
+        '  explain {"v":1,"action":"exit","symbol":"MNQ1!"}',
+        "  explain alert.json     a file on this computer",
+    ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }
