@@ -10,7 +10,7 @@ from typing import Any
 from desk.core.words import Contract
 from desk.surfaces.explain import Explained, Explanation
 from desk.surfaces.explain_orders import Part
-from desk.surfaces.explain_rules import Answer, Finding
+from desk.surfaces.explain_rules import NOT_REACHED, Answer, Finding
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import EXCHANGE_ZONE, clock_text, day_text, money_text, price_text, zone_name
 
@@ -51,11 +51,13 @@ def _message(message: Explanation, contract: Contract | None) -> Iterator[Line |
     if message.canonical is not None:
         yield Line("")
         form = "our own form" if message.dialect == "desk" else f"{message.dialect}, in our own form"
-        yield Sheet.of("field,value", _canonical(message.canonical), title=f"It says ({form})")
+        yield Line(f"It says ({form})", "bold")
+        yield Sheet.of("field,value", _canonical(message.canonical))
     if message.would is not None:
         yield Line("")
-        yield Line("It sends" if message.sends else "It would send, if every rule below said yes", "bold")
-        yield Line(message.would)
+        yield Line("It sends" if message.sends else "It would do this, if every rule below said yes", "bold")
+        if message.would != message.text:
+            yield Line(message.would)
     if message.orders:
         yield Sheet.of("what,side,>qty,type,>price,>ticks,>points,>$ each,>$ all", _rows(message.orders, contract))
         yield from (Line(f"{part.what}: {part.note}", "dim") for part in message.orders if part.note)
@@ -64,7 +66,8 @@ def _message(message: Explanation, contract: Contract | None) -> Iterator[Line |
         if message.sums:
             yield Line(message.sums)
     yield Line("")
-    yield Sheet.of("rule,,because", [_rule(rule) for rule in message.rules], title="What the rules say")
+    yield Line("What the rules say", "bold")
+    yield Sheet.of("rule,,because", _rules(message.rules))
     yield from (Line(f"Warning: {text}", "yellow") for text in message.warnings)
 
 
@@ -112,7 +115,22 @@ def _rows(orders: Sequence[Part], contract: Contract | None) -> Iterator[tuple[s
         )
 
 
-def _rule(rule: Finding) -> tuple[Cell | str, ...]:
-    reason = f"{rule.reason}: " if rule.reason else ""
-    style = "dim" if rule.answer is Answer.NOT_ASKED else ""
-    return (rule.rule, _MARKS[rule.answer], Cell(f"{reason}{rule.text}", style))
+def _rules(rules: Sequence[Finding]) -> Iterator[tuple[Cell | str, ...]]:
+    """A row for each answer, and one for all that were skipped for the same reason."""
+    skipped: dict[tuple[Answer, str], list[str]] = {}
+    for rule in rules:
+        if rule.answer is Answer.NOT_ASKED or (rule.answer is Answer.UNKNOWN and rule.text == NOT_REACHED):
+            skipped.setdefault((rule.answer, rule.text), []).append(rule.rule)
+            continue
+        reason = f"{rule.reason}: " if rule.reason else ""
+        yield rule.rule, _MARKS[rule.answer], f"{reason}{rule.text}"
+    for (answer, text), names in skipped.items():
+        yield (
+            Cell("the rest" if len(names) > 1 else names[0], "dim"),
+            _MARKS[answer],
+            Cell(_skipped(text, names), "dim"),
+        )
+
+
+def _skipped(text: str, names: Sequence[str]) -> str:
+    return f"{text}: {', '.join(names)}" if len(names) > 1 else text

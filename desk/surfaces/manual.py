@@ -117,5 +117,12 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         '  explain {"v":1,"action":"exit","symbol":"MNQ1!"}',
         "  explain alert.json     a file on this computer",
     ),
+    "template": (
+        "  strategy    for strategy() scripts: follows the strategy's position",
+        "  indicator   two messages, for a long and a short signal, stop and target",
+        "              from your script's plots SL and TP",
+        "  exit        gets out of what is held",
+        "  heartbeat   trades nothing and shows that alerts come",
+    ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }
