@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         settings = load_settings(env_file=options.env_file)
+        if options.command == "explain":
+            return _explain(settings, options.file, options.bot)
         has_console = not options.no_console and sys.stdin is not None and sys.stdin.isatty()
         return asyncio.run(_run(settings, has_console))
     except ConfigError as wrong:
@@ -54,7 +56,71 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-console", action="store_true", help="run as a daemon, without the interactive console")
     parser.add_argument("--env-file", type=Path, default=Path(".env"), help="file with settings (default: .env)")
     parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", title="instead of running", metavar="COMMAND")
+    explain = commands.add_parser("explain", help="what an alert would do; sends nothing, needs no login")
+    explain.add_argument("file", metavar="FILE", help="file with the text of the alert; - reads standard input")
+    explain.add_argument("--bot", help="whose alert it is (default: the first bot)")
     return parser
+
+
+def _explain(settings: Settings, file: str, bot: str | None) -> int:
+    """Asks the running desk, else takes the settings alone; prints the explanation and which of both it was."""
+    from datetime import UTC, datetime
+
+    from desk.store import load_or_make_token
+    from desk.surfaces.console import print_page
+    from desk.surfaces.explain_offline import ask_desk, explained_offline, text_of_file
+    from desk.surfaces.explain_page import explained_page
+
+    text = text_of_file(file, sys.stdin)
+    token = settings.api_token
+    if token is None and (settings.data_dir / "api.token").exists():  # explaining makes none
+        token = load_or_make_token(settings.data_dir, "api")
+    asked = ask_desk(settings.api_port, token, text, bot)
+    if asked.text is not None:
+        print(f"{asked.text}\n{asked.note}")
+        return EXIT_OK
+    contracts, is_shadow = _paper_contracts(), settings.trading_mode == "live"
+    secrets = [settings.webhook_token] if settings.webhook_token else []
+    told = explained_offline(
+        text, _bots(settings), bot, contracts, datetime.now(UTC), is_shadow=is_shadow, secrets=secrets
+    )
+    print_page(explained_page(told, contracts, None), no_color=settings.no_color)
+    print(f"{asked.note} Explained from the settings alone.")
+    return EXIT_OK
+
+
+def _bots(settings: Settings) -> dict[str, Any]:
+    """The bots by their names, as far as the settings know them: the account is the gateway's to list."""
+    from desk.bots import BotConfig
+    from desk.core.ids import AccountId
+
+    default = BotConfig(
+        name="default",
+        account_id=AccountId(settings.project_x_account_id or 0),
+        symbols=frozenset(settings.symbols),
+        default_qty=settings.position_size,
+        max_position=settings.max_position_size,
+        max_alert_age_s=settings.max_alert_age_s,
+        takes_delayed_data=settings.trading_mode == "paper",
+    )
+    return {default.name: default}
+
+
+def _paper_contracts() -> list[Any]:
+    """What the simulated gateway lists today, read as the gateway's own answer would be."""
+    import json
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from desk.gateway.wire import WireContract
+    from desk.sim.catalogue import Catalogue
+    from desk.sim.sessions import listing_day
+    from desk.sim.wire import contract_json
+
+    rows = [contract_json(row) for row in Catalogue().available(listing_day(datetime.now(UTC)))]
+    return [row.to_core() for row in msgspec.json.decode(json.dumps(rows), type=list[WireContract])]
 
 
 async def _run(settings: Settings, has_console: bool) -> int:

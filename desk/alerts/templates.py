@@ -45,6 +45,8 @@ _SIGNAL = (
 )
 _EXIT = '"symbol":"{{exchange}}:{{ticker}}","action":"exit"}'
 _HEARTBEAT = '"action":"heartbeat"}'
+_WIDTH = 78
+_FIELDS = re.compile(r'(?<=,)(?=")')  # between two fields: inside a text a quote has a backslash before it
 _PLACEHOLDER = re.compile(r"\{\{.+?\}\}")
 _MEANINGS = {
     "{{ticker}}": "the chart's symbol, MNQ1!",
@@ -112,7 +114,17 @@ def templates(
 
 def _template(kind: str, title: str, message: str, *notes: str) -> Template:
     used = dict.fromkeys(_PLACEHOLDER.findall(message))
-    return Template(kind, title, message, tuple((name, _MEANINGS[name]) for name in used), notes)
+    return Template(kind, title, _folded(message), tuple((name, _MEANINGS[name]) for name in used), notes)
+
+
+def _folded(message: str) -> str:
+    """Broken between fields, so that no line of a terminal breaks it; JSON does not mind."""
+    lines = [""]
+    for field in _FIELDS.split(message.replace("\n", "")):
+        if lines[-1] and len(lines[-1]) + len(field) > _WIDTH:
+            lines.append("")
+        lines[-1] += field
+    return "\n".join(lines)
 
 
 def example_alert(symbol: str, qty: int, stop_points: Decimal, target_points: Decimal, now: datetime) -> str:

@@ -61,7 +61,7 @@ def _message(message: Explanation, contract: Contract | None) -> Iterator[Line |
     if message.orders:
         yield Sheet.of("what,side,>qty,type,>price,>ticks,>points,>$ each,>$ all", _rows(message.orders, contract))
         yield from (Line(f"{part.what}: {part.note}", "dim") for part in message.orders if part.note)
-        if any(part.is_about for part in message.orders):
+        if any(part.is_about and part.price is not None for part in message.orders):
             yield Line("~ moves with the market until the fill; ticks and dollars stay.", "dim")
         if message.sums:
             yield Line(message.sums)

@@ -13,9 +13,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def settings_of(bot: BotConfig) -> str:
-    """Name, account and what it reads."""
-    account = "no account yet" if bot.account_id is None else f"account {bot.account_id}"
-    return f"{bot.name}, {account}, reads {bot.dialect.pinned or 'every form'}"
+    """Its name, and what it reads."""
+    return f"{bot.name}, reads {f'{bot.dialect.pinned} only' if bot.dialect.pinned else 'every form'}"
 
 
 def windows_text(windows: Collection[Window]) -> str:
