@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(env_file=options.env_file)
         if options.command == "explain":
-            return _explain(settings, options.file, options.bot)
+            from desk.surfaces.explain_offline import explain_file
+
+            return explain_file(settings, options.file, options.bot, _paper_contracts)
         has_console = not options.no_console and sys.stdin is not None and sys.stdin.isatty()
-        return asyncio.run(_run(settings, has_console))
+        return asyncio.run(_run(settings, has_console, lambda: load_settings(env_file=options.env_file)))
     except ConfigError as wrong:
         print(wrong, file=sys.stderr)
         return EXIT_CONFIG
@@ -63,69 +65,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _explain(settings: Settings, file: str, bot: str | None) -> int:
-    """Asks the running desk, else takes the settings alone; prints the explanation and which of both it was."""
-    from datetime import UTC, datetime
-
-    from desk.store import load_or_make_token
-    from desk.surfaces.console import print_page
-    from desk.surfaces.explain_offline import ask_desk, explained_offline, text_of_file
-    from desk.surfaces.explain_page import explained_page
-
-    text = text_of_file(file, sys.stdin)
-    token = settings.api_token
-    if token is None and (settings.data_dir / "api.token").exists():  # explaining makes none
-        token = load_or_make_token(settings.data_dir, "api")
-    asked = ask_desk(settings.api_port, token, text, bot)
-    if asked.text is not None:
-        print(f"{asked.text}\n{asked.note}")
-        return EXIT_OK
-    contracts, is_shadow = _paper_contracts(), settings.trading_mode == "live"
-    secrets = [settings.webhook_token] if settings.webhook_token else []
-    told = explained_offline(
-        text, _bots(settings), bot, contracts, datetime.now(UTC), is_shadow=is_shadow, secrets=secrets
-    )
-    print_page(explained_page(told, contracts, None), no_color=settings.no_color)
-    print(f"{asked.note} Explained from the settings alone.")
-    return EXIT_OK
-
-
-def _bots(settings: Settings) -> dict[str, Any]:
-    """The bots by their names, as far as the settings know them: the account is the gateway's to list."""
-    from desk.bots import BotConfig
-    from desk.core.ids import AccountId
-
-    default = BotConfig(
-        name="default",
-        account_id=AccountId(settings.project_x_account_id or 0),
-        symbols=frozenset(settings.symbols),
-        default_qty=settings.position_size,
-        max_position=settings.max_position_size,
-        max_alert_age_s=settings.max_alert_age_s,
-        takes_delayed_data=settings.trading_mode == "paper",
-    )
-    return {default.name: default}
-
-
-def _paper_contracts() -> list[Any]:
-    """What the simulated gateway lists today, read as the gateway's own answer would be."""
+def _paper_contracts() -> bytes:
+    """What the simulated gateway lists today, as its answer writes it."""
     import json
     from datetime import UTC, datetime
 
-    import msgspec
-
-    from desk.gateway.wire import WireContract
     from desk.sim.catalogue import Catalogue
     from desk.sim.sessions import listing_day
     from desk.sim.wire import contract_json
 
-    rows = [contract_json(row) for row in Catalogue().available(listing_day(datetime.now(UTC)))]
-    return [row.to_core() for row in msgspec.json.decode(json.dumps(rows), type=list[WireContract])]
+    return json.dumps([contract_json(row) for row in Catalogue().available(listing_day(datetime.now(UTC)))]).encode()
 
 
-async def _run(settings: Settings, has_console: bool) -> int:
-    """Everything in the order in which it must close: lock, journal, main loop, doors, gateway, hubs, lanes."""
+async def _run(settings: Settings, has_console: bool, read_settings: Callable[[], Settings]) -> int:
+    """Everything in the order in which it must close: lock, journal, main loop, doors, gateway, hubs, lanes.
+
+    read_settings: once more, for ``reload``.
+    """
     from desk.gateway import GatewayClient, HubPool
+    from desk.runtime.config import session_config
     from desk.runtime.executor import Executor
     from desk.runtime.logs import configure_logging
     from desk.runtime.session import Session
@@ -141,7 +99,7 @@ async def _run(settings: Settings, has_console: bool) -> int:
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
         await journal.claim(login or "paper")
-        session = Session(journal, _session_config(settings))
+        session = Session(journal, session_config(settings, read_settings))
         stop_on_signals(session.desk.stop)
         await stack.enter_async_context(session.main_loop_running())
         doors = await stack.enter_async_context(open_doors(session.desk, _doors_config(settings)))
@@ -173,33 +131,6 @@ async def _surface(session: Session, urls: Any, settings: Settings, has_console:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(banner(), name="banner")
         await run_console(session.desk, settings.data_dir, urls, no_color=settings.no_color)
-
-
-def _session_config(settings: Settings) -> Any:
-    from desk.core.ids import AccountId
-    from desk.runtime.config import StartConfig
-    from desk.runtime.session import SessionConfig
-    from desk.store import load_or_make_token
-
-    account = settings.project_x_account_id
-    return SessionConfig(
-        mode=settings.trading_mode,
-        data_dir=settings.data_dir,
-        webhook_token=settings.webhook_token or load_or_make_token(settings.data_dir, "webhook"),
-        symbols=frozenset(settings.symbols),
-        position_size=settings.position_size,
-        max_position=settings.max_position_size,
-        max_alert_age_s=settings.max_alert_age_s,
-        start=StartConfig(
-            account_id=AccountId(account) if account is not None else None,
-            must_have_account=settings.trading_mode == "live",
-            symbols=settings.symbols,
-            prefetch_symbols=settings.prefetch_symbols,
-            prefetch_timeframes=settings.prefetch_timeframes,
-            is_cache_lazy=settings.cache_init == "lazy",
-        ),
-        foreign_stop_ticks=settings.foreign_stop_ticks,
-    )
 
 
 def _doors_config(settings: Settings) -> Any:

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 __all__ = ["why_refused"]
 
 _SESSIONS = "the gateway logs in with PROJECT_X_USERNAME and PROJECT_X_API_KEY only"
-_STAGES = "exits are stages of the alert itself, each with its own stop and target kept by the venue"
 _STRATEGY = "strategies are not configured by environment variables"
 _CACHE = "closed bars are kept for ever and only missing ranges are fetched"
 _WIRE = "the names of the hub's methods belong to the protocol"
@@ -30,11 +29,8 @@ _SPECIFIC: dict[str, str] = {
     "PROJECT_X_QUOTE_EVENT PROJECT_X_SUBSCRIBE_METHOD PROJECT_X_UNSUBSCRIBE_METHOD": _WIRE,
     "PROJECT_X_JWT* PROJECT_X_TOKEN": _SESSIONS,
     "USE_PROJECTX_SDK": "there is no second client to choose",
-    "CLOSE_ENTIRE_POSITION_AT_TP1 TP1_FRACTION": _STAGES,
-    "IGNORE_NON_ENTRY_SIGNALS IGNORE_TP1_SIGNALS": "no exit is ever ignored; leave the alert out in TradingView",
-    "DEBOUNCE_SECONDS": "repeats are recognised by their content; MAX_ALERT_AGE refuses late entries",
+    "IGNORE_TP1_SIGNALS": "write IGNORE_NON_ENTRY_SIGNALS",
     "USE_NATIVE_BRACKETS ENABLE_BRACKET_ORDERS": "every entry carries its stop and target to the venue",
-    "USE_STOP_ENTRY": "the alert says how it enters",
     "STOP_LOSS_TICKS": "the alert names its stop",
     "DASHBOARD_AUTH_TOKEN": "write API_TOKEN",
     "DASHBOARD_ENABLED DASHBOARD_ORDER_HISTORY_TTL DASHBOARD_POSITIONS_TTL WEBSOCKET_REQUIRE_AUTH": _DOORS,

@@ -33,6 +33,7 @@ from desk.surfaces.entry_terms import ENTRY_OPTIONS
 from desk.surfaces.explain_command import explain
 from desk.surfaces.manual import MANUAL, USAGE
 from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
+from desk.surfaces.reload import reload_bots
 from desk.surfaces.sheet import Line, Page, Sheet
 from desk.surfaces.template_command import template
 from desk.surfaces.ticket import BREAKEVEN_FLAG
@@ -153,6 +154,10 @@ _ROWS = (
         ("bot", "template"), most=2, more=MANUAL["template"],
     ),
     Command("bots", "", "each bot: what it may do, and how its alerts came in lately", bots_view.bots),
+    Command(
+        "reload", "[yes]", "reads the bots of .env and desk.toml again, shows what changes, takes it over", reload_bots,
+        does_change_exposure=True, most=1, more=MANUAL["reload"],
+    ),
     Command("help", "[command]", "this list, or the forms and examples of a command", _help, ("command",), most=1),
     Command("quit", "", "stop the daemon; protective stops stay at the venue", house.leave),
 )  # fmt: skip

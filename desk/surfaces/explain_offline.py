@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from desk.alerts import read_body
 from desk.bots import BotConfig
+from desk.bots.setup import BotSetup
 from desk.core.errors import UnknownSymbol
 from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.records import AccountChanged, AccountReconciled
@@ -24,17 +28,60 @@ from desk.core.secret import Secret
 from desk.core.symbols import parse_symbol, resolve
 from desk.core.words import Account, Contract, Quote
 from desk.engine import Context, State, fold
+from desk.gateway.wire import WireContract
 from desk.risk import Reason
+from desk.settings.table import Settings
+from desk.store import load_or_make_token
 from desk.surfaces.calls import BadCall
+from desk.surfaces.console import print_page
 from desk.surfaces.explain import MAX_TEXT, Explained, Explanation, explained
 from desk.surfaces.explain_command import bot_named
+from desk.surfaces.explain_page import explained_page
 from desk.surfaces.explain_rules import Answer, Finding
+from desk.surfaces.sheet import Line
 
-__all__ = ["Asked", "ask_desk", "explained_offline", "text_of_file"]
+__all__ = ["Asked", "ask_desk", "explain_file", "explained_offline"]
 
 _TIMEOUT_S = 5.0
 _CAUSE = CauseId("explain")
 _NO_PRICE = 'no price is known without the running desk; give the alert a "price" to see its distances'
+
+
+def explain_file(settings: Settings, file: str, bot: str | None, paper_contracts: Callable[[], bytes]) -> int:
+    """Prints the explanation and who gave it. Returns 0. Makes no file, takes no lock, sends nothing to the gateway.
+
+    paper_contracts: the simulated gateway's list in the gateway's JSON, for when no desk runs. Raises BadCall and StoreError.
+    """
+    text = _text_of(file, sys.stdin)
+    token = settings.api_token
+    if token is None and (settings.data_dir / "api.token").exists():  # explaining makes none
+        token = load_or_make_token(settings.data_dir, "api")
+    asked = ask_desk(settings.api_port, token, text, bot)
+    if asked.text is not None:
+        answer = tuple(Line(text) for text in (*asked.text.splitlines(), asked.note))
+        print_page(answer, no_color=True)
+        return 0
+    contracts = [row.to_core() for row in msgspec.json.decode(paper_contracts(), type=list[WireContract])]
+    is_shadow = settings.trading_mode == "live"
+    told = explained_offline(
+        text,
+        {setup.name: _with_account(setup, is_paper=not is_shadow) for setup in settings.bots},
+        bot,
+        contracts,
+        datetime.now(UTC),
+        is_shadow=is_shadow,
+        secrets=[setup.token for setup in settings.bots if setup.token is not None],
+    )
+    page = explained_page(told, contracts, None)
+    note = Line(f"{asked.note} Explained from the settings alone.")
+    print_page((*page, note), no_color=settings.no_color)
+    return 0
+
+
+def _with_account(setup: BotSetup, *, is_paper: bool) -> BotConfig:
+    """Which account it is only the gateway knows; any will do where nothing is sent."""
+    account_id = setup.account if isinstance(setup.account, int) else 0
+    return replace(setup.config, account_id=AccountId(account_id), takes_delayed_data=is_paper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +157,7 @@ def explained_offline(
     return replace(told, messages=tuple(map(_without_price, told.messages)))
 
 
-def text_of_file(name: str, standard_input: TextIO) -> str:
+def _text_of(name: str, standard_input: TextIO) -> str:
     """``-`` is standard input. At most one byte more than a door takes. Raises BadCall."""
     if name == "-":
         return standard_input.read(MAX_TEXT + 1)

@@ -17,9 +17,11 @@ import structlog
 from aiohttp import web
 
 from desk.alerts import Reading, dedupe_key, read_body
+from desk.alerts.terms import NO_TERMS, DialectTerms
 from desk.core.errors import StoreError, Unavailable
 from desk.core.events import AlertReceived
 from desk.core.records import Verdict
+from desk.core.secret import Secret
 from desk.runtime.desk import BotDoor, Desk, Phase
 from desk.surfaces.http_server import Porter, json_answer, offered_secret
 
@@ -89,7 +91,7 @@ class PublicDoor:
             self._turn_away()
         if self._desk.phase is Phase.STOPPING:
             return _stopping()
-        return await self._take(bot, self._read(await self._body(request)), source, began)
+        return await self._take(bot, self._read(await self._body(request), bot), source, began)
 
     async def _on_body(self, request: web.Request) -> web.Response:
         began = asyncio.get_running_loop().time()
@@ -126,8 +128,14 @@ class PublicDoor:
         except (web.RequestPayloadError, ConnectionError):
             raise web.HTTPBadRequest from None  # it hung up in the middle, or the chunks make no sense
 
-    def _read(self, body: bytes) -> Reading:
-        return read_body(body, [bot.token for bot in self._desk.bots])
+    def _read(self, body: bytes, known: BotDoor | None = None) -> Reading:
+        """By the terms of the bot that the path names, else of the one whose secret the body carries."""
+
+        def terms_of(secret: Secret | None) -> DialectTerms:
+            bot = known or self._bot(secret.reveal() if secret is not None else "")
+            return bot.terms if bot is not None else NO_TERMS
+
+        return read_body(body, [bot.token for bot in self._desk.bots], terms_of)
 
     async def _take(self, bot: BotDoor, reading: Reading, source: str, began: float) -> web.Response:
         """Hands every alert of the body to the engine at once, so that they share a commit, in their order."""

@@ -124,5 +124,9 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  exit        gets out of what is held",
         "  heartbeat   trades nothing and shows that alerts come",
     ),
+    "reload": (
+        "  All of it or nothing. Secrets are replaced at once; what a bot has open keeps",
+        "  its account. Asks only where the change may trade more than before.",
+    ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }
