@@ -74,7 +74,7 @@ class Rule:
     """
 
     name: str
-    reasons: frozenset[Reason]
+    reasons: frozenset[str]
     fact: _Fact
     is_sure: bool = False
     is_early: bool = False
@@ -171,8 +171,10 @@ def _passed(text: str) -> _Fact:
 
 _ENTRIES = (lambda case: case.is_entry, "asked of entries only")
 _PRICED = (lambda case: case.is_entry or case.alert.action in MOVES, "it has no price")
+_SEQUENCE = frozenset({"GAP", "OUT_OF_ORDER", "SUPERSEDED", "SETTLING"})
+_PACE = frozenset({"COOLDOWN", "DEBOUNCED", "TOO_MANY_ENTRIES"})
 _SIZES = frozenset({Reason.BAD_SIZE, Reason.MAX_POSITION})
-_PRICES = frozenset({Reason.BAD_PRICE, Reason.WRONG_SIDE, Reason.NO_QUOTE})
+_PRICES = frozenset({Reason.BAD_PRICE, Reason.WRONG_SIDE, Reason.NO_QUOTE, "PRICE_BOUND"})
 _STOPS = frozenset({Reason.NO_STOP, Reason.STOP_TOO_CLOSE, Reason.STOP_TOO_FAR, Reason.TARGET_TOO_CLOSE})
 _DESK = frozenset({Reason.STOPPING, Reason.JOURNAL_DOWN, Reason.BUDGET_LOW, Reason.POSITION_BRACKETS})
 _LATE = _SIZES | _PRICES | _STOPS | _DESK
@@ -193,7 +195,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "armed",
-        frozenset(),
+        frozenset({"DISARMED", "PAUSED", "HALTED"}),
         lambda case: (Answer.PASS, life_of(case.trial.state, case.bot).text),
         is_sure=True,
     ),
@@ -212,13 +214,15 @@ RULES: tuple[Rule, ...] = (
     Rule("symbol allowed", frozenset({Reason.SYMBOL_NOT_ALLOWED}), _is_allowed, is_sure=True, only=_ENTRIES),
     Rule("real-time data", frozenset({Reason.DELAYED_DATA}), _delayed, is_sure=True, only=_ENTRIES),
     Rule("age", frozenset({Reason.TOO_OLD, Reason.FROM_THE_FUTURE}), _age, is_sure=True, only=_ENTRIES),
-    Rule("side", frozenset({Reason.AMBIGUOUS_SIDE}), _sides, is_early=True, only=_ENTRIES),
+    Rule("side", frozenset({Reason.AMBIGUOUS_SIDE, "SIDE_NOT_ALLOWED"}), _sides, is_early=True, only=_ENTRIES),
     Rule(
         "trading hours",
-        frozenset(),
+        frozenset({"OUTSIDE_WINDOW"}),
         lambda case: (Answer.PASS, windows_text(case.bot.windows)),
         only=_ENTRIES,
     ),
+    Rule("in order", _SEQUENCE, _passed("no message of its sender is missing")),
+    Rule("pace", _PACE, _passed("far enough from the last entry"), only=_ENTRIES),
     Rule(
         "account",
         frozenset({Reason.NOT_RECONCILED, Reason.ACCOUNT_UNKNOWN, Reason.ACCOUNT_LOCKED, Reason.ACCOUNT_NOT_ALLOWED}),

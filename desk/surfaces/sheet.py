@@ -200,7 +200,7 @@ def _grid_with_texts(sheet: Sheet) -> RenderableType:
         parts.append(line)
         if number:
             below = Text(printable(sheet.under[number - 1]), "dim", overflow="fold")
-            parts.append(Padding(below, (0, 0, 0, len(GAP))))
+            parts.append(Padding(below, (0, 0, 0, len(GAP)), expand=False))
     return Group(*parts)
 
 
