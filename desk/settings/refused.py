@@ -10,15 +10,15 @@ from fnmatch import fnmatchcase
 __all__ = ["why_refused"]
 
 _SESSIONS = "the gateway logs in with PROJECT_X_USERNAME and PROJECT_X_API_KEY only"
-_STRATEGY = "strategies are not configured by environment variables"
+_STRATEGY = "there are no built-in strategies; TradingView's alerts trade"
 _CACHE = "closed bars are kept for ever and only missing ranges are fetched"
 _WIRE = "the names of the hub's methods belong to the protocol"
-_DOORS = "the private door on API_PORT is always protected and streams by itself"
+_DOORS = "the private door on API_PORT is always on and always protected"
 _STORE = "the journal is a file in DATA_DIR"
 _TUNNEL = "start the tunnel beside the daemon and point it at WEBHOOK_PORT"
 _NOTICES = "notices are not sent yet"
 _LIMITS = "this limit is not enforced yet, and pretending would be worse: set it in TopstepX"
-_OUTDATED = "it has no meaning here"
+_BREAKEVEN = "an entry says it itself: breakeven in the alert, be=TICKS in the console's command"
 
 # Names that no other program uses: refused in the real environment, too. The first pattern that matches speaks.
 _SPECIFIC: dict[str, str] = {
@@ -38,7 +38,7 @@ _SPECIFIC: dict[str, str] = {
     "CACHE_TTL_MARKET_HOURS CACHE_TTL_OFF_HOURS BAR_DEFAULT_TIMEFRAMES": _CACHE,
     "DAILY_LOSS_LIMIT MAXIMUM_LOSS_LIMIT": _LIMITS,
     "GLOBAL_MAX_POSITIONS": "write MAX_POSITION_SIZE",
-    "MANUAL_BREAKEVEN_ENABLED MANUAL_BREAKEVEN_PROFIT_POINTS": _OUTDATED,
+    "MANUAL_BREAKEVEN_ENABLED MANUAL_BREAKEVEN_PROFIT_POINTS": _BREAKEVEN,
     "OVERNIGHT_RANGE_* MEAN_REVERSION_* TREND_FOLLOWING_*": _STRATEGY,
     "MAX_CONCURRENT_STRATEGIES AUTO_SELECT_STRATEGIES MARKET_CONDITION_CHECK_INTERVAL": _STRATEGY,
     "OVERNIGHT_START_TIME OVERNIGHT_END_TIME OVERNIGHT_USE_DAILY_ATR MARKET_OPEN_GRACE_MINUTES": _STRATEGY,
