@@ -13,11 +13,13 @@ import msgspec
 from desk.core.alert import Alert
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
 from desk.core.intents import Intent
+from desk.core.switches import Switch
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
 
 __all__ = [
     "AccountReported",
     "AlertReceived",
+    "BotCommanded",
     "Event",
     "FillReported",
     "FlattenRequested",
@@ -72,6 +74,16 @@ class IntentGiven(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     account_id: AccountId
     contract_id: ContractId | None
     intent: Intent
+    by: str  # console | api
+    ts: datetime
+
+
+class BotCommanded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person starts or stops a bot's entries. switch: pause, resume, arm or disarm."""
+
+    cause: CauseId
+    bot: str
+    switch: Switch
     by: str  # console | api
     ts: datetime
 
@@ -211,6 +223,7 @@ Event = (
     AlertReceived
     | FlattenRequested
     | IntentGiven
+    | BotCommanded
     | PriceMoved
     | OrderReported
     | PositionReported

@@ -10,13 +10,13 @@ from datetime import datetime
 
 from desk.core.ids import AccountId, CauseId, ClientOrderId
 from desk.core.plans import ExitReason
-from desk.core.records import Verdict, VerdictKind
+from desk.core.records import Record, Verdict, VerdictKind
 from desk.core.words import Contract
 from desk.engine.draft import Context, Draft
 from desk.engine.state import Place
 from desk.risk import Reason
 
-__all__ = ["Asker", "Ruling", "accepted", "denied", "place_of", "would"]
+__all__ = ["Asker", "Ruling", "accepted", "denied", "held", "place_of", "would"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Ruling:
     opens: bool = False  # it may open a position: an exit that came later makes it outdated
     would: str | None = None  # shadow or dry run: what would have been sent
     incident: tuple[str, str] | None = None
+    facts: tuple[Record, ...] = ()  # written down with the verdict
 
 
 def accepted(
@@ -50,6 +51,11 @@ def accepted(
 
 def denied(reason: Reason, text: str, warnings: tuple[str, ...] = ()) -> Ruling:
     return Ruling(Verdict(kind=VerdictKind.DENIED, reason=reason, text=text, warnings=warnings))
+
+
+def held(reason: Reason, text: str, warnings: tuple[str, ...] = ()) -> Ruling:
+    """Not decided yet."""
+    return Ruling(Verdict(kind=VerdictKind.HELD, reason=reason, text=text, warnings=warnings))
 
 
 def would(text: str, ctx: Context) -> Ruling:
