@@ -97,7 +97,7 @@ def rule(state: State, event: AlertReceived, ctx: Context) -> Ruling:
     turn = turn_at(state, event, bot, situation, ctx.now)
     if turn.ruling is not None:
         return turn.ruling
-    ruling = _rule_intent(state, event, alert, turn.bot, situation, ctx, turn)
+    ruling = _rule_intent(state, event, turn.alert, turn.bot, situation, ctx, turn)
     return turn.finish(ruling, event, ctx.now)
 
 

@@ -161,7 +161,17 @@ def is_late(signal: Signal, event: AlertReceived) -> bool:
         return False
     if gap is not None and (prev.matches(gap.start) or pair.matches(gap.end)):
         return True
-    return signal.prev is not None and pair.matches(signal.prev)
+    return _began(signal, pair)
+
+
+def _began(signal: Signal, pair: Pair) -> bool:
+    """The newest message went on from there to somewhere else: what leads there came before it, in a loop that was left out."""
+    return (
+        signal.prev is not None
+        and signal.pair is not None
+        and pair.matches(signal.prev)
+        and not pair.matches(signal.pair)
+    )
 
 
 def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[AlertReceived]:
@@ -205,8 +215,7 @@ def _narrowed(signal: Signal, alert: Alert) -> Gap | None:
     if prev is None or pair is None:
         return gap
     if gap is None:
-        is_loop = signal.prev is not None and pair.matches(signal.prev) and not prev.matches(pair)
-        if not is_loop or signal.prev is None:
+        if signal.prev is None or prev.matches(pair) or not _began(signal, pair):
             return None
         return Gap(start=signal.prev, end=prev, cause=signal.cause, ts=signal.ts, is_told=True)
     start = pair if prev.matches(gap.start) else gap.start

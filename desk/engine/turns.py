@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import msgspec
+
 from desk.bots import BotConfig, Meaning, Nothing, Refusal, Situation, Wanted, goal_of, may_open
 from desk.bots.steps import tighter_gap
-from desk.core.alert import Alert, PositionSide
+from desk.core.alert import Alert, AlertPosition, PositionSide
 from desk.core.events import AlertReceived
 from desk.core.intents import Enter, Reduce, Reverse
 from desk.core.plans import ReversePlan
@@ -38,8 +40,9 @@ _DONE = {
 
 @dataclass(frozen=True, slots=True)
 class AtTurn:
-    """bot: as it is to be read for this message. ruling: made already, nothing more is asked. facts, incident: of a gap."""
+    """alert, bot: as they are to be read here. ruling: made already, nothing more is asked. facts, incident: of a gap."""
 
+    alert: Alert
     bot: BotConfig
     ruling: Ruling | None = None
     only_reduces: bool = False
@@ -68,7 +71,7 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
         case Turn.EARLY:
             assert signal is not None, "the first message is never early"
             text = f"its sender was {signal.pair}, this continues from {before(alert)}: waits for the one in between"
-            return AtTurn(bot, held(Reason.OUT_OF_ORDER, text, alert.warnings))
+            return AtTurn(alert, bot, held(Reason.OUT_OF_ORDER, text, alert.warnings))
         case Turn.LATE:
             assert signal is not None, "the first message is never late"
             return _late(state, event, bot, now_at, signal, now)
@@ -76,30 +79,36 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
             assert signal is not None, "the first message has no gap"
             return _behind_gap(event, bot, signal, key, now)
         case _:
-            return AtTurn(bot, only_reduces=signal is not None and signal.only_reduces)
+            return AtTurn(alert, bot, only_reduces=signal is not None and signal.only_reduces)
 
 
 def _late(
     state: State, event: AlertReceived, bot: BotConfig, now_at: Situation, signal: Signal, now: datetime
 ) -> AtTurn:
-    """A newer message counts. Out of what the newer one does not want either gets even a late one; exits by their action
-    alone know no time at all."""
+    """A newer message counts. What the newer one does not want either is left even by a late one; exits by their action alone
+    know no time at all. An entry on the side of the newer one, which only reduced, goes as far as that one went.
+    """
     alert = event.alert
     assert alert is not None, "an unreadable message is never late"
-    goal = goal_of(alert)
+    goal, newest = goal_of(alert), signal.pair
     if goal is None and not may_open(alert):
-        return AtTurn(bot)
-    place = _place(bot, now_at)
-    is_wanted = signal.pair is not None and _is_on(signal.pair.side, now_at.position_qty)
-    is_leaving = state.exit_plan(place) is not None
+        return AtTurn(alert, bot)
+    is_wanted = newest is not None and _is_on(newest.side, now_at.position_qty)
+    is_leaving = state.exit_plan(_place(bot, now_at)) is not None
     if goal is PositionSide.FLAT and now_at.position_qty and not is_wanted and not is_leaving:
-        return AtTurn(bot)
+        return AtTurn(alert, bot)
     if may_open(alert) and _is_too_old(event, bot, now):
         text = f"fired {_age(event, now).total_seconds():.0f} s ago, and a newer message came before it"
-        return AtTurn(bot, denied(Reason.TOO_OLD, f"{text}; late entries are not taken", alert.warnings))
+        return AtTurn(alert, bot, denied(Reason.TOO_OLD, f"{text}; late entries are not taken", alert.warnings))
     text = f"a newer message of its sender came at {signal.ts:%H:%M:%S} UTC ({signal.cause}) and counts"
+    is_short_of = newest is not None and newest.side is goal and newest.size is not None
+    if is_short_of and newest is not None and newest.size is not None and abs(now_at.held) < newest.size:
+        position = AlertPosition(now=newest.side, size=newest.size)
+        note = (*alert.warnings, f"{text}: carried out as far as {newest}")
+        read_as = msgspec.structs.replace(alert, position=position, warnings=note)
+        return AtTurn(read_as, replace(bot, mode="target"), only_reduces=signal.only_reduces)
     verdict = Verdict(kind=VerdictKind.IGNORED, reason=Reason.SUPERSEDED, text=text, warnings=alert.warnings)
-    return AtTurn(bot, Ruling(verdict))
+    return AtTurn(alert, bot, Ruling(verdict))
 
 
 def _behind_gap(event: AlertReceived, bot: BotConfig, signal: Signal, key: str, now: datetime) -> AtTurn:
@@ -111,10 +120,11 @@ def _behind_gap(event: AlertReceived, bot: BotConfig, signal: Signal, key: str, 
     assert said is not None, "a gap is seen by the pair before"
     assert signal.pair is not None, "and by the one that was known"
     if now - event.ts < timedelta(milliseconds=bot.reorder_ms):
-        return AtTurn(follows, only_reduces=True)
+        return AtTurn(alert, follows, only_reduces=True)
     gap = Gap(start=signal.pair, end=said, cause=event.cause, ts=event.ts)
     facts = gap_facts(bot, key, gap, policy, now)
     return AtTurn(
+        alert,
         follows,
         only_reduces=policy != "follow_target" or signal.only_reduces,
         facts=facts,
