@@ -1,7 +1,6 @@
 """``bots`` and ``GET /api/bots``: each bot, what it may do, and how its alerts came in lately.
 
-Settings come from what the engine decides with, whether it takes alerts from the engine (``bot_life``), the rest from the
-journal: so it outlives a restart.
+Settings are those that the engine decides with, its memory of the bot comes by ``bot_life``, what came today from the journal.
 """
 
 from __future__ import annotations
@@ -14,12 +13,10 @@ from decimal import Decimal
 
 from desk.bots import BotConfig
 from desk.bots.config import Sizing, Window
-from desk.core.alert import Action
 from desk.core.trading_day import day_start, trading_day
 from desk.runtime.desk import Desk
 from desk.store import AlertRow
-from desk.surfaces.alert_table import late_ms
-from desk.surfaces.bot_life import life_of
+from desk.surfaces.bot_life import burst_of, life_of
 from desk.surfaces.calls import Caller, CommandResult
 from desk.surfaces.explain_words import windows_text
 from desk.surfaces.plan_words import account_name
@@ -28,20 +25,18 @@ from desk.surfaces.show import age_text, clock_text, day_text, zone_name
 
 __all__ = ["BotView", "bots", "view_bots"]
 
-BURST = timedelta(minutes=3)
 BURST_WARNS, BURST_STOPS = 10, 15  # TradingView switches an alert off beyond 15 in 3 minutes (TradingView reference 3)
-LATENESS_OF = 200  # newest alerts of a bot that its percentiles are of
 _PAGE, _PAGES = 500, 10  # of the journal
 _SHOWN_SYMBOLS = 4
-_COLOURS = {"armed": "green", "paused": "yellow", "halted": "bold red"}
+_COLOURS = {"armed": "green", "paused": "yellow", "disarmed": "yellow", "halted": "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
 class BotView:
-    """One bot. late_*: milliseconds between firing and coming in, of ``late_n`` alerts that said when they were fired.
+    """One bot. state, late_*, heartbeat_due: see ``bot_life.Life``.
 
-    today: alerts since 17:00 in Chicago by their verdict. burst: alerts of the last three minutes. heartbeat_due: None where
-    none is expected or none came yet. last_*: None where none is among the newest alerts of the journal.
+    today: alerts since 17:00 in Chicago by their verdict. burst: triggers of its busiest alert in the last three minutes.
+    last_*: None where none is among the newest alerts of the journal.
     """
 
     name: str
@@ -75,7 +70,7 @@ async def view_bots(desk: Desk) -> list[BotView]:
     """In the order of the settings. Reads the newest alerts of the journal, at most 5,000."""
     ctx, now = desk.context(), desk.clock.now()
     since = day_start(trading_day(now))
-    rows = await _rows_since(desk, min(since, now - BURST))
+    rows = await _rows_since(desk, since)
     return [_view(desk, bot, [row for row in rows if row.bot == bot.name], now, since) for bot in ctx.bots.values()]
 
 
@@ -107,7 +102,6 @@ async def _rows_since(desk: Desk, since: datetime) -> list[AlertRow]:
 def _view(desk: Desk, bot: BotConfig, rows: Sequence[AlertRow], now: datetime, since: datetime) -> BotView:
     """rows: the bot's, newest first."""
     last = rows[0] if rows else None
-    late = sorted(ms for row in rows[:LATENESS_OF] if (ms := late_ms(row)) is not None)
     life = life_of(desk.state, bot)
     return BotView(
         name=bot.name,
@@ -127,29 +121,15 @@ def _view(desk: Desk, bot: BotConfig, rows: Sequence[AlertRow], now: datetime, s
         last_alert_id=last.alert_id if last is not None else None,
         last_at=last.ts if last is not None else None,
         last_age_ms=(now - last.ts) / timedelta(milliseconds=1) if last is not None else None,
-        alert_version=next((row.alert.alert_version for row in rows if row.alert and row.alert.alert_version), None),
-        late_p50_ms=_percentile(late, 50),
-        late_p95_ms=_percentile(late, 95),
-        late_n=len(late),
+        alert_version=life.version,
+        late_p50_ms=life.late_p50_ms,
+        late_p95_ms=life.late_p95_ms,
+        late_n=life.late_n,
         heartbeat_s=bot.heartbeat_s,
-        heartbeat_due=_heartbeat_due(bot, rows),
-        burst=sum(1 for row in rows if now - row.ts < BURST),
+        heartbeat_due=life.heartbeat_due,
+        burst=burst_of(desk.state, bot, now),
         today=dict(Counter(row.verdict for row in rows if row.ts >= since)),
     )
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """The nearest rank: a value that was measured, none in between."""
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else None
-
-
-def _heartbeat_due(bot: BotConfig, rows: Sequence[AlertRow]) -> datetime | None:
-    """So long after the newest one. Whether the market is open then is not asked here."""
-    if bot.heartbeat_s is None:
-        return None
-    beats = (row.ts for row in rows if row.alert is not None and row.alert.action is Action.HEARTBEAT)
-    newest = next(beats, None)
-    return None if newest is None else newest + timedelta(seconds=bot.heartbeat_s)
 
 
 # --- for a person --------------------------------------------------------------------------------------------------
@@ -202,7 +182,7 @@ def _heartbeat_text(view: BotView, now: datetime, zone: tzinfo | None) -> str:
 
 def _burst_warning(view: BotView) -> Line:
     text = (
-        f"{view.name}: {view.burst} alerts in 3 minutes. TradingView switches an alert off that fires more than "
+        f"{view.name}: {view.burst} triggers of one alert in 3 minutes. TradingView switches an alert off that fires more than "
         f"{BURST_STOPS} times in 3 minutes, and it has to be started again by hand."
     )
     return Line(text, "yellow")

@@ -13,7 +13,7 @@ from typing import Any
 
 from desk.alerts import Reading, dedupe_key, read_body
 from desk.alerts.written import written
-from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted
+from desk.bots import BotConfig, Situation
 from desk.core.alert import Alert
 from desk.core.events import AlertReceived
 from desk.core.ids import CauseId, new_cause_id
@@ -22,7 +22,7 @@ from desk.core.plans import ExitReason
 from desk.core.records import Verdict
 from desk.core.secret import Secret
 from desk.engine import Context, State
-from desk.engine.alerts import meaning_of
+from desk.engine.alerts import rule
 from desk.engine.rulings import Asker
 from desk.surfaces.explain_orders import Part, parts_of, sums_text
 from desk.surfaces.explain_rules import Case, Finding, findings_of
@@ -117,8 +117,8 @@ def _one(trial: Trial, bot: BotConfig) -> tuple[Explanation, State]:
     if alert is None:
         return _unreadable(bot, verdict, findings_of(None, found)), found.first.state
     lifted = found.trial
-    meaning, situation = meaning_of(lifted.state, lifted.event, lifted.ctx)
-    intent = meaning.intent if isinstance(meaning, Wanted) else None
+    ruling = rule(lifted.state, lifted.event, lifted.ctx)
+    intent, situation = ruling.intent, ruling.situation
     case = Case(trial, alert, bot, situation, intent)
     orders: tuple[Part, ...] = ()
     if intent is not None and situation is not None:
@@ -137,7 +137,7 @@ def _one(trial: Trial, bot: BotConfig) -> tuple[Explanation, State]:
         orders=orders,
         sums=sums_text(orders),
         rules=findings_of(case, found),
-        warnings=_warnings(alert, verdict, meaning, found.decision.verdict),
+        warnings=tuple(dict.fromkeys((*alert.warnings, *verdict.warnings, *ruling.verdict.warnings))),
     )
     return message, found.first.state
 
@@ -177,12 +177,3 @@ def _words(intent: Intent | None, situation: Situation | None, alert: Alert) -> 
         orders = ", its working orders are cancelled" if situation.has_working_orders else ""
         words += f"; {situation.position_qty:+d} held{orders}"
     return words
-
-
-def _warnings(
-    alert: Alert, verdict: Verdict, meaning: Wanted | Nothing | Refusal | None, last: Verdict | None
-) -> tuple[str, ...]:
-    """Each once: of reading, of understanding, of pricing."""
-    understood = meaning.warnings if isinstance(meaning, Wanted) else ()
-    priced = last.warnings if last is not None else ()
-    return tuple(dict.fromkeys((*alert.warnings, *verdict.warnings, *understood, *priced)))

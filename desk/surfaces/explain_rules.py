@@ -15,6 +15,7 @@ from desk.bots import BotConfig, Situation, may_open
 from desk.core.alert import Action, Alert
 from desk.core.intents import Intent
 from desk.core.records import Verdict, VerdictKind
+from desk.engine.gates import is_within
 from desk.risk import Reason
 from desk.surfaces.bot_life import life_of
 from desk.surfaces.explain_trials import SILENT, Trial, Tried
@@ -74,11 +75,25 @@ class Rule:
     """
 
     name: str
-    reasons: frozenset[str]
+    reasons: frozenset[Reason]
     fact: _Fact
     is_sure: bool = False
     is_early: bool = False
     only: tuple[Callable[[Case], bool], str] | None = None
+
+
+def _armed(case: Case) -> tuple[Answer, str]:
+    life = life_of(case.trial.state, case.bot)
+    return (Answer.PASS if life.what == "armed" else Answer.FAIL), life.text
+
+
+def _hours(case: Case) -> tuple[Answer, str]:
+    """As the engine's gate asks it; a zone that nobody knows is its to tell."""
+    text = windows_text(case.bot.windows)
+    try:
+        return (Answer.PASS if is_within(case.bot.windows, case.trial.ctx.now) else Answer.FAIL), text
+    except (KeyError, ValueError):
+        return Answer.UNKNOWN, text
 
 
 def _symbol(case: Case) -> tuple[Answer, str]:
@@ -171,10 +186,10 @@ def _passed(text: str) -> _Fact:
 
 _ENTRIES = (lambda case: case.is_entry, "asked of entries only")
 _PRICED = (lambda case: case.is_entry or case.alert.action in MOVES, "it has no price")
-_SEQUENCE = frozenset({"GAP", "OUT_OF_ORDER", "SUPERSEDED", "SETTLING"})
-_PACE = frozenset({"COOLDOWN", "DEBOUNCED", "TOO_MANY_ENTRIES"})
+_SEQUENCE = frozenset({Reason.GAP, Reason.OUT_OF_ORDER, Reason.SUPERSEDED, Reason.SETTLING})
+_PACE = frozenset({Reason.COOLDOWN, Reason.DEBOUNCED, Reason.TOO_MANY_ENTRIES})
 _SIZES = frozenset({Reason.BAD_SIZE, Reason.MAX_POSITION})
-_PRICES = frozenset({Reason.BAD_PRICE, Reason.WRONG_SIDE, Reason.NO_QUOTE, "PRICE_BOUND"})
+_PRICES = frozenset({Reason.BAD_PRICE, Reason.WRONG_SIDE, Reason.NO_QUOTE, Reason.PRICE_BOUND})
 _STOPS = frozenset({Reason.NO_STOP, Reason.STOP_TOO_CLOSE, Reason.STOP_TOO_FAR, Reason.TARGET_TOO_CLOSE})
 _DESK = frozenset({Reason.STOPPING, Reason.JOURNAL_DOWN, Reason.BUDGET_LOW, Reason.POSITION_BRACKETS})
 _LATE = _SIZES | _PRICES | _STOPS | _DESK
@@ -195,9 +210,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "armed",
-        frozenset({"DISARMED", "PAUSED", "HALTED"}),
-        lambda case: (Answer.PASS, life_of(case.trial.state, case.bot).text),
+        frozenset({Reason.DISARMED, Reason.PAUSED, Reason.HALTED}),
+        _armed,
         is_sure=True,
+        only=_ENTRIES,
     ),
     Rule(
         "not seen before",
@@ -214,11 +230,12 @@ RULES: tuple[Rule, ...] = (
     Rule("symbol allowed", frozenset({Reason.SYMBOL_NOT_ALLOWED}), _is_allowed, is_sure=True, only=_ENTRIES),
     Rule("real-time data", frozenset({Reason.DELAYED_DATA}), _delayed, is_sure=True, only=_ENTRIES),
     Rule("age", frozenset({Reason.TOO_OLD, Reason.FROM_THE_FUTURE}), _age, is_sure=True, only=_ENTRIES),
-    Rule("side", frozenset({Reason.AMBIGUOUS_SIDE, "SIDE_NOT_ALLOWED"}), _sides, is_early=True, only=_ENTRIES),
+    Rule("side", frozenset({Reason.AMBIGUOUS_SIDE, Reason.SIDE_NOT_ALLOWED}), _sides, is_early=True, only=_ENTRIES),
     Rule(
         "trading hours",
-        frozenset({"OUTSIDE_WINDOW"}),
-        lambda case: (Answer.PASS, windows_text(case.bot.windows)),
+        frozenset({Reason.OUTSIDE_WINDOW}),
+        _hours,
+        is_sure=True,
         only=_ENTRIES,
     ),
     Rule("in order", _SEQUENCE, _passed("no message of its sender is missing")),

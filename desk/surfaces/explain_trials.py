@@ -115,6 +115,22 @@ def _own_terms(trial: Trial) -> Trial | None:
     return trial.with_bot(**{name: getattr(plain, name) for name in names})
 
 
+def _remembering(trial: Trial, **changes: object) -> Trial:
+    """The bot with another memory of its sender and of who stopped it."""
+    state, name = trial.state, trial.event.bot
+    memory = msgspec.structs.replace(state.bot(name), **changes)
+    return replace(trial, state=msgspec.structs.replace(state, bots=state.bots.set(name, memory)))
+
+
+def _armed(trial: Trial) -> Trial:
+    return _remembering(trial, disarmed=None, paused=None, halted=None)
+
+
+def _in_turn(trial: Trial) -> Trial:
+    """As if its sender had never said anything."""
+    return _remembering(trial, signals=Map())
+
+
 def _tradable(trial: Trial) -> Trial:
     accounts = trial.state.accounts
     free = {
@@ -151,12 +167,15 @@ _LIFTS: Mapping[str, _Lift] = {
     Reason.STOPPING: lambda t: replace(t, state=msgspec.structs.replace(t.state, is_stopping=False)),
     Reason.JOURNAL_DOWN: lambda t: replace(t, ctx=replace(t.ctx, is_journal_ok=True)),
     Reason.BUDGET_LOW: lambda t: replace(t, ctx=replace(t.ctx, requests_left=None)),
+    **dict.fromkeys((Reason.DISARMED, Reason.PAUSED, Reason.HALTED), _armed),
+    **dict.fromkeys((Reason.GAP, Reason.OUT_OF_ORDER, Reason.SUPERSEDED), _in_turn),
     Reason.SHADOW: lambda t: replace(t, ctx=replace(t.ctx, is_shadow=False)),
     Reason.DRY_RUN: lambda t: t.with_alert(dry_run=False),
     **dict.fromkeys(
         (
             Reason.UNREADABLE, Reason.UNKNOWN_SYMBOL, Reason.NOT_SUPPORTED, Reason.BAD_SIZE, Reason.BAD_PRICE,
-            Reason.NO_STOP, Reason.STOP_TOO_CLOSE, Reason.STOP_TOO_FAR, Reason.TARGET_TOO_CLOSE, Reason.WRONG_SIDE,
+            Reason.SETTLING, Reason.NO_STOP,
+            Reason.STOP_TOO_CLOSE, Reason.STOP_TOO_FAR, Reason.TARGET_TOO_CLOSE, Reason.WRONG_SIDE,
             Reason.REQUIRED_POSITION, Reason.ALREADY_THERE, Reason.NOTHING_TO_EXIT, Reason.NOTHING_TO_CANCEL,
         ),
         _stays,
