@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,14 +12,20 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from immutables import Map
 
-from desk.alerts import DialectTerms
+from desk.alerts import DialectTerms, dedupe_key, read_body
 from desk.bots import BotConfig
-from desk.core.alert import Alert
-from desk.core.records import AlertJournalled, Record, Verdict, VerdictKind
+from desk.bots.config import Window
+from desk.core.alert import Alert, PositionSide
+from desk.core.events import AlertReceived
+from desk.core.plans import ExitReason
+from desk.core.records import AlertJournalled, BotEntered, BotSwitched, Record, Verdict, VerdictKind
 from desk.core.secret import Secret
+from desk.core.switches import Switch
 from desk.core.words import Quote
 from desk.engine import Context, State, fold
+from desk.engine.state import LastExit
 from desk.risk import Reason
 from desk.surfaces import view
 from desk.surfaces.explain import Explained, Explanation, explained
@@ -70,6 +76,19 @@ def one(state: State = FLAT, ctx: Context | None = None, **fields: Any) -> Expla
     said = {name: value for name, value in (ENTRY | fields).items() if value is not None}
     (message,) = told(json.dumps(said), state, ctx).messages
     return message
+
+
+def journalled(text: str) -> Record:
+    """The message as the door took it."""
+    reading = read_body(text.encode())
+    key, window = dedupe_key(reading, 0)
+    alert: Alert = reading.alerts[0]
+    event = AlertReceived(
+        cause=rooms.CAUSE, bot="default", alert=alert, problem=None, raw=reading.raw, body_sha256=reading.body_sha256,
+        dedupe_key=key, dedupe_window_s=window, source="127.0.0.1", ts=T0,
+    )  # fmt: skip
+    verdict = Verdict(kind=VerdictKind.DENIED, reason="NO_STOP")
+    return AlertJournalled(cause=rooms.CAUSE, alert=event, verdict=verdict, ts=T0)
 
 
 def answers(message: Explanation, *kinds: Answer) -> dict[str, str]:
@@ -208,6 +227,71 @@ def test_the_rule_that_says_no_is_named_with_the_engines_reason(
     assert message.reason == next(iter(rule.values()))
 
 
+LAST = LastExit(cause=rooms.CAUSE, reason=ExitReason.STOP, qty=2, ts=T0)
+ENDED = msgspec.structs.replace(FLAT, last_exits=Map({(rooms.ACCOUNT, MNQ.contract_id): LAST}))
+WINDOW = Window(time(1), time(2), zone="UTC")
+OUT = {"action": "exit", "stop": None, "targets": None, "qty": None}
+
+
+def switched(switch: Switch) -> State:
+    stop = BotSwitched(cause=rooms.CAUSE, bot="default", switch=switch, by="console", why="lunch", ts=T0)
+    return fold(FLAT, [stop])
+
+
+def heard(pair: dict[str, Any], **fields: Any) -> State:
+    """The bot's sender said before where it stands."""
+    return fold(FLAT, [journalled(json.dumps(ENTRY | {"id": "before", "position": pair} | fields))])
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "bot", "rule"),
+    [
+        (switched(Switch.PAUSE), {}, {}, {"armed": "PAUSED"}),
+        (switched(Switch.DISARM), {}, {}, {"armed": "DISARMED"}),
+        (switched(Switch.HALT), {}, {}, {"armed": "HALTED"}),
+        (FLAT, {}, {"sides": frozenset({PositionSide.SHORT})}, {"side": "SIDE_NOT_ALLOWED"}),
+        (FLAT, {}, {"windows": (WINDOW,)}, {"trading hours": "OUTSIDE_WINDOW"}),
+        (FLAT, {"price": 20000}, {"price_bound_pct": Decimal(1)}, {"prices": "PRICE_BOUND"}),
+        (FLAT, {"contract": "MNQH2027"}, {"contract_policy": "require_match"}, {"symbol": "CONTRACT_MISMATCH"}),
+        (FLAT, {}, {"entries_per_minute": 0}, {"pace": "TOO_MANY_ENTRIES"}),
+        (
+            fold(LONG, [BotEntered(cause=rooms.CAUSE, bot="default", symbol="MNQ", side=PositionSide.LONG, ts=T0)]),
+            {"policy": {"same": "add"}},
+            {"debounce_s": 60.0},
+            {"pace": "DEBOUNCED"},
+        ),
+        (ENDED, {}, {"cooldown_s": 60.0}, {"pace": "COOLDOWN"}),
+        (
+            heard({"now": "long", "size": 2, "prev": "flat", "prev_size": 0}, fired_at="2026-11-18T14:29:57Z"),
+            {"position": {"now": "long", "size": 3, "prev": "long", "prev_size": 1}},
+            {"reorder_ms": 250},
+            {"in order": "OUT_OF_ORDER"},
+        ),
+    ],
+)
+def test_what_the_bot_was_told_and_what_its_sender_said_are_rules_too(
+    state: State, fields: dict[str, Any], bot: dict[str, Any], rule: dict[str, str]
+) -> None:
+    message = one(state, context(rooms.bot_config(**bot)), **fields)
+    asked = answers(message, Answer.FAIL, Answer.UNKNOWN)
+    assert asked == rule
+    assert message.would is not None, "shown all the same: what it is without the rule"
+
+
+def test_a_paused_bot_is_asked_of_entries_only() -> None:
+    state = fold(switched(Switch.PAUSE), rooms.position_records())
+    message = one(state, **OUT)
+    assert message.verdict == "accepted"
+    assert "armed" in answers(message, Answer.NOT_ASKED)
+
+
+def test_a_message_that_pauses_says_so_and_does_not() -> None:
+    (message,) = told('{"v":1,"action":"pause"}').messages
+    assert message.verdict == "accepted"
+    assert "is paused" in message.text
+    assert message.would is None
+
+
 def test_rules_behind_the_first_no_are_asked_too() -> None:
     message = one(
         ctx=context(rooms.bot_config(takes_delayed_data=False), is_shadow=True),
@@ -327,19 +411,3 @@ def test_the_page_fits_eighty_columns_but_for_sentences() -> None:
     table = text[text.index("what    side") :].splitlines()[:4]
     assert max(map(len, table)) <= 80
     assert "~21034.50" in table[1]
-
-
-def journalled(text: str) -> Record:
-    """The message as the door took it."""
-    from desk.alerts import dedupe_key, read_body
-    from desk.core.events import AlertReceived
-
-    reading = read_body(text.encode())
-    key, window = dedupe_key(reading, 0)
-    alert: Alert = reading.alerts[0]
-    event = AlertReceived(
-        cause=rooms.CAUSE, bot="default", alert=alert, problem=None, raw=reading.raw, body_sha256=reading.body_sha256,
-        dedupe_key=key, dedupe_window_s=window, source="127.0.0.1", ts=T0,
-    )  # fmt: skip
-    verdict = Verdict(kind=VerdictKind.DENIED, reason="NO_STOP")
-    return AlertJournalled(cause=rooms.CAUSE, alert=event, verdict=verdict, ts=T0)
