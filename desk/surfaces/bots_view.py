@@ -18,7 +18,7 @@ from desk.runtime.desk import Desk
 from desk.store import AlertRow
 from desk.surfaces.bot_life import burst_of, life_of
 from desk.surfaces.calls import Caller, CommandResult
-from desk.surfaces.explain_words import windows_text
+from desk.surfaces.explain_words import sizing_text, windows_text
 from desk.surfaces.plan_words import account_name
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import age_text, clock_text, day_text, zone_name
@@ -159,6 +159,7 @@ def _more(view: BotView, now: datetime, zone: tzinfo | None) -> str:
         f"account {view.account}" if view.account is not None else "no account yet",
         "reads every form" if view.dialect is None else f"reads {view.dialect} only",
         f"{' and '.join(view.sides)}, {windows_text(view.windows)}",
+        sizing_text(view.sizing),
         f"entries up to {view.max_alert_age_s:g} s old",
     ]
     if view.state != "armed":

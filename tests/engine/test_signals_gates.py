@@ -182,7 +182,8 @@ def test_outside_its_windows_a_bot_exits_and_does_not_enter() -> None:
     calm(world)
     verdict = world.alert(enter())
     assert (verdict.kind, verdict.reason) == (DENIED, "OUTSIDE_WINDOW")
-    assert "08:30 to 15:00 America/Chicago" in verdict.text
+    assert "08:30" in verdict.text
+    assert "America/Chicago" in verdict.text
 
 
 def test_a_zone_that_nobody_knows_opens_nothing() -> None:
