@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from desk.surfaces.explain import MAX_TEXT, Explained, Explanation, explained
 from desk.surfaces.explain_command import bot_named
 from desk.surfaces.explain_page import explained_page
 from desk.surfaces.explain_rules import Answer, Finding
-from desk.surfaces.sheet import Line
+from desk.surfaces.sheet import Line, Page
 
 __all__ = ["Asked", "ask_desk", "explain_file", "explained_offline"]
 
@@ -58,8 +59,7 @@ def explain_file(settings: Settings, file: str, bot: str | None, paper_contracts
         token = load_or_make_token(settings.data_dir, "api")
     asked = ask_desk(settings.api_port, token, text, bot)
     if asked.text is not None:
-        answer = tuple(Line(text) for text in (*asked.text.splitlines(), asked.note))
-        print_page(answer, no_color=True)
+        _show(tuple(Line(text) for text in (*asked.text.splitlines(), asked.note)), no_color=True)
         return 0
     contracts = [row.to_core() for row in msgspec.json.decode(paper_contracts(), type=list[WireContract])]
     is_shadow = settings.trading_mode == "live"
@@ -74,8 +74,18 @@ def explain_file(settings: Settings, file: str, bot: str | None, paper_contracts
     )
     page = explained_page(told, contracts, None)
     note = Line(f"{asked.note} Explained from the settings alone.")
-    print_page((*page, note), no_color=settings.no_color)
+    _show((*page, note), no_color=settings.no_color)
     return 0
+
+
+def _show(page: Page, *, no_color: bool) -> None:
+    """Whoever reads it may leave before the end, as ``head`` does."""
+    try:
+        print_page(page, no_color=no_color)
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # nothing is left to fail at the end of the program
 
 
 def _with_account(setup: BotSetup, *, is_paper: bool) -> BotConfig:
@@ -158,10 +168,10 @@ def explained_offline(
 
 
 def _text_of(name: str, standard_input: TextIO) -> str:
-    """``-`` is standard input. At most one byte more than a door takes. Raises BadCall."""
-    if name == "-":
-        return standard_input.read(MAX_TEXT + 1)
+    """``-`` is standard input. At most one byte more than a door takes, whatever the bytes are. Raises BadCall."""
     try:
+        if name == "-":
+            return standard_input.buffer.read(MAX_TEXT + 1).decode("utf-8", "replace")
         with Path(name).open("rb") as file:
             return file.read(MAX_TEXT + 1).decode("utf-8", "replace")
     except (OSError, ValueError) as problem:

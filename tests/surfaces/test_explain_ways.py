@@ -23,6 +23,7 @@ from desk.surfaces.console import run_console
 from desk.surfaces.explain_offline import ask_desk
 from tests.daemon import alert, quiet_sim, running_desk
 from tests.surfaces.room import API_TOKEN, TOKEN, Room
+from tests.surfaces.test_bots_and_alerts import came
 from tests.surfaces.test_console import CTRL_C, CTRL_D, URLS
 from webhook_server import Doors, DoorsConfig, open_doors
 
@@ -179,6 +180,23 @@ async def test_what_the_door_cannot_explain_gets_a_reason(
     assert says in answer["error"]
 
 
+async def test_bots_and_filtered_alerts_come_over_the_private_door(room: Room, doors: Doors) -> None:
+    await room.desk.journal.append([came(verdict="denied"), came(bot="second")])
+    async with aiohttp.ClientSession(headers=BEARER) as http:
+        async with http.get(f"{doors.private_url}/api/bots") as reply:
+            bots = await reply.json()
+        assert [(bot["name"], bot["today"]) for bot in bots] == [
+            ("default", {"denied": 1}),
+            ("second", {"accepted": 1}),
+        ]
+        for query, found in (("bot=second", 1), ("verdict=denied", 1), ("bot=second&verdict=denied", 0)):
+            async with http.get(f"{doors.private_url}/api/alerts?{query}") as reply:
+                assert len(await reply.json()) == found
+        async with http.get(f"{doors.private_url}/api/alerts?verdict=great") as reply:
+            assert reply.status == 400
+            assert "Verdicts" in (await reply.json())["error"]
+
+
 async def test_explaining_changes_nothing_and_the_alert_then_gets_the_same_verdict(tmp_path: Path) -> None:
     async with quiet_sim() as sim, running_desk(sim.url, tmp_path) as desk:
         await desk.ready()
@@ -212,6 +230,19 @@ def explain_program(
     return code, captured.out, captured.err
 
 
+def typed_in(text: str | bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text if isinstance(text, bytes) else text.encode()))
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe{", b"{" * 70_000, ENTRY.encode("utf-16")])
+def test_any_bytes_get_an_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, body: bytes
+) -> None:
+    monkeypatch.setattr("sys.stdin", typed_in(body))
+    code, out, err = explain_program(monkeypatch, capsys, tmp_path, "-")
+    assert out.startswith(("denied UNREADABLE", "ignored NO_ORDER")) if code == 0 else "64 KiB" in err
+
+
 def test_the_program_explains_from_the_settings_alone_and_says_what_it_assumed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -230,10 +261,10 @@ def test_a_price_that_nobody_knows_is_unknown_and_the_alerts_own_price_is_taken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     at_price = ENTRY.replace('"points","value":20', '"price","value":21000')
-    monkeypatch.setattr("sys.stdin", io.StringIO(at_price))
+    monkeypatch.setattr("sys.stdin", typed_in(at_price))
     _, out, _ = explain_program(monkeypatch, capsys, tmp_path, "-")
     assert out.startswith("unknown: no price is known without the running desk")
-    monkeypatch.setattr("sys.stdin", io.StringIO(at_price.replace('"v":1', '"v":1,"price":21010')))
+    monkeypatch.setattr("sys.stdin", typed_in(at_price.replace('"v":1', '"v":1,"price":21010')))
     _, out, _ = explain_program(monkeypatch, capsys, tmp_path, "-")
     assert out.startswith("accepted: buy 1 MNQ")
     assert "20.00 $" in out, "40 ticks"
@@ -246,7 +277,7 @@ def test_a_price_that_nobody_knows_is_unknown_and_the_alerts_own_price_is_taken(
 def test_what_the_program_cannot_explain_ends_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], says: str
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(ENTRY))
+    monkeypatch.setattr("sys.stdin", typed_in(ENTRY))
     code, _, err = explain_program(monkeypatch, capsys, tmp_path, *arguments)
     assert code == 1
     assert says in err
