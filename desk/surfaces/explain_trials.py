@@ -82,7 +82,7 @@ def tried(trial: Trial) -> Tried:
             said.append(verdict)
         lift = None if is_said_again else _LIFTS.get(verdict.reason, _own_terms)
         lifted = lift(trial) if lift is not None else None
-        if lifted is None or lifted == trial:
+        if lifted is None:
             break
         trial = lifted
         decision = decide(trial.state, trial.event, trial.ctx)
