@@ -29,8 +29,8 @@ def check_terms(alert: Alert, bot: BotConfig, now_at: Situation, received: datet
         raise CannotHave(Reason.NOT_SUPPORTED, f"{', '.join(names)}: not available; {SEE_TABLE}")
     symbol = now_at.symbol
     if symbol.root not in bot.symbols:
-        allowed = ", ".join(sorted(bot.symbols))
-        text = f"{symbol.root} is not among the bot's symbols (SYMBOLS={allowed})"
+        allowed = ", ".join(sorted(bot.symbols)) or "none"
+        text = f"{symbol.root} is not among the symbols of the bot {bot.name} ({allowed})"
         raise CannotHave(Reason.SYMBOL_NOT_ALLOWED, text)
     closed = why_closed(bot.windows, received)
     if closed is not None:

@@ -83,8 +83,11 @@ class Reloads(Protocol):
         """What the files say now and how it differs. Raises ConfigError: nothing is taken over."""
         ...
 
-    async def apply(self, reread: Reread, by: str) -> Verdict:
-        """Journals the change and takes it over at once. Raises ConfigError, StoreError or Unavailable: nothing was."""
+    async def apply(self, reread: Reread, by: str) -> CauseId:
+        """Journals the change, takes it over at once, and returns its id.
+
+        Raises ConfigError, StoreError or Unavailable: then nothing was.
+        """
         ...
 
 

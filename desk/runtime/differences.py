@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from desk.bots import BotConfig
@@ -109,14 +110,15 @@ def differences(
     for door in doors:
         bot, old = configs[door.name], old_configs.get(door.name)
         if old is None:
-            words = f"account {_shown(bot.account_id, account_names)}, symbols {_shown(bot.symbols, account_names)}"
+            words = f"account {_shown(bot.account_id, account_names)}, symbols {_shown(bot.symbols)}"
             words += f", at most {bot.max_position} contracts"
             found.append(Difference(bot.name, "", "not there", words, may_trade_more=True))
             continue
         for field in _FIELDS:
             was, becomes = field.value(old), field.value(bot)
             if was != becomes:
-                shown = (_shown(was, account_names), _shown(becomes, account_names))
+                names = account_names if field.key == "account" else {}
+                shown = (_shown(was, names), _shown(becomes, names))
                 found.append(Difference(bot.name, field.key, *shown, may_trade_more=field.adds(was, becomes)))
         if tokens[door.name] != door.token:
             found.append(Difference(bot.name, "token", "***", "replaced", may_trade_more=False))
@@ -124,7 +126,7 @@ def differences(
     return (*found, *(Difference(name, "", "there", "gone", may_trade_more=False) for name in gone))
 
 
-def _shown(value: object, account_names: Mapping[AccountId, str]) -> str:
+def _shown(value: object, account_names: Mapping[AccountId, str] = MappingProxyType({})) -> str:
     match value:
         case None | () | frozenset() if not value:
             return NONE

@@ -14,7 +14,7 @@ import structlog
 from desk.bots import BotConfig, BotSetup
 from desk.core.errors import ConfigError, UnknownSymbol
 from desk.core.events import BotsReloaded
-from desk.core.records import Verdict
+from desk.core.ids import CauseId
 from desk.core.symbols import root_of_contract
 from desk.engine.state import State, contracts_in_play
 from desk.runtime.config import SessionConfig
@@ -62,19 +62,19 @@ class Reloader:
         self._check(configs)
         return Reread(doors, configs, changes, fresh.needs_restart)
 
-    async def apply(self, reread: Reread, by: str) -> Verdict:
+    async def apply(self, reread: Reread, by: str) -> CauseId:
         """Once more against what is open now: a person may have thought about it for minutes."""
         self._check(reread.configs)
         desk = self._desk
         lines = tuple(change.text for change in reread.changes)
         event = BotsReloaded(cause=desk.new_cause(), changes=lines, by=by, ts=desk.clock.now())
-        verdict = await desk.ask(event)
+        await desk.ask(event)
         desk.bots, desk.bot_configs = reread.doors, reread.configs
         desk.account_id = default_account(reread.configs)
         desk.max_position = reread.configs[reread.doors[0].name].max_position
         log.info("bots.reloaded", cause=event.cause, by=by, changes=lines)
         await self._watch_symbols()
-        return verdict
+        return event.cause
 
     def _assigned(self, bots: tuple[BotSetup, ...]) -> Mapping[str, BotConfig]:
         if not self._desk.listed:

@@ -69,7 +69,7 @@ def _first(accounts: Sequence[Account]) -> AccountId | None:
 def _account(
     bot: BotSetup, wanted: AccountId | str, accounts: Sequence[Account], problems: list[str]
 ) -> AccountId | None:
-    found = [account.account_id for account in accounts if wanted in {account.account_id, account.name}]
+    found = [account.account_id for account in accounts if str(wanted) in {str(account.account_id), account.name}]
     if len(found) == 1:
         return found[0]
     listed = ", ".join(f"{a.account_id} ({a.name})" for a in accounts) or "none"

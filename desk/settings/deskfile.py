@@ -60,11 +60,11 @@ def _text_of(path: Path) -> str:
 def _place_of(exc: Exception) -> str:
     """Where, without the text that stands there."""
     place = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(exc))
-    return (
-        f"{place[1]} cannot be read; a text needs quotes, a table is [bots.NAME]"
-        if place
-        else "it is nested too deeply"
-    )
+    if place is None:
+        return "it is nested too deeply"
+    if str(exc).startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate")):
+        return f"{place[1]}: this table or key stands there twice"
+    return f"{place[1]} cannot be read; a text needs quotes, a table is [bots.NAME]"
 
 
 def _table(path: Path, name: str, given: object, problems: list[str]) -> BotTable:

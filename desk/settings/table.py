@@ -22,6 +22,7 @@ __all__ = ["DIALECTS", "SETTINGS", "Setting", "Settings"]
 # What a bot may be pinned to: "desk" is our own form, the others are named as desk/alerts/detect.py names them.
 DIALECTS = (
     "desk", "TradersPost", "PickMyTrade", "CrossTrade", "3Commas", "OctoBot", "Discord-embed", "topstepbot", "minimal REST",
+    "robswc", "AutoView", "Alertatron",
 )  # fmt: skip
 
 

@@ -37,10 +37,11 @@ async def reload_bots(desk: Desk, args: Sequence[str], caller: Caller) -> Comman
         if answer is not None:
             return answer
     try:
-        verdict = await desk.reloader.apply(reread, caller.by)
+        cause = await desk.reloader.apply(reread, caller.by)
     except (ConfigError, StoreError, Unavailable) as wrong:
         return _unchanged(str(wrong))
-    return CommandResult(True, _data(reread), (Line(f"taken over: {verdict.text}", "green"), *page))
+    head = Line("Taken over.", "green")
+    return CommandResult(True, _data(reread) | {"command_id": cause}, (head, *page, Line(f"why {cause}", "dim")))
 
 
 def _unchanged(why: str) -> CommandResult:
