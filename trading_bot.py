@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         settings = load_settings(env_file=options.env_file)
+        if options.command == "explain":
+            from desk.surfaces.explain_offline import explain_file
+
+            return explain_file(settings, options.file, options.bot, _paper_contracts)
         has_console = not options.no_console and sys.stdin is not None and sys.stdin.isatty()
         return asyncio.run(_run(settings, has_console, lambda: load_settings(env_file=options.env_file)))
     except ConfigError as wrong:
@@ -54,7 +58,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-console", action="store_true", help="run as a daemon, without the interactive console")
     parser.add_argument("--env-file", type=Path, default=Path(".env"), help="file with settings (default: .env)")
     parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", title="instead of running", metavar="COMMAND")
+    explain = commands.add_parser("explain", help="what an alert would do; sends nothing, needs no login")
+    explain.add_argument("file", metavar="FILE", help="file with the text of the alert; - reads standard input")
+    explain.add_argument("--bot", help="whose alert it is (default: the first bot)")
     return parser
+
+
+def _paper_contracts() -> bytes:
+    """What the simulated gateway lists today, as its answer writes it."""
+    import json
+    from datetime import UTC, datetime
+
+    from desk.sim.catalogue import Catalogue
+    from desk.sim.sessions import listing_day
+    from desk.sim.wire import contract_json
+
+    return json.dumps([contract_json(row) for row in Catalogue().available(listing_day(datetime.now(UTC)))]).encode()
 
 
 async def _run(settings: Settings, has_console: bool, read_settings: Callable[[], Settings]) -> int:

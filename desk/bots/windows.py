@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from desk.bots.config import Window
 
@@ -21,8 +21,11 @@ def is_open(windows: Sequence[Window], at: datetime) -> bool:
 
 def why_closed(windows: Sequence[Window], at: datetime) -> str | None:
     """None while it is open; else when it opens next, in the window's zone."""
-    if is_open(windows, at):
-        return None
+    try:
+        if is_open(windows, at):
+            return None
+    except (ZoneInfoNotFoundError, ValueError):  # whoever writes settings checks it; unknown is no yes
+        return "a trading window of the bot names a time zone that is not known here"
     openings = [(opening, window) for window in windows if (opening := next_opening(window, at)) is not None]
     if not openings:
         return "outside the bot's windows, none of which ever opens"

@@ -13,11 +13,13 @@ import msgspec
 from desk.core.alert import Alert
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, GatewayOrderId
 from desk.core.intents import Intent
+from desk.core.switches import Switch
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
 
 __all__ = [
     "AccountReported",
     "AlertReceived",
+    "BotCommanded",
     "BotsReloaded",
     "Event",
     "FillReported",
@@ -82,6 +84,16 @@ class BotsReloaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     cause: CauseId
     changes: tuple[str, ...]
+    by: str  # console | api
+    ts: datetime
+
+
+class BotCommanded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person starts or stops a bot's entries. switch: pause, resume, arm or disarm."""
+
+    cause: CauseId
+    bot: str
+    switch: Switch
     by: str  # console | api
     ts: datetime
 
@@ -222,6 +234,7 @@ Event = (
     | FlattenRequested
     | IntentGiven
     | BotsReloaded
+    | BotCommanded
     | PriceMoved
     | OrderReported
     | PositionReported

@@ -12,11 +12,13 @@ from enum import StrEnum
 
 import msgspec
 
+from desk.core.alert import PositionSide
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
 from desk.core.intents import Intent
 from desk.core.orders import TrackedOrder
 from desk.core.plans import ExitReason, Plan
+from desk.core.switches import Switch
 from desk.core.words import Account, Fill, VenueOrder, VenuePosition
 
 __all__ = [
@@ -24,6 +26,9 @@ __all__ = [
     "AccountReconciled",
     "AlertDecided",
     "AlertJournalled",
+    "BotEntered",
+    "BotSwitched",
+    "BotWarned",
     "BotsChanged",
     "CommandDecided",
     "DaemonStarted",
@@ -41,6 +46,7 @@ __all__ = [
     "PositionNoted",
     "Record",
     "ResyncStarted",
+    "SignalGap",
     "Verdict",
     "VerdictKind",
     "WouldHaveSent",
@@ -250,6 +256,52 @@ class ResyncStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ts: datetime
 
 
+class BotSwitched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A bot's entries were stopped or started again. by: message | console | api | gap."""
+
+    cause: CauseId
+    bot: str
+    switch: Switch
+    by: str
+    why: str
+    ts: datetime
+
+
+class BotEntered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A message of the bot was accepted that opens, adds or turns round. symbol: its root. side: long or short."""
+
+    cause: CauseId
+    bot: str
+    symbol: str
+    side: PositionSide
+    ts: datetime
+
+
+class SignalGap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A message does not continue the one before it: one was lost, doubled or late (TradingView reference 7).
+
+    symbol: its root. known: where the sender was last. said: where this message says that it was. policy: what was done,
+    follow_target | reduce_only | halt_bot.
+    """
+
+    cause: CauseId
+    bot: str
+    symbol: str
+    known: str
+    said: str
+    policy: str
+    ts: datetime
+
+
+class BotWarned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person was warned about a bot's sender, once. about: heartbeat, triggers|<alert>, versions|<one>|<other>."""
+
+    cause: CauseId
+    bot: str
+    about: str
+    ts: datetime
+
+
 class IncidentRaised(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Asks a person to look."""
 
@@ -280,5 +332,9 @@ Record = (
     | AccountReconciled
     | HubRecorded
     | ResyncStarted
+    | BotSwitched
+    | BotEntered
+    | SignalGap
+    | BotWarned
     | IncidentRaised
 )

@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
-from desk.core.alert import Action, Alert
+from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, wants_exit
+from desk.core.alert import Action, Alert, PositionSide
 from desk.core.errors import UnknownSymbol
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId
-from desk.core.intents import Exit
+from desk.core.intents import Enter, Exit, Intent, Reverse
 from desk.core.plans import ExitReason
-from desk.core.records import AlertJournalled, Verdict, VerdictKind, WouldHaveSent
+from desk.core.records import AlertJournalled, BotEntered, Verdict, VerdictKind, WouldHaveSent
 from desk.core.symbols import parse_symbol, resolve
-from desk.core.words import Contract
-from desk.engine.draft import Context, Decision, Draft, entering_qty
+from desk.core.words import Contract, Side
+from desk.engine.bots import symbol_key
+from desk.engine.draft import Context, Draft, entering_qty
 from desk.engine.effects import StartTimer
+from desk.engine.gates import Asked, gated
 from desk.engine.intents import rule_intent
-from desk.engine.rulings import Asker, Ruling, denied
+from desk.engine.rulings import Asker, Ruling, denied, held
 from desk.engine.state import State
+from desk.engine.switches import SWITCHES, rule_switch
+from desk.engine.turns import AtTurn, settles, turn_at
 from desk.engine.waiting import has_waiting, waiting_qty
+from desk.engine.watchdog import watch_sender
 from desk.risk import Reason
 
-__all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule"]
+__all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule", "wait_for"]
 
+TURN_S = 0.05
 HELD_AGAIN_S = 1.0  # what is held for something that is no event, the contract list, is tried again
 
 
-def decide_alert(draft: Draft, event: AlertReceived) -> Decision:
+def decide_alert(draft: Draft, event: AlertReceived) -> Verdict:
     """One new message. Journals it together with its verdict, and starts what it asks for."""
     ruling = _repeat(draft.state, event, draft.now) or rule(draft.state, event, draft.ctx)
     draft.record(AlertJournalled(cause=event.cause, alert=event, verdict=ruling.verdict, ts=draft.now))
     carry_out(draft, event, ruling)
     if ruling.verdict.kind is VerdictKind.HELD:
-        draft.effects.append(StartTimer(f"held:{event.cause}", HELD_AGAIN_S))
-    return draft.finish(ruling.verdict)
+        wait_for(draft, event, ruling.verdict)
+    watch_sender(draft, event)
+    return ruling.verdict
+
+
+def wait_for(draft: Draft, event: AlertReceived, verdict: Verdict, tried: int = 0) -> None:
+    """When a held message is looked at again. tried: how often it was, for what may last."""
+    match verdict.reason:
+        case Reason.OUT_OF_ORDER:
+            bot = draft.ctx.bots.get(event.bot)
+            window_s = (0 if bot is None else bot.reorder_ms) / 1000
+            left_s = window_s - (draft.now - event.ts).total_seconds()
+            draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", max(left_s, TURN_S)))
+        case Reason.SETTLING:
+            draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", min(TURN_S * 2**tried, HELD_AGAIN_S)))
+        case _:
+            draft.effects.append(StartTimer(f"held:{event.cause}", HELD_AGAIN_S))
 
 
 def _repeat(state: State, event: AlertReceived, now: datetime) -> Ruling | None:
@@ -61,6 +83,8 @@ def rule(state: State, event: AlertReceived, ctx: Context) -> Ruling:
     if bot is None or alert.bot not in {None, bot.name}:
         wanted = event.bot if bot is None else alert.bot
         return denied(Reason.UNKNOWN_BOT, f"no bot named {wanted} listens here", alert.warnings)
+    if alert.action in SWITCHES:
+        return rule_switch(state, event, alert, bot, ctx)
     needs_account = alert.action not in {Action.NOTE, Action.HEARTBEAT}
     if needs_account and (bot.account_id is None or not ctx.contracts):
         return _held("the desk is starting: decided as soon as the gateway's accounts and contracts are known")
@@ -68,14 +92,40 @@ def rule(state: State, event: AlertReceived, ctx: Context) -> Ruling:
     situation = _situation(state, alert, bot, ctx) if needs_place else None
     if isinstance(situation, Refusal):
         return denied(situation.reason, situation.text, alert.warnings)
-    return _rule_intent(state, event, alert, bot, situation, ctx)
+    return replace(_rule_there(state, event, alert, bot, situation, ctx), situation=situation)
+
+
+def _rule_there(
+    state: State, event: AlertReceived, alert: Alert, bot: BotConfig, situation: Situation | None, ctx: Context
+) -> Ruling:
+    if situation is None or bot.account_id is None or not state.is_reconciled(bot.account_id):
+        return _rule_intent(state, event, alert, bot, situation, ctx)
+    turn = turn_at(state, event, bot, situation, ctx.now)
+    if turn.ruling is not None:
+        return turn.ruling
+    ruling = _rule_intent(state, event, turn.alert, turn.bot, situation, ctx, turn)
+    return turn.finish(ruling, event, ctx.now)
 
 
 def _rule_intent(
-    state: State, event: AlertReceived, alert: Alert, bot: BotConfig, situation: Situation | None, ctx: Context
+    state: State,
+    event: AlertReceived,
+    alert: Alert,
+    bot: BotConfig,
+    situation: Situation | None,
+    ctx: Context,
+    turn: AtTurn | None = None,
 ) -> Ruling:
+    """turn: where the account agrees with the gateway; else only what is right whatever is held runs at once."""
     is_known = bot.account_id is not None and state.is_reconciled(bot.account_id)
-    match interpret(alert, bot, situation, event.ts):
+    meaning = interpret(alert, bot, situation, event.ts)
+    if turn is not None and situation is not None:
+        waits = settles(state, alert, bot, meaning, situation)
+        if waits is not None:
+            return held(Reason.SETTLING, waits, alert.warnings)
+        if isinstance(meaning, Wanted):
+            meaning = gated(meaning, Asked(state, alert, bot, situation, ctx, turn.only_reduces))
+    match meaning:
         case Refusal(reason, text, by_position):
             if by_position and not is_known:
                 return _held("decided as soon as the account is reconciled with the gateway")
@@ -91,7 +141,18 @@ def _rule_intent(
                 return _held("decided as soon as the account is reconciled with the gateway; entries only while young")
             contract = situation.contract if situation is not None else None
             asker = _asker(event, bot, (*alert.warnings, *warnings))
-            return rule_intent(state, intent, contract, asker, ctx)
+            ruling = replace(rule_intent(state, intent, contract, asker, ctx), intent=intent)
+            return _noted(ruling, intent, event, alert, ctx)
+
+
+def _noted(ruling: Ruling, intent: Intent, event: AlertReceived, alert: Alert, ctx: Context) -> Ruling:
+    """An accepted entry is remembered for what is asked about the next one."""
+    if not isinstance(intent, Enter | Reverse) or ruling.verdict.kind is not VerdictKind.ACCEPTED:
+        return ruling
+    side = (intent if isinstance(intent, Enter) else intent.enter).side
+    position = PositionSide.LONG if side is Side.BUY else PositionSide.SHORT
+    fact = BotEntered(cause=event.cause, bot=event.bot, symbol=symbol_key(alert), side=position, ts=ctx.now)
+    return replace(ruling, facts=(*ruling.facts, fact))
 
 
 def _runs_at_once(state: State, event: AlertReceived, alert: Alert) -> bool:
@@ -110,13 +171,6 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
     try:
         symbol = parse_symbol(alert.symbol)
         contract = resolve(symbol, list(ctx.contracts.values()))
-        if may_open(alert) and alert.contract is not None and alert.policy.contract == "require_match":
-            named = resolve(parse_symbol(alert.contract), list(ctx.contracts.values()))
-            if named.contract_id != contract.contract_id:
-                text = (
-                    f"the chart is on {named.name}, the gateway trades {contract.name}, and the alert requires a match"
-                )
-                return Refusal(Reason.CONTRACT_MISMATCH, text)
     except UnknownSymbol as problem:
         return Refusal(Reason.UNKNOWN_SYMBOL, str(problem))
     contract = _held_contract(state, bot.account_id, contract, ctx)
@@ -157,6 +211,8 @@ def _asker(event: AlertReceived, bot: BotConfig, warnings: tuple[str, ...]) -> A
 
 
 def carry_out(draft: Draft, event: AlertReceived, ruling: Ruling) -> None:
+    for fact in ruling.facts:
+        draft.record(fact)
     if ruling.incident is not None:
         draft.tell(event.cause, *ruling.incident)
     if ruling.would is not None:
@@ -168,4 +224,4 @@ def carry_out(draft: Draft, event: AlertReceived, ruling: Ruling) -> None:
 
 
 def _held(text: str) -> Ruling:
-    return Ruling(Verdict(kind=VerdictKind.HELD, reason=Reason.NOT_RECONCILED, text=text))
+    return held(Reason.NOT_RECONCILED, text)

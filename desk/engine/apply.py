@@ -17,7 +17,10 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    BotEntered,
     BotsChanged,
+    BotSwitched,
+    BotWarned,
     CommandDecided,
     DaemonStarted,
     DaemonStopping,
@@ -34,11 +37,15 @@ from desk.core.records import (
     PositionNoted,
     Record,
     ResyncStarted,
+    SignalGap,
     VerdictKind,
     WouldHaveSent,
 )
 from desk.core.words import OrderType, VenuePosition
+from desk.engine import bots
+from desk.engine.bots import BotState
 from desk.engine.state import AccountState, Held, LastExit, Place, Position, SeenAlert, State
+from desk.risk import Reason
 
 __all__ = ["apply", "entry_behind", "fold", "is_resting"]
 
@@ -66,7 +73,7 @@ def apply(state: State, record: Record) -> State:
         case AlertJournalled():
             return _alert(state, record)
         case AlertDecided():
-            return _replace(state, held=_without(state.held, record.cause))
+            return _decided(state, record)
         case OrderChanged():
             return _brackets(_order(state, record.order), record)
         case ForeignOrderChanged():
@@ -109,10 +116,18 @@ def apply(state: State, record: Record) -> State:
         case ResyncStarted():
             return _unreconciled(_replace(state, contact_changed_at=record.ts), has_lost_track=True)
         case DaemonStarted():
-            state = _replace(state, mode=record.mode, user_hub_is_up=False, is_stopping=False)
+            state = _replace(state, mode=record.mode, user_hub_is_up=False, is_stopping=False, started_at=record.ts)
             return _tidied(_unreconciled(state, has_lost_track=True), record.ts)
         case DaemonStopping():
             return _replace(state, is_stopping=True)
+        case BotSwitched():
+            return _with_bot(state, record.bot, bots.switched(state.bot(record.bot), record))
+        case BotEntered():
+            return _with_bot(state, record.bot, bots.entered(state.bot(record.bot), record))
+        case SignalGap():
+            return _with_bot(state, record.bot, bots.found_gap(state.bot(record.bot), record))
+        case BotWarned():
+            return _with_bot(state, record.bot, bots.warned(state.bot(record.bot), record))
         case CommandDecided() | BotsChanged() | WouldHaveSent() | IncidentRaised():
             return state
         case _ as never:
@@ -121,6 +136,8 @@ def apply(state: State, record: Record) -> State:
 
 def _alert(state: State, record: AlertJournalled) -> State:
     event, verdict = record.alert, record.verdict
+    if verdict.reason != Reason.UNKNOWN_BOT:
+        state = _with_bot(state, event.bot, bots.heard(state.bot(event.bot), event, verdict))
     if verdict.kind is VerdictKind.HELD:
         number = 1 + max((held.number for held in state.held.values()), default=0)
         state = _replace(state, held=state.held.set(event.cause, Held(event=event, number=number)))
@@ -131,6 +148,19 @@ def _alert(state: State, record: AlertJournalled) -> State:
     seen = SeenAlert(alert_id=event.cause, body_sha256=event.body_sha256, until=record.ts + lifetime, ts=record.ts)
     state = _replace(state, seen=state.seen.set(f"{event.bot}|{event.dedupe_key}", seen))
     return _tidied(state, record.ts)
+
+
+def _decided(state: State, record: AlertDecided) -> State:
+    held = state.held.get(record.cause)
+    if held is None:
+        return state
+    name = held.event.bot
+    state = _with_bot(state, name, bots.settled(state.bot(name), held.event))
+    return _replace(state, held=state.held.delete(record.cause))
+
+
+def _with_bot(state: State, name: str, bot: BotState) -> State:
+    return state if bot is state.bots.get(name) else _replace(state, bots=state.bots.set(name, bot))
 
 
 def _order(state: State, order: TrackedOrder) -> State:
@@ -319,7 +349,8 @@ def _tidy(state: State, now: datetime) -> State:
     for fill_id, ts in state.fills_seen.items():
         if ts < now - FILLS_ARE_REMEMBERED:
             fills = fills.delete(fill_id)
-    return _replace(state, orders=orders, tags_at=tags_at, by_gateway_id=ids, seen=seen, fills_seen=fills)
+    told = Map((name, bots.tidied(bot, now)) for name, bot in state.bots.items())
+    return _replace(state, orders=orders, tags_at=tags_at, by_gateway_id=ids, seen=seen, fills_seen=fills, bots=told)
 
 
 def _behind(state: State, position: Position) -> list[ClientOrderId]:

@@ -9,6 +9,7 @@ import msgspec
 from desk.core.events import (
     AccountReported,
     AlertReceived,
+    BotCommanded,
     BotsReloaded,
     Event,
     FillReported,
@@ -29,6 +30,7 @@ from desk.core.events import (
     TimerFired,
 )
 from desk.core.ids import AccountId, CauseId, ContractId
+from desk.core.intents import Exit
 from desk.core.plans import (
     AmendPlan,
     CarePlan,
@@ -60,11 +62,13 @@ from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
 from desk.engine.entries import on_cancel_settled, on_enter_timer, on_submit_settled, withdraw_entries
 from desk.engine.exits import decide_flatten
-from desk.engine.held import on_held_timer
+from desk.engine.held import follow_up, on_held_timer, on_turn_timer, take_back
 from desk.engine.intents import decide_intent
 from desk.engine.reads import on_snapshot, on_watch_timer
 from desk.engine.reports import FOUND, on_account, on_fill, on_order, on_position
 from desk.engine.state import State, contracts_in_play
+from desk.engine.switches import decide_bot_command
+from desk.engine.watchdog import WATCHDOG, on_gap_timer, on_watchdog, start_watchdog
 from desk.orders import enter, flatten, protect
 from desk.orders import exit as exit_plan
 
@@ -80,10 +84,16 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
     draft = Draft(state, ctx)
     match event:
         case AlertReceived():
-            return decide_alert(draft, event)
+            verdict = decide_alert(draft, event)
+            follow_up(draft, event, verdict)
+            return draft.finish(verdict)
+        case BotCommanded():
+            return draft.finish(decide_bot_command(draft, event))
         case FlattenRequested():
             return decide_flatten(draft, event)
         case IntentGiven():
+            if isinstance(event.intent, Exit):
+                take_back(draft, event.account_id, None if event.intent.everything else event.contract_id)
             return decide_intent(draft, event)
         case BotsReloaded():
             draft.record(BotsChanged(cause=event.cause, changes=event.changes, by=event.by, ts=ctx.now))
@@ -125,6 +135,7 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
             draft.record(
                 DaemonStarted(cause=event.cause, mode=event.mode, version=event.version, pid=event.pid, ts=ctx.now)
             )
+            start_watchdog(draft)
         case Stopping():
             draft.record(DaemonStopping(cause=DESK, reason=event.reason, ts=ctx.now))
             withdraw_entries(draft)
@@ -200,6 +211,12 @@ def _timer(draft: Draft, key: str) -> None:
         draft.read_fully(AccountId(int(key.partition(":")[2])))
     elif key.startswith("held:"):
         on_held_timer(draft, key)
+    elif key.startswith("turn:"):
+        on_turn_timer(draft, key)
+    elif key.startswith("gap:"):
+        on_gap_timer(draft, key)
+    elif key == WATCHDOG:
+        on_watchdog(draft)
     plan = draft.state.plans.get(key)
     match plan:
         case ExitPlan():

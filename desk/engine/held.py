@@ -1,24 +1,74 @@
-"""Alerts that wait for their account to be known and reconciled: in the order in which they came, exits run, entries if fresh."""
+"""Alerts that wait: for their account to be known and reconciled, for the message in between, for what runs at their place.
+
+In the order in which they came, the targets of one sender as they were sent; exits run, entries if fresh.
+"""
 
 from __future__ import annotations
 
-from desk.bots import may_open, wants_exit
+from collections.abc import Iterable, Sequence
+
+from desk.bots import goal_of, may_open, wants_exit
+from desk.core.alert import Alert
 from desk.core.events import AlertReceived
-from desk.core.ids import AccountId, CauseId
+from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.records import AlertDecided, Verdict, VerdictKind
-from desk.engine.alerts import HELD_AGAIN_S, carry_out, rule
+from desk.core.symbols import ROOTS
+from desk.engine.alerts import HELD_AGAIN_S, carry_out, rule, wait_for
+from desk.engine.bots import symbol_key
 from desk.engine.draft import Draft
 from desk.engine.effects import StartTimer
+from desk.engine.sequence import in_order
 from desk.engine.state import State
+from desk.engine.watchdog import watch_sender
 from desk.risk import Reason
 
-__all__ = ["on_held_timer", "release_held"]
+__all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
 
 def release_held(draft: Draft, account_id: AccountId) -> None:
     """Decides the alerts that waited for this account. What still cannot be decided is tried again."""
-    _decide(draft, account_id)
+    _decide(draft, [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)])
     _go_on(draft)
+
+
+def follow_up(draft: Draft, event: AlertReceived, verdict: Verdict) -> None:
+    """After a new message was decided: those of its sender that waited for it, or that it takes back."""
+    if event.alert is None or verdict.of is not None or verdict.kind is VerdictKind.HELD or not draft.state.held:
+        return
+    mine = [held for held in _in_order(draft.state) if _is_beside(held, event)]
+    if wants_exit(event.alert) and goal_of(event.alert) is None:
+        _take_back(draft, [held for held in mine if _takes_back(event, held)])
+    elif goal_of(event.alert) is not None:
+        _decide(draft, mine)
+
+
+def on_turn_timer(draft: Draft, key: str) -> None:
+    """A message that waited for its turn; what still waits is looked at rarer and rarer."""
+    cause, _, tried = key.removeprefix("turn:").partition(":")
+    held = draft.state.held.get(CauseId(cause))
+    if held is None:
+        return
+    left = _decide(draft, [event for event in _in_order(draft.state) if _is_beside(event, held.event)])
+    if held.event.cause in left:
+        wait_for(draft, held.event, left[held.event.cause], int(tried))
+
+
+def take_back(draft: Draft, account_id: AccountId, contract_id: ContractId | None) -> None:
+    """A person wants out there: entries that wait do not come after it. contract_id None: anywhere on the account."""
+    contract = None if contract_id is None else draft.ctx.contracts.get(contract_id)
+
+    def is_there(alert: Alert) -> bool:
+        product = ROOTS.get(symbol_key(alert))
+        return contract is None or product is None or product.symbol_id == contract.symbol_id
+
+    waiting = [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)]
+    _take_back(draft, [e for e in waiting if e.alert is not None and may_open(e.alert) and is_there(e.alert)])
+
+
+def _take_back(draft: Draft, events: Iterable[AlertReceived]) -> None:
+    for event in events:
+        verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text="an exit came while it waited")
+        draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
 
 
 def _go_on(draft: Draft) -> None:
@@ -27,15 +77,17 @@ def _go_on(draft: Draft) -> None:
         draft.effects.append(StartTimer(f"held:{newest}", HELD_AGAIN_S))
 
 
-def _decide(draft: Draft, account_id: AccountId) -> None:
-    waiting = [held for held in _in_order(draft.state) if _is_of(draft, held, account_id)]
+def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Verdict]:
+    """In their order. Returns those that still wait, and for what."""
+    left: dict[CauseId, Verdict] = {}
     for place, event in enumerate(waiting):
         if event.cause not in draft.state.held:
             continue  # superseded by a flattening that one of them asked for
         ruling = rule(draft.state, event, draft.ctx)
-        if ruling.verdict.kind is VerdictKind.HELD:
-            continue
         verdict = ruling.verdict
+        if verdict.kind is VerdictKind.HELD:
+            left[event.cause] = verdict
+            continue
         is_outdated = ruling.opens and any(_takes_back(later, event) for later in waiting[place + 1 :])
         if is_outdated:
             text = "an exit came after it while both waited"
@@ -43,6 +95,8 @@ def _decide(draft: Draft, account_id: AccountId) -> None:
         draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
         if not is_outdated:
             carry_out(draft, event, ruling)
+            watch_sender(draft, event)
+    return left
 
 
 def on_held_timer(draft: Draft, key: str) -> None:
@@ -51,17 +105,37 @@ def on_held_timer(draft: Draft, key: str) -> None:
         return
     for account_id in sorted(draft.state.accounts):
         if draft.state.is_reconciled(account_id):
-            _decide(draft, account_id)
+            _decide(draft, [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)])
     _go_on(draft)
 
 
 def _in_order(state: State) -> list[AlertReceived]:
-    return [held.event for held in sorted(state.held.values(), key=lambda held: held.number)]
+    """As they came; the targets of one sender about one symbol among each other as they were sent."""
+    events = [held.event for held in sorted(state.held.values(), key=lambda held: held.number)]
+    groups: dict[tuple[str, str], list[AlertReceived]] = {}
+    for event in events:
+        if event.alert is not None and goal_of(event.alert) is not None:
+            groups.setdefault((event.bot, symbol_key(event.alert)), []).append(event)
+    sent = {
+        key: iter(in_order(state.bot(key[0]).signals.get(key[1]), group)) for key, group in groups.items() if group[1:]
+    }
+    found = []
+    for event in events:
+        key = (event.bot, symbol_key(event.alert)) if event.alert is not None else (event.bot, "")
+        is_target = event.alert is not None and goal_of(event.alert) is not None
+        found.append(next(sent[key]) if is_target and key in sent else event)
+    return found
 
 
 def _newest(state: State) -> CauseId | None:
-    waiting = _in_order(state)
-    return waiting[-1].cause if waiting else None
+    return max(state.held.values(), key=lambda held: held.number).event.cause if state.held else None
+
+
+def _is_beside(held: AlertReceived, event: AlertReceived) -> bool:
+    """Of the same sender about the same symbol; an exit of everything is about all of them."""
+    if held.bot != event.bot or held.alert is None or event.alert is None:
+        return False
+    return event.alert.symbol is None or symbol_key(held.alert) == symbol_key(event.alert)
 
 
 def _is_of(draft: Draft, event: AlertReceived, account_id: AccountId) -> bool:

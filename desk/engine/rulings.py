@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from desk.bots import Situation
 from desk.core.ids import AccountId, CauseId, ClientOrderId
+from desk.core.intents import Intent
 from desk.core.plans import ExitReason
-from desk.core.records import Verdict, VerdictKind
+from desk.core.records import Record, Verdict, VerdictKind
 from desk.core.words import Contract
 from desk.engine.draft import Context, Draft
 from desk.engine.state import Place
 from desk.risk import Reason
 
-__all__ = ["Asker", "Ruling", "accepted", "denied", "place_of", "would"]
+__all__ = ["Asker", "Ruling", "accepted", "denied", "held", "place_of", "would"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,19 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What is to be done. ``begin`` is called once, after the verdict was written down."""
+    """What is to be done. ``begin`` is called once, after the verdict was written down.
+
+    intent, situation: what it was made of, for whoever explains it; None where it did not get as far.
+    """
 
     verdict: Verdict
     begin: Callable[[Draft], None] | None = None
     opens: bool = False  # it may open a position: an exit that came later makes it outdated
     would: str | None = None  # shadow or dry run: what would have been sent
     incident: tuple[str, str] | None = None
+    facts: tuple[Record, ...] = ()  # written down with the verdict
+    intent: Intent | None = None
+    situation: Situation | None = None
 
 
 def accepted(
@@ -50,6 +58,11 @@ def accepted(
 
 def denied(reason: Reason, text: str, warnings: tuple[str, ...] = ()) -> Ruling:
     return Ruling(Verdict(kind=VerdictKind.DENIED, reason=reason, text=text, warnings=warnings))
+
+
+def held(reason: Reason, text: str, warnings: tuple[str, ...] = ()) -> Ruling:
+    """Not decided yet."""
+    return Ruling(Verdict(kind=VerdictKind.HELD, reason=reason, text=text, warnings=warnings))
 
 
 def would(text: str, ctx: Context) -> Ruling:

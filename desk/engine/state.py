@@ -19,6 +19,7 @@ from desk.core.orders import Role, TrackedOrder
 from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan, ReducePlan
 from desk.core.records import FillRecorded
 from desk.core.words import Account, VenueOrder
+from desk.engine.bots import NEW_BOT, BotState
 
 __all__ = ["AccountState", "Held", "LastExit", "Place", "Position", "SeenAlert", "State", "contracts_in_play"]
 
@@ -94,17 +95,22 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     plans: Map[str, Plan] = Map()
     seen: Map[str, SeenAlert] = Map()  # by "<bot>|<dedupe key>"
     held: Map[CauseId, Held] = Map()
+    bots: Map[str, BotState] = Map()  # by name, since the first message or command of each
     fills_seen: Map[FillId, datetime] = Map()
     last_fills: Map[Place, FillRecorded] = Map()  # newest fill of each place
     user_hub_is_up: bool = False
     contact_changed_at: datetime | None = None  # a read asked before this reconciles nothing
     is_stopping: bool = False
     last_event_at: datetime | None = None  # newest thing the gateway told us, for the overlap of the next full read
+    started_at: datetime | None = None  # when this process took over
     tidied_at: datetime | None = None  # when what nothing refers to any more was last forgotten
 
     def is_reconciled(self, account_id: AccountId) -> bool:
         account = self.accounts.get(account_id)
         return account is not None and account.is_reconciled
+
+    def bot(self, name: str) -> BotState:
+        return self.bots.get(name, NEW_BOT)
 
     def position_qty(self, place: Place) -> int:
         position = self.positions.get(place)

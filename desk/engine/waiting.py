@@ -5,7 +5,7 @@ from __future__ import annotations
 from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.plans import EitherPlan, GroupPlan, Plan, ReversePlan, TouchPlan
 from desk.core.records import PlanEnded
-from desk.engine.draft import Draft
+from desk.engine.draft import Draft, entering_qty
 from desk.engine.effects import StartTimer
 from desk.engine.state import Place, State
 from desk.orders import either, group, touch
@@ -18,7 +18,7 @@ SOON_S = 0.05  # groups and pairs look again at what is left of them
 def waiting_qty(state: State, place: Place) -> int:
     """Signed contracts that plans of the place will still send: a repeated target must not ask for them again.
 
-    A reversal that waits for its exit takes away what is held and brings its entry.
+    A reversal that waits for its exit takes away what is held and what is on its way there, and brings its entry.
     """
     qty = 0
     for plan in state.plans.values():
@@ -29,7 +29,8 @@ def waiting_qty(state: State, place: Place) -> int:
                 left = plan.tickets[len(plan.members) :]
                 qty += sum(ticket.order.side.sign * ticket.order.qty for ticket in left)
             case ReversePlan() if (plan.account_id, plan.contract_id) == place:
-                qty += plan.enter.side.sign * plan.enter.qty - state.position_qty(place)
+                leaves = state.position_qty(place) + entering_qty(state, place)
+                qty += plan.enter.side.sign * plan.enter.qty - leaves
     return qty
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 from desk.alerts.terms import NO_TERMS, DialectTerms
 from desk.bots import BotConfig
 from desk.core.clock import Clock
-from desk.core.errors import UnknownSymbol
+from desk.core.errors import Unavailable, UnknownSymbol
 from desk.core.events import AlertReceived, BotsReloaded, FlattenRequested, IntentGiven
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.records import Verdict
 from desk.core.secret import Secret
 from desk.core.symbols import parse_symbol, resolve
 from desk.core.words import Account, Contract, Quote
+from desk.engine import Context
 from desk.engine.state import State
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
@@ -90,6 +91,10 @@ class Reloads(Protocol):
         ...
 
 
+def _no_context() -> Context:
+    raise Unavailable("the desk does not decide anything yet; try again in a moment")
+
+
 @dataclass(slots=True)
 class Desk:
     """The running desk as its surfaces see it."""
@@ -114,6 +119,7 @@ class Desk:
     troubles: dict[str, str] = field(default_factory=dict)  # part -> what is wrong and what it means, shown in /health
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     clock_offset: Callable[[], float | None] = lambda: None  # the gateway's clock minus ours, seconds; None: not known
+    context: Callable[[], Context] = _no_context  # what a decision would look at besides the state at this moment
     _state: State = field(default_factory=State)
     _waiters: set[asyncio.Event] = field(default_factory=set)
 

@@ -17,6 +17,7 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    BotSwitched,
     ExitExplained,
     FillRecorded,
     HubRecorded,
@@ -28,6 +29,7 @@ from desk.core.records import (
     PositionNoted,
     Record,
     ResyncStarted,
+    SignalGap,
     WouldHaveSent,
 )
 
@@ -40,6 +42,8 @@ INFO, DEBUG = logging.INFO, logging.DEBUG
 EVENTS: dict[type, tuple[str, int]] = {
     AlertJournalled: ("alert.decided", DEBUG),  # the door's alert.answered says it with its latency
     AlertDecided: ("alert.released", INFO),
+    BotSwitched: ("bot.switched", INFO),
+    SignalGap: ("signal.gap", INFO),
     WouldHaveSent: ("order.would_send", INFO),
     FillRecorded: ("fill.recorded", INFO),
     PositionChanged: ("position.changed", INFO),
@@ -109,6 +113,11 @@ def _keys(record: Record) -> dict[str, Any]:
             keys |= {"hub": "user", "is_up": is_up, "reason": reason}
         case ResyncStarted(reason=reason):
             keys["reason"] = reason
+        case BotSwitched():
+            keys |= {"bot": record.bot, "switch": record.switch.value, "by": record.by, "why": record.why}
+        case SignalGap():
+            keys |= {"bot": record.bot, "symbol": record.symbol, "known": record.known, "said": record.said}
+            keys["policy"] = record.policy
         case WouldHaveSent(text=text):
             keys["text"] = text
         case _:

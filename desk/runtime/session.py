@@ -68,6 +68,7 @@ class Session:
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
         self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)
+        self.desk.context = lambda: self._context(self._loop.is_journal_ok)
         self._background: set[asyncio.Task[None]] = set()
         self._failed: tuple[asyncio.Task[None], ...] = ()
 

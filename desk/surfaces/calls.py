@@ -65,6 +65,9 @@ class Caller:
     sitting: Sitting | None = None  # None: every request stands alone
     confirm: Callable[[str], Awaitable[bool]] | None = None
     say: Callable[[str], None] = _say_nothing  # progress of something that takes a while
+    paste: Callable[[str], Awaitable[str]] | None = (
+        None  # lines after what was typed, until an empty one; None: no keyboard
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ Handler = Callable[[Desk, Sequence[str], Caller], Awaitable[CommandResult]]
 class Command:
     """One row of the table. ``words``: what each argument is, for completion (symbol, side, order, account, ...).
 
-    ``more``: forms and examples, for ``help NAME``. ``options``: names of ``name=value`` words, in any place.
+    ``more``: forms and examples, for ``help NAME``. ``options``: names of ``name=value`` words, in any place. ``takes_text``:
+    what follows the name is one argument, with its blanks and lines as they are.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Command:
     most: int = 0  # arguments
     options: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
+    takes_text: bool = False
 
     @property
     def usage(self) -> str:

@@ -15,14 +15,27 @@ import structlog
 
 from desk.core.errors import DeskError
 from desk.runtime.desk import Desk
-from desk.surfaces import flatten, house, market, monitor, order_commands, story, trades, trading
+from desk.surfaces import (
+    alert_table,
+    bots_view,
+    flatten,
+    house,
+    market,
+    monitor,
+    order_commands,
+    story,
+    trades,
+    trading,
+)
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
 from desk.surfaces.entry_terms import ENTRY_OPTIONS
+from desk.surfaces.explain_command import explain
 from desk.surfaces.manual import MANUAL, USAGE
 from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
 from desk.surfaces.reload import reload_bots
 from desk.surfaces.sheet import Line, Page, Sheet
+from desk.surfaces.template_command import template
 from desk.surfaces.ticket import BREAKEVEN_FLAG
 
 __all__ = ["COMMANDS", "Caller", "Command", "CommandResult", "run_command", "suggestion"]
@@ -125,10 +138,22 @@ _ROWS = (
         "flatten", "[SYMBOL|ACCOUNT|all] [yes]", "close all or a part of it, and prove that it is flat",
         flatten.flatten, ("scope",), does_change_exposure=True, most=4, options=("account",), more=MANUAL["flatten"],
     ),
-    Command("alerts", "[n]", "the newest alerts and what became of them", story.alerts, most=1),
+    Command(
+        "alerts", "[n] [bot=NAME] [verdict=WORD]", "the newest alerts, what became of them, how late", alert_table.alerts,
+        most=3, options=("bot", "verdict"),
+    ),
     Command("why", "ID", "the whole story of an alert, a command, an order or a plan", story.why, ("alert",), most=1),
     Command("status", "", "mode, start, connections, what is wrong and what that means", house.status),
     Command("bot", "", "the webhook's URL, a message template and a curl line to try it", house.bot),
+    Command(
+        "explain", "[BOT] [TEXT|FILE]", "what an alert would do, and every rule's answer; sends nothing", explain,
+        ("bot",), most=1, more=MANUAL["explain"], takes_text=True,
+    ),
+    Command(
+        "template", "[BOT] [strategy|indicator|exit|heartbeat]", "a message and the URL to paste into TradingView", template,
+        ("bot", "template"), most=2, more=MANUAL["template"],
+    ),
+    Command("bots", "", "each bot: what it may do, and how its alerts came in lately", bots_view.bots),
     Command(
         "reload", "[yes]", "reads the bots of .env and desk.toml again, shows what changes, takes it over", reload_bots,
         does_change_exposure=True, most=1, more=MANUAL["reload"],
@@ -154,6 +179,8 @@ async def run_command(desk: Desk, line: str, caller: Caller) -> CommandResult:
     began = time.perf_counter()
     try:
         command = _find(words[0])
+        if command.takes_text:
+            words = line.split(maxsplit=1)
         if len(words) - 1 > command.most:
             raise BadCall(f"{command.name}: too many arguments. Write {command.usage}")
         result = await command.handler(desk, words[1:], caller)

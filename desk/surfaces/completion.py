@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from desk.alerts import TEMPLATE_KINDS
 from desk.core.errors import UnknownSymbol
+from desk.core.records import VerdictKind
 from desk.core.symbols import root_of_contract
 from desk.runtime.desk import Desk
 from desk.surfaces import view
@@ -34,7 +36,8 @@ def _arguments(desk: Desk, command: Command, before: Sequence[str], last: str) -
     """What fits by its place, and options where the word could be one. Options do not count as places."""
     name, sign, _ = last.partition("=")
     if sign:
-        return [f"{name}={text}" for text in _accounts(desk)] if name.lower() == "account" else []
+        values = _VALUES.get(name.lower())
+        return [f"{name}={text}" for text in values(desk)] if values is not None else []
     taken = {word.partition("=")[0].lower() for word in before if "=" in word}
     position = sum(1 for word in before if "=" not in word)
     kind = command.words[position] if position < len(command.words) else ""
@@ -74,6 +77,15 @@ def _held(desk: Desk) -> list[str]:
     return sorted({position.symbol for position in view.view_positions(desk)})
 
 
+def _bots(desk: Desk) -> list[str]:
+    return [door.name for door in desk.bots]
+
+
+_VALUES: Mapping[str, Callable[[Desk], list[str]]] = {
+    "account": _accounts,
+    "bot": _bots,
+    "verdict": lambda _: list(VerdictKind),
+}
 _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "symbol": _symbols,
     "position": _held,
@@ -83,6 +95,8 @@ _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "scope": lambda desk: [*_symbols(desk), *_accounts(desk), "all"],
     "timeframe": lambda _: list(TIMEFRAMES),
     "alert": _alert_ids,
+    "bot": _bots,
+    "template": lambda _: list(TEMPLATE_KINDS),
     "span": lambda _: [*SPAN_WORDS, "csv"],
     "command": lambda _: list(COMMANDS),
 }

@@ -61,7 +61,12 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
 
     sitting = Sitting()
     caller = Caller(
-        by="console", urls=urls, sitting=sitting, confirm=lambda question: _confirm(desk, question), say=print
+        by="console",
+        urls=urls,
+        sitting=sitting,
+        confirm=lambda question: _confirm(desk, question),
+        say=print,
+        paste=lambda text: _paste(desk, text),
     )
     session = _session(desk, data_dir)
     with patch_stdout(raw=True):
@@ -89,6 +94,11 @@ def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:
 
     from desk.surfaces.completion import complete
 
+    class Kept(FileHistory):
+        def store_string(self, string: str) -> None:
+            if not string.lstrip().lower().startswith("explain "):  # what follows may carry a bot's secret
+                super().store_string(string)
+
     class Words(Completer):
         def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
             typed = document.text_before_cursor
@@ -96,7 +106,7 @@ def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:
             return [Completion(word, start_position=-len(last)) for word in complete(desk, typed)]
 
     return PromptSession(
-        history=FileHistory(str(data_dir / HISTORY_FILE)),
+        history=Kept(str(data_dir / HISTORY_FILE)),
         completer=Words(),
         complete_while_typing=False,
         bottom_toolbar=lambda: toolbar_text(desk),
@@ -145,6 +155,28 @@ async def _confirm(desk: Desk, question: str) -> bool:
     except (_Interrupted, EOFError):
         return False
     return answer.strip().lower() in {"y", "yes"}
+
+
+async def _paste(desk: Desk, begun: str) -> str:
+    """``begun`` and the lines that follow, until an empty one or Ctrl-D; Ctrl-C: nothing. They are in no history, for a
+    message may carry a secret."""
+    from prompt_toolkit import PromptSession
+
+    session: PromptSession[str] = PromptSession()
+    if not begun:
+        print("Paste the message, then an empty line (Ctrl-C: leave).")
+    lines = [begun] if begun else []
+    while True:
+        try:
+            line = await _unless_stopped(desk, _prompt(session, "... "))
+        except EOFError:
+            break
+        except _Interrupted:
+            return ""
+        if not line.strip():
+            break
+        lines.append(line)
+    return "\n".join(lines)
 
 
 async def _unless_stopped(desk: Desk, work: Coroutine[Any, Any, T]) -> T:

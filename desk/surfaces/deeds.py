@@ -13,7 +13,10 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    BotEntered,
     BotsChanged,
+    BotSwitched,
+    BotWarned,
     CommandDecided,
     DaemonStarted,
     DaemonStopping,
@@ -30,6 +33,7 @@ from desk.core.records import (
     PositionNoted,
     Record,
     ResyncStarted,
+    SignalGap,
     Verdict,
     WouldHaveSent,
 )
@@ -71,12 +75,29 @@ def deed(desk: Desk, record: Record) -> tuple[str, str]:
             return _plan(desk, record.plan)
         case PlanEnded():
             return "plan ended", f"{record.plan_id}: {record.result}"
+        case BotSwitched() | BotEntered() | SignalGap() | BotWarned():
+            return _bot(record)
         case IncidentRaised():
             return f"INCIDENT {record.kind}", record.text
         case DaemonStarted() | DaemonStopping() | HubRecorded() | ResyncStarted():
             return _house(record)
         case AccountChanged() | AccountReconciled():
             return _account_deed(record)
+        case _ as never:
+            assert_never(never)
+
+
+def _bot(record: BotSwitched | BotEntered | SignalGap | BotWarned) -> tuple[str, str]:
+    match record:
+        case BotSwitched():
+            return f"bot {record.switch.value}", f"{record.bot}, by {record.by}: {record.why}"
+        case BotEntered():
+            return "bot entered", f"{record.bot}: {record.side.value} {record.symbol}"
+        case SignalGap():
+            words = f"{record.bot}, {record.symbol}: known {record.known}, said {record.said}"
+            return "message lost or out of order", f"{words}; {record.policy.replace('_', ' ')}"
+        case BotWarned():
+            return "warned", f"{record.bot}: {record.about.replace('|', ' ')}"
         case _ as never:
             assert_never(never)
 

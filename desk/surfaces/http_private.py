@@ -18,22 +18,29 @@ from desk.core.errors import DeskError, StoreError
 from desk.core.secret import Secret
 from desk.runtime.desk import Desk
 from desk.surfaces import house, view
+from desk.surfaces.alert_table import MOST_ALERTS, alert_data, found_alerts
+from desk.surfaces.bots_view import view_bots
 from desk.surfaces.calls import Caller, Urls, whole_number
 from desk.surfaces.commands import run_command
+from desk.surfaces.explain_command import explain_text
 from desk.surfaces.http_server import Porter, json_answer, offered_secret
 from desk.surfaces.spans import parse_span
-from desk.surfaces.story import alert_data, story_data
+from desk.surfaces.story import story_data
 from desk.surfaces.trade_view import view_trades
 
 __all__ = ["PrivateDoor"]
 
 MAX_BODY = 64 * 1024
-MOST_ALERTS = 500
 _BEARER = "bearer "
 
 
 class _Line(msgspec.Struct, frozen=True):
     line: str
+
+
+class _Message(msgspec.Struct, frozen=True):
+    text: str
+    bot: str | None = None  # None: the first one
 
 
 class PrivateDoor:
@@ -55,7 +62,9 @@ class PrivateDoor:
         app.router.add_get("/api/trades", self._trades)
         app.router.add_get("/api/alerts", self._alerts)
         app.router.add_get("/api/alerts/{alert_id}", self._alert)
+        app.router.add_get("/api/bots", self._bots)
         app.router.add_post("/api/command", self._command)
+        app.router.add_post("/api/explain", self._explain)
         return app
 
     @property
@@ -116,11 +125,12 @@ class PrivateDoor:
         return json_answer(await asyncio.to_thread(view.encode, found))
 
     async def _alerts(self, request: web.Request) -> web.Response:
-        """``?limit=50&before=<alert_id>``, newest first."""
+        """``?limit=50&before=<alert_id>&bot=default&verdict=denied``, newest first."""
         limit = whole_number(request.query.get("limit", "50"), MOST_ALERTS)
         if limit is None:
             return _problem(400, f"limit is a number from 1 to {MOST_ALERTS}")
-        rows = await self._desk.journal.recent_alerts(limit, request.query.get("before"))
+        asked = request.query
+        rows = await found_alerts(self._desk, limit, asked.get("bot"), asked.get("verdict"), before=asked.get("before"))
         return json_answer(view.encode([alert_data(row) for row in rows]))
 
     async def _alert(self, request: web.Request) -> web.Response:
@@ -131,6 +141,10 @@ class PrivateDoor:
         story = story_data(self._desk, await self._desk.journal.story(alert_id))
         return json_answer(view.encode({**alert_data(row), "story": story}))
 
+    async def _bots(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(view.encode(await view_bots(self._desk)))
+
     async def _command(self, request: web.Request) -> web.Response:
         try:
             asked = msgspec.json.decode(await request.read(), type=_Line)
@@ -138,6 +152,16 @@ class PrivateDoor:
             return _problem(400, 'the body must be JSON like {"line": "history MNQ 5m 20"}')
         result = await run_command(self._desk, asked.line, self._caller)
         return json_answer(view.encode({"ok": result.ok, "data": result.data, "text": result.text}))
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        """What an alert of that text would do; nothing is done."""
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Message)
+        except msgspec.DecodeError:
+            return _problem(400, 'the body must be JSON like {"text": "the alert as it is sent", "bot": "default"}')
+        result = explain_text(self._desk, asked.text, asked.bot, self._caller)
+        assert isinstance(result.data, dict), "an explanation is an object"
+        return json_answer(view.encode({"ok": result.ok, **result.data, "text": result.text}))
 
 
 def _problem(status: int, text: str) -> web.Response:

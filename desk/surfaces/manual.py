@@ -110,6 +110,20 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  Has every account read at the gateway first; entries wait for that moment.",
         "  It changes nothing by itself.",
     ),
+    "explain": (
+        "  Reads the text as an alert of BOT (the first one if not said) and asks the",
+        "  engine, on a copy: nothing is sent, kept or changed.",
+        "  explain                alone: paste the message, then an empty line",
+        '  explain {"v":1,"action":"exit","symbol":"MNQ1!"}',
+        "  explain alert.json     a file on this computer",
+    ),
+    "template": (
+        "  strategy    for strategy() scripts: follows the strategy's position",
+        "  indicator   two messages, for a long and a short signal, stop and target",
+        "              from your script's plots SL and TP",
+        "  exit        gets out of what is held",
+        "  heartbeat   trades nothing and shows that alerts come",
+    ),
     "reload": (
         "  All of it or nothing. Secrets are replaced at once; what a bot has open keeps",
         "  its account. Asks only where the change may trade more than before.",

@@ -44,20 +44,31 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table; with no rows only ``empty`` is shown."""
+    """A table; with no rows only ``empty`` is shown. under: a text below each row, or none at all."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     title: str = ""
     empty: str = "nothing"
+    under: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, titles: str, rows: Iterable[Sequence[Cell | str]], *, title: str = "", empty: str = "nothing") -> Sheet:
+    def of(
+        cls,
+        titles: str,
+        rows: Iterable[Sequence[Cell | str]],
+        *,
+        title: str = "",
+        empty: str = "nothing",
+        under: Iterable[str] = (),
+    ) -> Sheet:
         """titles: column titles, comma-separated; ``>`` in front aligns right."""
         columns = tuple(Column(t.strip().lstrip(">"), t.strip().startswith(">")) for t in titles.split(","))
         cells = tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows)
         assert all(len(row) == len(columns) for row in cells), f"a row of {title or titles} does not fit its columns"
-        return cls(columns, cells, title, empty)
+        below = tuple(under)
+        assert len(below) in {0, len(cells)}, "a text below each row, or none"
+        return cls(columns, cells, title, empty, below)
 
 
 Page = tuple[Line | Sheet, ...]
@@ -95,12 +106,15 @@ def _table_as_text(sheet: Sheet) -> str:
     if not sheet.rows:
         return "\n".join([*lines, printable(sheet.empty)])
     widths = _widths(sheet)
-    for row in [[column.title for column in sheet.columns], *([printable(c.text) for c in row] for row in sheet.rows)]:
+    rows = [[column.title for column in sheet.columns], *([printable(c.text) for c in row] for row in sheet.rows)]
+    for number, row in enumerate(rows):
         padded = []
         for text, width, column in zip(row, widths, sheet.columns, strict=True):
             blank = " " * (width - cell_len(text))
             padded.append(blank + text if column.is_right else text + blank)
         lines.append(GAP.join(padded).rstrip())
+        if number and sheet.under:
+            lines.append(GAP + printable(sheet.under[number - 1]))
     return "\n".join(lines)
 
 
@@ -141,7 +155,10 @@ class _Fitting:
         if left >= last and len(self.sheet.rows) > MOST_COLOURED:
             yield Text(_table_as_text(self.sheet), no_wrap=True, overflow="ignore")
             return
-        yield _grid(self.sheet) if left >= least else _paragraphs(self.sheet, options.max_width)
+        if left < least:
+            yield _paragraphs(self.sheet, options.max_width)
+        else:
+            yield _grid_with_texts(self.sheet) if self.sheet.under else _grid(self.sheet)
 
 
 def _grid(sheet: Sheet) -> RenderableType:
@@ -162,13 +179,38 @@ def _grid(sheet: Sheet) -> RenderableType:
     return table
 
 
+def _grid_with_texts(sheet: Sheet) -> RenderableType:
+    """Aligned rows, each with its text folded below it; the last column is not folded, for it is short."""
+    from rich.cells import cell_len
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    widths = _widths(sheet)
+    head = tuple(Cell(column.title, "bold") for column in sheet.columns)
+    parts: list[RenderableType] = [Text(printable(sheet.title), "bold")] if sheet.title else []
+    for number, row in enumerate((head, *sheet.rows)):
+        line = Text()
+        for cell, width, column in zip(row, widths, sheet.columns, strict=True):
+            text = printable(cell.text)
+            blank = " " * (width - cell_len(text))
+            line.append(blank if column.is_right else "").append(text, cell.style)
+            line.append("" if column.is_right else blank).append(GAP)
+        line.rstrip()
+        parts.append(line)
+        if number:
+            below = Text(printable(sheet.under[number - 1]), "dim", overflow="fold")
+            parts.append(Padding(below, (0, 0, 0, len(GAP)), expand=False))
+    return Group(*parts)
+
+
 def _paragraphs(sheet: Sheet, width: int) -> RenderableType:
     """A row over several lines, each cell whole and behind its title."""
     from rich.console import Group
     from rich.text import Text
 
     lines = [Text(printable(sheet.title), "bold")] if sheet.title else []
-    for row in sheet.rows:
+    for number, row in enumerate(sheet.rows):
         lines.append(Text())
         for column, cell in zip(sheet.columns, row, strict=True):
             piece = Text.assemble(
@@ -181,4 +223,6 @@ def _paragraphs(sheet: Sheet, width: int) -> RenderableType:
             elif lines[-1]:
                 lines[-1].append(GAP)
             lines[-1].append(piece)
+        if sheet.under:
+            lines.append(Text(GAP + printable(sheet.under[number]), "dim"))
     return Group(*lines)

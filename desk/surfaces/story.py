@@ -1,4 +1,4 @@
-"""``alerts`` and ``why``: what came, what was decided, and everything that followed, from the journal."""
+"""``why``: what was asked, what was decided, and everything that followed, from the journal."""
 
 from __future__ import annotations
 
@@ -10,71 +10,17 @@ from desk.core.ids import CauseId, ClientOrderId, GatewayOrderId
 from desk.core.records import Record
 from desk.runtime.desk import Desk
 from desk.store import AlertRow, JournalRow
+from desk.surfaces.alert_table import alert_data
 from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.deeds import deed
-from desk.surfaces.sheet import Cell, Line, Page, Sheet
-from desk.surfaces.show import DASH, EXCHANGE_ZONE, age_text, clock_text, day_text, zone_names
+from desk.surfaces.sheet import Line, Page, Sheet
+from desk.surfaces.show import EXCHANGE_ZONE, age_text, clock_text, day_text, zone_names
 
-__all__ = ["alert_data", "alerts", "story_data", "why"]
+__all__ = ["story_data", "why"]
 
-DEFAULT_ALERTS = 20
-MOST_ALERTS = 500
 _SEARCH_DAYS = 7
 _ROWS_A_DAY = 20_000
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
-_COLOURS = {"accepted": "green", "denied": "red", "held": "yellow", "would_send": "cyan"}
-
-
-async def alerts(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    n = whole_number(args[0], MOST_ALERTS) if args else DEFAULT_ALERTS
-    if n is None:
-        raise BadCall(f"alerts takes a number from 1 to {MOST_ALERTS}. Write alerts {DEFAULT_ALERTS}")
-    found = await desk.journal.recent_alerts(n)
-    rows = [_alert_row(row, caller) for row in found]
-    zone = zone_names(*((found[-1].ts, found[0].ts) if found else (desk.clock.now(),) * 2), caller.zone)
-    empty = "No alert came yet. bot shows where to send one."
-    page: Page = (Sheet.of(f"day,{zone},alert,bot,wanted,verdict,because,text", rows, empty=empty),)
-    return CommandResult(True, [alert_data(row) for row in found], page)
-
-
-def alert_data(row: AlertRow) -> dict[str, object]:
-    """An alert for a program."""
-    return {
-        "alert_id": row.alert_id,
-        "ts": row.ts,
-        "bot": row.bot,
-        "source": row.source,
-        "verdict": row.verdict,
-        "reason": row.reason,
-        "text": row.text,
-        "of": row.of,
-        "action": row.alert.action.value if row.alert is not None else None,
-        "symbol": row.alert.symbol if row.alert is not None else None,
-        "alert": row.alert,
-        "raw": row.raw,
-        "body_sha256": row.body_sha256,
-    }
-
-
-def _alert_row(row: AlertRow, caller: Caller) -> tuple[Cell | str, ...]:
-    return (
-        day_text(row.ts, caller.zone),
-        clock_text(row.ts, caller.zone, has_ms=True),
-        row.alert_id,
-        row.bot,
-        _wanted(row),
-        Cell(row.verdict, _COLOURS.get(row.verdict, "")),
-        row.reason or DASH,
-        row.text,
-    )
-
-
-def _wanted(row: AlertRow) -> str:
-    alert = row.alert
-    if alert is None:
-        return "unreadable"
-    qty = "" if alert.qty.value is None else f" {alert.qty.value:f}"
-    return f"{alert.action.value}{qty} {alert.symbol or ''}".rstrip()
 
 
 async def why(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from desk.bots import BotConfig
 from desk.core.errors import Unavailable
 from desk.core.events import AlertReceived, Event, FlattenRequested, IntentGiven, ResyncRequested
 from desk.core.ids import (
@@ -38,6 +40,7 @@ from desk.core.records import (
 )
 from desk.core.secret import Secret
 from desk.core.words import Account, Bar, Contract, OrderType, Quote, Side, VenuePosition
+from desk.engine import Context
 from desk.engine.apply import fold
 from desk.gateway.requests import BarUnit
 from desk.runtime.desk import BotDoor, Desk, Phase, StartStep
@@ -302,8 +305,22 @@ def _desk(journal: Journal, clock: StillClock, quotes: Quotes) -> Desk:
             StartStep("history cache", 0.27, 0.9, error="timed out", meaning="history is read on demand"),
         ],
     )
+    bots = {door.name: bot_config(door.name) for door in desk.bots}
+    desk.context = lambda: Context(clock.now(), bots, desk.catalogue, quote=quotes.quote)
     desk.publish(fold(desk.state, account_records()))
     return desk
+
+
+def bot_config(name: str = "default", **changes: Any) -> BotConfig:
+    settings: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "symbols": frozenset({"MNQ"}),
+        "default_qty": 2,
+        "max_position": 4,
+        "max_alert_age_s": 15,
+        "takes_delayed_data": True,
+    }
+    return BotConfig(name=name, **settings | changes)
 
 
 FULL = Unavailable("20000 events are waiting; nothing was done, send it again")

@@ -79,7 +79,7 @@ async def test_what_only_shows_something_is_not_called_a_trade() -> None:
     shows = {name for name, command in COMMANDS.items() if not command.does_change_exposure}
     assert shows == {
         "accounts", "switch_account", "contracts", "quote", "history", "positions", "orders", "trades", "plans", "monitor",
-        "alerts", "why", "status", "bot", "help", "quit",
+        "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
     }  # fmt: skip
 
 
@@ -306,7 +306,7 @@ async def test_alerts_tell_what_became_of_each(room: Room, caller: Caller) -> No
     assert "No alert came yet" in (await run(room, "alerts", caller)).text
     await journal_an_alert(room)
     text = (await run(room, "alerts 5", caller)).text
-    assert "enter_long 2 CME_MINI:MNQ1!" in text
+    assert "enter_long 2 MNQ1!" in text
     assert "accepted" in text
     assert not (await run(room, "alerts many", caller)).ok
 
