@@ -41,7 +41,6 @@ def _cannot_do(alert: Alert, now_at: Situation, has_goal: bool) -> list[str]:
         (position is not None and position.now is None and position.size is not None, "position size without now"),
         (alert.has_breakeven and alert.breakeven is None, "breakeven, read by an older version"),
         (alert.has_trail and alert.trail is None, "trail, read by an older version"),
-        (policy.same == "replace", "policy same: replace"),
         (policy.contract == "reject", "policy contract: reject"),
         (policy.contract == "require_match" and alert.contract is None, "policy require_match without a contract"),
         (policy.window is not None, "policy window"),
