@@ -109,6 +109,15 @@ class Foreign:
             raise Refusal(text)
         return word
 
+    def symbol(self, name: str) -> str:
+        """Which future: never left out, for a cancel without it would be about the whole account."""
+        value = self.take(name)
+        symbol = text_of(self.path(name), value, 64)
+        if not symbol:
+            what = f"is {shown(value)}" if value else "is missing"
+            raise Refusal(f"{self.path(name)} {what}; write for example CME_MINI:MNQ1!.")
+        return symbol
+
     def time(self, name: str) -> Json:
         """As it was sent, once it is sure that it is a time."""
         value = self._left.get(name)

@@ -39,7 +39,7 @@ def read_minimal(data: JsonObject, terms: DialectTerms) -> Translation:
     price = fields.read("price", not_negative_of)
     message: JsonObject = {
         "action": action,
-        "symbol": fields.text("symbol"),
+        "symbol": fields.symbol("symbol"),
         "price": written(price) if price else None,
         "fired_at": fields.time("timestamp") or fields.time("time"),
         "interval": fields.text("interval"),

@@ -65,7 +65,7 @@ def _parts(fields: Foreign, side: str | None, units: Units) -> list[JsonObject]:
 def _about(fields: Foreign) -> JsonObject:
     price = fields.read("price", not_negative_of)
     return {
-        "symbol": fields.text("symbol"),
+        "symbol": fields.symbol("symbol"),
         "price": written(price) if price else None,
         "id": fields.id_from("date"),
         "fired_at": fields.time("date"),

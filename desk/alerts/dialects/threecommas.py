@@ -13,7 +13,7 @@ from decimal import Decimal
 from desk.alerts.dialects.fields import Foreign, is_nothing, written
 from desk.alerts.dialects.words import Translation
 from desk.alerts.terms import DialectTerms
-from desk.alerts.values import Refusal, choice_of, contracts_of, is_missing, seconds_of, text_of
+from desk.alerts.values import Refusal, choice_of, contracts_of, is_missing, seconds_of
 from desk.alerts.wire import Json, JsonObject
 
 __all__ = ["read_threecommas"]
@@ -82,9 +82,7 @@ def _size(path: str, value: object) -> Decimal | None:
 
 def _symbol(fields: Foreign) -> Json:
     """``tv_exchange`` is the prefix, which says whether the data are delayed."""
-    exchange, instrument = fields.text("tv_exchange"), text_of("tv_instrument", fields.take("tv_instrument"))
-    if instrument is None:
-        raise Refusal("tv_instrument is missing; write for example MNQ1!.")
+    exchange, instrument = fields.text("tv_exchange"), fields.symbol("tv_instrument")
     return f"{exchange}:{instrument}" if exchange is not None and ":" not in instrument else instrument
 
 

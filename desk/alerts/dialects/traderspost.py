@@ -84,7 +84,7 @@ def _about(fields: Foreign) -> JsonObject:
     signal, price = fields.positive("signalPrice"), fields.positive("price")
     reference = price if signal is None else signal
     return {
-        "symbol": fields.text("ticker"),
+        "symbol": fields.symbol("ticker"),
         "price": None if reference is None else written(reference),
         "fired_at": fields.time("time"),
         "interval": fields.text("interval"),
