@@ -40,6 +40,8 @@ def dialect_of_object(data: JsonObject) -> str | None:
         return "TradersPost"
     if "data" in data and not data.keys().isdisjoint(("strategy_name", "token", "multiple_accounts")):
         return "PickMyTrade"
+    if "pair" in data and not data.keys().isdisjoint(("isBuy", "isSell", "isClose")):
+        return "TV-Hub"
     if "type" in data and "strat" in data:
         return "topstepbot"
     if "action" in data and "symbol" in data:

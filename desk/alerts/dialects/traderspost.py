@@ -110,7 +110,7 @@ def _exit(fields: Foreign) -> JsonObject:
 
 
 def _partial_exit(fields: Foreign, action: str, sentiment: str | None) -> JsonObject:
-    """``sell`` that stays bullish, ``buy`` that stays bearish."""
+    """``sell`` that stays bullish, ``buy`` that stays bearish: a reduce, which can open nothing, whatever is held then."""
     fields.keep("takeProfit", "stopLoss")
     _check_exit_order(fields, is_refused=True)
     qty = _exit_qty(fields)
@@ -120,7 +120,7 @@ def _partial_exit(fields: Foreign, action: str, sentiment: str | None) -> JsonOb
             "Send quantity, or sentiment flat to close all."
         )
         raise Refusal(text)
-    return {"action": action, "position": {"now": sentiment}, "qty": qty, "policy": _exit_policy(fields)}
+    return {"action": "reduce", "position": {"now": sentiment}, "qty": qty, "policy": _exit_policy(fields)}
 
 
 def _exit_qty(fields: Foreign) -> JsonObject | None:
