@@ -133,6 +133,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (PICK, {"multiple_accounts": [{"account_id": "a", "quantity_multiplier": 0}]}, "quantity_multiplier is 0"),
     (PICK, {"multiple_accounts": [{"quantity_multiplier": 2}]}, "multiple_accounts[0].account_id is missing"),
     (COMMAS, {"strategy_info": {"market_position": "{{strategy.market_position}}"}}, "market_position is missing"),
+    (COMMAS, {"strategy_info": {}}, "market_position is missing"),
     (COMMAS, {"strategy_info": {"market_position": "up"}}, "strategy_info.market_position is 'up'"),
     (COMMAS, {"strategy_info": "long"}, "strategy_info is 'long'; an object"),
     (COMMAS, {"tv_instrument": "{{ticker}}"}, "tv_instrument is '{{ticker}}'"),
@@ -260,6 +261,12 @@ def test_an_unknown_field_is_kept_and_said() -> None:
     assert alert.extras == {"colour": '{"a":1}', "stopLoss": '{"wide":true}'}
     assert "unknown field 'colour': kept, not used" in alert.warnings
     assert "unknown field 'stopLoss.wide': kept, not used" in alert.warnings
+
+
+@pytest.mark.parametrize(("base", "name"), [(POST, "message"), (PICK, "comment"), (PLAIN, "comment")])
+def test_a_comment_of_any_length_and_kind_stops_nothing(base: dict[str, Any], name: str) -> None:
+    assert one({**base, name: "long " * 200}).comment == ("long " * 200).strip()
+    assert one({**base, name: {"a": 1}}).extras[name] == '{"a":1}'
 
 
 def test_a_limit_without_its_price_takes_the_signals() -> None:

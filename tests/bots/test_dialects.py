@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.bots import Meaning, Wanted, interpret
-from desk.core.intents import Enter, EnterEither, Reverse
+from desk.core.intents import Enter, EnterEither, Exit, Reverse
 from tests.alerts.test_dialects_json import goldens, read
 from tests.alerts.test_golden import without_blanks
 from tests.bots.build import BOT, NOW, where
@@ -123,6 +123,39 @@ def test_what_asks_to_get_out_never_opens_anything(message: dict[str, Any], held
     for alert in read(message).alerts:
         meaning = interpret(alert, BOT, where(held, avg_price=Decimal(21000)), NOW)
         assert not (isinstance(meaning, Wanted) and isinstance(meaning.intent, Enter | Reverse | EnterEither))
+
+
+WHOLE: list[tuple[str, dict[str, Any], set[str]]] = [  # what closes everything, and what it cannot do without
+    ("TradersPost", {"sentiment": "flat"}, {"ticker", "sentiment"}),
+    (
+        "TradersPost",
+        {"action": "exit", "quantity": None},
+        {"ticker", "action", "quantity", "quantityType", "orderType", "sentiment"},
+    ),
+    ("PickMyTrade", {"data": "close"}, {"symbol", "data", "token", "multiple_accounts"}),
+    (
+        "3Commas",
+        {"strategy_info": {"market_position": "flat", "market_position_size": "0"}},
+        {"tv_instrument", "strategy_info"},
+    ),
+    (
+        "3Commas",
+        {"action": "exit_long", "order": None, "strategy_info": None},
+        {"tv_instrument", "action", "order", "bot_uuid", "strategy_info"},
+    ),
+    ("topstepbot", {"type": "CLOSE"}, {"ticker", "type", "strat"}),
+    ("minimal REST", {"action": "FLATTEN"}, {"action", "symbol"}),
+]
+
+
+@given(st.sampled_from(WHOLE).flatmap(lambda out: spoilt(FULL[out[0]] | out[1], frozenset(out[2]))))
+def test_what_closes_everything_is_not_held_up_by_what_it_can_do_without(message: dict[str, Any]) -> None:
+    if "ticker" in message and "strat" not in message:
+        message.setdefault("action", None)  # by its presence the form is recognised, whatever stands there
+    (alert,) = read(message).alerts
+    meaning = interpret(alert, BOT, where(2, avg_price=Decimal(21000)), NOW)
+    assert isinstance(meaning, Wanted), meaning
+    assert isinstance(meaning.intent, Exit)
 
 
 @pytest.mark.parametrize("name", sorted(FULL))

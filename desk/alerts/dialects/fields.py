@@ -89,8 +89,20 @@ class Foreign:
             self.warnings.append(f"left out, getting out does not need it: {refusal}")
             return None
 
-    def text(self, name: str) -> str | None:
-        return self.read(name, text_of)
+    def text(self, name: str, limit: int = 256) -> str | None:
+        return self.read(name, lambda path, value: text_of(path, value, limit))
+
+    def interval(self, name: str) -> str | None:
+        return self.text(name, 16)
+
+    def comment(self, name: str) -> str | None:
+        """Free text, which stops nothing: what is no text is kept."""
+        value = self.take(name)
+        if isinstance(value, str) and not is_nothing(value):
+            return str(value)
+        if not is_nothing(value):
+            self.extras[name] = value
+        return None
 
     def switch(self, name: str) -> bool | None:
         return self.read(name, switch_of)
@@ -101,8 +113,11 @@ class Foreign:
     def choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
         return self.read(name, lambda path, value: choice_of(path, value, allowed))
 
-    def needed(self, name: str, allowed: tuple[str, ...]) -> str:
-        """What the message is about: never left out."""
+    def needed(self, name: str, allowed: tuple[str, ...], *, unless: str | None = None) -> str:
+        """What the message is about: never left out. unless: it is known from another field, whatever stands here."""
+        if unless is not None:
+            self.take(name)
+            return unless
         word = choice_of(self.path(name), self.take(name), allowed)
         if word is None:
             text = f"{self.path(name)} is missing (an empty placeholder?); allowed is one of: {', '.join(allowed)}."
@@ -112,7 +127,7 @@ class Foreign:
     def symbol(self, name: str) -> str:
         """Which future: never left out, for a cancel without it would be about the whole account."""
         value = self.take(name)
-        symbol = text_of(self.path(name), value, 64)
+        symbol = text_of(self.path(name), value, 40)
         if not symbol:
             what = f"is {shown(value)}" if value else "is missing"
             raise Refusal(f"{self.path(name)} {what}; write for example CME_MINI:MNQ1!.")

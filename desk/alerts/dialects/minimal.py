@@ -42,8 +42,8 @@ def read_minimal(data: JsonObject, terms: DialectTerms) -> Translation:
         "symbol": fields.symbol("symbol"),
         "price": written(price) if price else None,
         "fired_at": fields.time("timestamp") or fields.time("time"),
-        "interval": fields.text("interval"),
-        "comment": fields.text("comment"),
+        "interval": fields.interval("interval"),
+        "comment": fields.comment("comment"),
         **_terms(fields, action),
     }
     return Translation((fields.finished(message),), tuple(fields.warnings))

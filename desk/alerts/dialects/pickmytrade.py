@@ -69,7 +69,7 @@ def _about(fields: Foreign) -> JsonObject:
         "price": written(price) if price else None,
         "id": fields.id_from("date"),
         "fired_at": fields.time("date"),
-        "comment": fields.text("comment"),
+        "comment": fields.comment("comment"),
         "accounts": _accounts(fields),
     }
 

@@ -28,15 +28,16 @@ def read_threecommas(data: JsonObject, terms: DialectTerms) -> Translation:
     """One message of ours for each of theirs. Raises Refusal by the sender's field name."""
     del terms
     fields = Foreign(data)
-    action = fields.needed("action", _ACTIONS)
-    fields.gets_out = action.startswith("exit")
-    position = _position(fields, action)
+    word = str(fields.peek("action")).strip().lower()
+    fields.gets_out = word.startswith("exit")
+    position = _position(fields, word)
     is_flat = position is not None and position.get("now") == "flat"
     fields.gets_out |= is_flat
+    action = fields.needed("action", _ACTIONS, unless="exit" if is_flat else None)
     fields.keep("bot_uuid")
     lag = fields.read("max_lag", seconds_of)
     message: JsonObject = {
-        "action": "exit" if is_flat and not action.startswith("exit") else action,
+        "action": action,
         "symbol": _symbol(fields),
         "id": _id(fields),
         "fired_at": fields.time("timestamp"),
@@ -54,17 +55,20 @@ def read_threecommas(data: JsonObject, terms: DialectTerms) -> Translation:
 
 def _position(fields: Foreign, action: str) -> JsonObject | None:
     """The target. Given without ``market_position`` a bare side is refused: it may be an exit."""
+    is_meant = fields.peek("strategy_info") is not None
     info = fields.inner("strategy_info")
+    now = None if info is None else info.choice("market_position", _SIDES)
+    if now is None and is_meant and action in {"buy", "sell"}:
+        text = f"strategy_info.market_position is missing, so nobody knows whether {action} enters or exits."
+        raise Refusal(f"{text} No order was made.")
     if info is None:
         return None
-    now, size = info.choice("market_position", _SIDES), info.read("market_position_size", _size)
+    info.gets_out |= now == "flat"
+    size = info.read("market_position_size", _size)
     info.gets_out = True  # the state before is for the record only
     prev, prev_size = info.choice("prev_market_position", _SIDES), info.read("prev_market_position_size", _size)
     fields.absorb(info, "strategy_info")
     if now is None:
-        if action in {"buy", "sell"}:
-            text = f"strategy_info.market_position is missing, so nobody knows whether {action} enters or exits."
-            raise Refusal(f"{text} No order was made.")
         return None
     position: JsonObject = {"now": now}
     if size is not None and now != "flat":
@@ -82,16 +86,13 @@ def _size(path: str, value: object) -> Decimal | None:
 
 def _symbol(fields: Foreign) -> Json:
     """``tv_exchange`` is the prefix, which says whether the data are delayed."""
-    exchange, instrument = fields.text("tv_exchange"), fields.symbol("tv_instrument")
+    exchange, instrument = fields.text("tv_exchange", 20), fields.symbol("tv_instrument")
     return f"{exchange}:{instrument}" if exchange is not None and ":" not in instrument else instrument
 
 
 def _id(fields: Foreign) -> Json:
     """TV-Hub's ``alertTimestamp`` is a key of its sender's making; else the time and a digest of the whole."""
-    own = fields.take("alertTimestamp")
-    if not is_nothing(own) and isinstance(own, str):
-        return str(own).strip()
-    return fields.id_from("timestamp")
+    return fields.text("alertTimestamp", 128) or fields.id_from("timestamp")
 
 
 def _price(fields: Foreign) -> Json:

@@ -28,7 +28,7 @@ def read_topstepbot(data: JsonObject, terms: DialectTerms) -> Translation:
     kind = fields.needed("type", _TYPES)
     fields.gets_out = kind != "signal"
     fields.keep("strat")
-    message = {"symbol": fields.symbol("ticker"), "interval": fields.text("timeframe"), **_asked(fields, kind)}
+    message = {"symbol": fields.symbol("ticker"), "interval": fields.interval("timeframe"), **_asked(fields, kind)}
     return Translation((fields.finished(message),), tuple(fields.warnings))
 
 

@@ -35,7 +35,8 @@ def read_traderspost(data: JsonObject, terms: DialectTerms) -> Translation:
     """One message of ours for each of theirs. Raises Refusal by the sender's field name."""
     del terms
     fields = Foreign(data)
-    action = fields.needed("action", _ACTIONS)
+    is_flat = str(fields.peek("sentiment")).strip().lower() == "flat"
+    action = fields.needed("action", _ACTIONS, unless="exit" if is_flat else None)
     sentiment = _sentiment(fields, action)
     turns_back = action in _SIDE and sentiment not in {None, _SIDE[action]}
     fields.gets_out = turns_back or sentiment == "flat" or action in {"exit", "cancel"}
@@ -87,8 +88,8 @@ def _about(fields: Foreign) -> JsonObject:
         "symbol": fields.symbol("ticker"),
         "price": None if reference is None else written(reference),
         "fired_at": fields.time("time"),
-        "interval": fields.text("interval"),
-        "comment": fields.text("message"),
+        "interval": fields.interval("interval"),
+        "comment": fields.comment("message"),
     }
 
 
