@@ -233,7 +233,7 @@ class _Reader:
     def _reverse(self, side: Side, goal: int | None) -> Meaning:
         """An entry that cannot be had does not keep the old side: the message surely wants that one gone."""
         warnings: list[str] = []
-        after_exit = replace(self.now_at, has_working_orders=False)
+        after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
         try:
             enter = enter_of(self.alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
         except CannotHave as problem:
@@ -249,7 +249,7 @@ class _Reader:
     def _replace(self, side: Side, goal: int | None) -> Meaning:
         """To verified flat, whatever is there, then the entry. One that cannot be had leaves everything as it is."""
         warnings: list[str] = []
-        after_exit = replace(self.now_at, has_working_orders=False)
+        after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
         try:
             enter = enter_of(self.alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
         except CannotHave as problem:

@@ -295,7 +295,8 @@ def test_cancel_working_lets_what_rests_go_first(message: Alert, busy: dict[str,
 
 def test_cancel_working_leaves_alone_what_protects_a_position() -> None:
     policy = AlertPolicy(cancel_working=True, same="add")
-    meaning = ask(alert(policy=policy), 2, has_working=True)
+    assert entry(ask(alert(policy=policy), 2, has_working=True)) == entry(ask(alert())), "its bracket stays"
+    meaning = ask(alert(policy=policy), 2, has_working=True, has_entries=True)
     assert "cancel_working" in meaning.text  # type: ignore[union-attr]
     assert reason(ask(target(2, policy=policy), has_working=True, entering=2)) is Reason.ALREADY_THERE
 
