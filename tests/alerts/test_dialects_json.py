@@ -78,6 +78,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (POST, {"action": "exit", "quantityType": "dollar_amount"}, "quantityType dollar_amount cannot size an exit"),
     (POST, {"action": "exit", "orderType": "limit", "limitPrice": 21100}, "an exit is always at market"),
     (POST, {"action": "exit", "quantity": "half"}, "quantity is 'half'"),
+    (POST, {"action": "exit", "quantity": "half", "quantityType": "percent_of_position"}, "quantity is 'half'"),
+    (COMMAS, {"action": "exit_long", "order": {"amount": "all", "currency_type": "position_percent"}}, "order.amount is 'all'"),
     (POST, {"quantity": "1.5"}, "quantity is '1.5'"),
     (POST, {"quantity": 0}, "quantity is '0'"),
     (POST, {"quantity": "NaN"}, "quantity is 'NaN'"),

@@ -138,13 +138,14 @@ class Foreign:
         value = self._left.get(name)
         return None if self.read(name, time_of) is None else value
 
-    def contracts(self, name: str) -> Decimal | None:
-        """Whole contracts; a wrong number is refused even where the message gets out: nobody knows how much was meant.
+    def size(self, name: str, reader: Callable[[str, object], Decimal | None] = contracts_of) -> Decimal | None:
+        """Contracts, or what ``reader`` takes; a wrong one is refused even where the message gets out: how much was meant?
 
         There ``NaN`` and 0 are missing: the size after an exit, which some senders put there, is 0.
         """
         value = self.take(name)
-        return None if self.gets_out and (is_nothing(value) or _is_off(value)) else contracts_of(self.path(name), value)
+        is_none = self.gets_out and (is_nothing(value) or _is_off(value))
+        return None if is_none else reader(self.path(name), value)
 
     def inner(self, name: str) -> Foreign | None:
         """The object under ``name``; None when it is missing or empty."""

@@ -63,7 +63,7 @@ def _terms(fields: Foreign, action: str) -> JsonObject:
         fields.keep("quantity", "qty", "stop_loss", "take_profit")
         return {}
     name = "qty" if fields.peek("quantity") is None else "quantity"
-    size = fields.contracts(name)
+    size = fields.size(name)
     found: JsonObject = {} if size is None else {"qty": {"mode": "contracts", "value": written(size)}}
     if fields.gets_out:
         fields.keep("stop_loss", "take_profit")

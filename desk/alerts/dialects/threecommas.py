@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from desk.alerts.dialects.fields import Foreign, is_nothing, written
+from desk.alerts.dialects.fields import Foreign, written
 from desk.alerts.dialects.words import Translation
 from desk.alerts.terms import DialectTerms
-from desk.alerts.values import Refusal, choice_of, contracts_of, is_missing, seconds_of
+from desk.alerts.values import Refusal, choice_of, contracts_of, is_missing, positive_of, seconds_of
 from desk.alerts.wire import Json, JsonObject
 
 __all__ = ["read_threecommas"]
@@ -109,14 +109,13 @@ def _qty(fields: Foreign, *, is_whole: bool) -> JsonObject | None:
     if order is None:
         return None
     currency = choice_of("order.currency_type", order.take("currency_type"), _CURRENCIES)
-    amount = order.take("amount")
-    fields.absorb(order, "order")
-    if is_missing(amount):
+    is_share = currency == "position_percent" and fields.gets_out
+    if currency == "base" or is_share:
+        amount = order.size("amount", positive_of if is_share else contracts_of)
+        fields.absorb(order, "order")
+        mode = "position_pct" if is_share else "contracts"
+        return None if amount is None else {"mode": mode, "value": written(amount)}
+    if is_missing(order.take("amount")):
         return None
-    if currency == "base":
-        size = contracts_of("order.amount", None if fields.gets_out and is_nothing(amount) else amount)
-        return None if size is None else {"mode": "contracts", "value": written(size)}
-    if currency == "position_percent" and fields.gets_out:
-        return {"mode": "position_pct", "value": amount}
     what = "is missing" if currency is None else f"{currency} is a share of an account or of a coin"
     raise Refusal(f"order.currency_type {what}; the desk counts contracts: send base.")

@@ -127,7 +127,7 @@ def _partial_exit(fields: Foreign, action: str, sentiment: str | None) -> JsonOb
 def _exit_qty(fields: Foreign) -> JsonObject | None:
     kind = choice_of("quantityType", fields.take("quantityType"), _QUANTITY_TYPES) or "fixed_quantity"
     if kind == "percent_of_position":
-        share = fields.positive("quantity")
+        share = fields.size("quantity", positive_of)
         return None if share is None else {"mode": "position_pct", "value": written(share)}
     if kind != "fixed_quantity":
         text = (
@@ -135,7 +135,7 @@ def _exit_qty(fields: Foreign) -> JsonObject | None:
             "or sentiment flat to close all."
         )
         raise Refusal(text)
-    size = fields.contracts("quantity")
+    size = fields.size("quantity")
     return None if size is None else {"mode": "contracts", "value": written(size)}
 
 
@@ -202,7 +202,7 @@ def _entry(fields: Foreign, action: str, sentiment: str | None) -> JsonObject:
 def _entry_qty(fields: Foreign) -> JsonObject | None:
     kind = choice_of("quantityType", fields.take("quantityType"), _QUANTITY_TYPES) or "fixed_quantity"
     if kind == "fixed_quantity":
-        size = fields.contracts("quantity")
+        size = fields.size("quantity")
         return None if size is None else {"mode": "contracts", "value": written(size)}
     if kind == "risk_dollar_amount":
         risk = fields.positive("quantity")
