@@ -188,9 +188,7 @@ def _entry(fields: Foreign, action: str, sentiment: str | None) -> JsonObject:
     if sentiment is not None:
         message["position"] = {"now": sentiment}
     if action == "add":
-        fields.keep(
-            "cancel", "cancelOrderType"
-        )  # adding leaves alone what works there: it may be the position's bracket
+        fields.keep("cancel", "cancelOrderType")  # adding leaves alone what works there
         return {"action": "add", **message}
     fields.refuse(("cancelOrderType",), "every resting entry of the ticker is cancelled whatever its type.")
     policy: JsonObject = {"opposite": "reverse"}
