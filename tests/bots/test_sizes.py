@@ -232,6 +232,14 @@ def test_a_step_down_in_difference_mode_takes_the_senders_share(
     assert meaning.intent == (Exit() if left == 0 else Reduce(qty=held - left, side=PositionSide.LONG))
 
 
+def test_a_replacement_in_difference_mode_is_two_sizes() -> None:
+    message = goal(4, 2, Action.BUY, policy=AlertPolicy(same="replace"))
+    meaning = ask(message, replace(BIG, mode="difference"), 2)
+    assert isinstance(meaning, Refusal)
+    assert "which size is meant" in meaning.text
+    assert isinstance(ask(message, replace(BIG, same="ignore"), 2), Nothing)  # the bot's word is the tighter one
+
+
 def test_a_bigger_goal_of_the_sender_adds_nothing_where_the_size_is_the_bots_own() -> None:
     assert isinstance(ask(goal(4, 2), sized("fixed"), 2), Nothing)
 
