@@ -15,7 +15,7 @@ from typing import Protocol
 
 from desk.core.clock import Clock
 from desk.core.errors import UnknownSymbol
-from desk.core.events import AlertReceived, FlattenRequested, IntentGiven
+from desk.core.events import AlertReceived, BotCommanded, FlattenRequested, IntentGiven
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.records import Verdict
 from desk.core.secret import Secret
@@ -123,7 +123,7 @@ class Desk:
         """A fresh id for a command or an alert."""
         return new_cause_id(self.clock.now(), os.urandom(10))
 
-    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven | BotCommanded) -> Verdict:
         """Hands an event to the engine and waits for what was decided, which then is in the journal.
 
         Raises StoreError when it could not be journalled (nothing was done), Unavailable when the inbox is full.

@@ -84,5 +84,6 @@ _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "timeframe": lambda _: list(TIMEFRAMES),
     "alert": _alert_ids,
     "span": lambda _: [*SPAN_WORDS, "csv"],
+    "bot": lambda desk: [door.name for door in desk.bots],
     "command": lambda _: list(COMMANDS),
 }
