@@ -22,7 +22,20 @@ from desk.core.alert import Action, Alert, PositionSide
 from desk.core.events import AlertReceived
 from desk.core.ids import CauseId
 
-__all__ = ["Gap", "Pair", "Signal", "Turn", "after", "before", "follow", "in_order", "is_late", "is_trading", "turn_of"]
+__all__ = [
+    "Gap",
+    "Pair",
+    "Signal",
+    "Turn",
+    "after",
+    "before",
+    "continues",
+    "follow",
+    "in_order",
+    "is_late",
+    "is_trading",
+    "turn_of",
+]
 
 FUTURE_TOLERANCE = timedelta(seconds=5)  # a time further ahead is a wrong clock, and orders nothing
 UNTIMED_FOR = timedelta(seconds=10)  # how long messages without a time may belong together, as for duplicates
@@ -175,16 +188,27 @@ def _began(signal: Signal, pair: Pair) -> bool:
 
 
 def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[AlertReceived]:
-    """Messages of one bot about one symbol that waited together: along the chain, else by time, else as they came."""
+    """Messages of one bot about one symbol that waited together: by time, within one moment along the chain, else as they
+    came."""
     left, found = list(events), []
     while left:
         oldest = min(left, key=lambda event: _times(event)[0] or event.ts)
-        fitting = [event for event in left if _fits(signal, event) and _same_moment(event, oldest)]
-        event = fitting[0] if fitting else oldest
+        here = [event for event in left if _same_moment(event, oldest)]
+        heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
+        fitting = [event for event in heads or here if _fits(signal, event)]
+        event = (fitting or heads or [oldest])[0]
         left.remove(event)
         found.append(event)
         signal = follow(signal, event)
     return found
+
+
+def continues(event: AlertReceived, other: AlertReceived) -> bool:
+    """``event`` goes on from where ``other`` leaves its sender."""
+    if event.alert is None or other.alert is None:
+        return False
+    prev, left_at = before(event.alert), after(other.alert)
+    return prev is not None and left_at is not None and prev.matches(left_at)
 
 
 def _fits(signal: Signal | None, event: AlertReceived) -> bool:

@@ -24,7 +24,7 @@ from desk.engine.apply import is_resting
 from desk.engine.bots import symbol_key
 from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
-from desk.engine.sequence import Gap, Signal, Turn, before, turn_of
+from desk.engine.sequence import Gap, Signal, Turn, before, continues, turn_of
 from desk.engine.state import Place, State
 from desk.risk import Reason
 
@@ -67,7 +67,11 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
     assert alert is not None, "an unreadable message has no turn"
     key = symbol_key(alert)
     signal = state.bot(bot.name).signals.get(key)
-    match turn_of(signal, event, now, bot.reorder_ms, now_at.held):
+    turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held)
+    is_target = goal_of(alert) not in {None, PositionSide.FLAT}
+    if turn is not Turn.FOLLOWS and is_target and _follows_waiting(state, event, key):
+        return AtTurn(alert, bot, held(Reason.SETTLING, "the message that it follows waits, too", alert.warnings))
+    match turn:
         case Turn.EARLY:
             assert signal is not None, "the first message is never early"
             text = f"its sender was {signal.pair}, this continues from {before(alert)}: waits for the one in between"
@@ -80,6 +84,20 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
             return _behind_gap(event, bot, signal, key, now)
         case _:
             return AtTurn(alert, bot, only_reduces=signal is not None and signal.only_reduces)
+
+
+def _follows_waiting(state: State, event: AlertReceived, key: str) -> bool:
+    """One that came before it waits, and it goes on from there."""
+    mine = state.held.get(event.cause)
+    return any(
+        other.event.bot == event.bot
+        and other.event.alert is not None
+        and symbol_key(other.event.alert) == key
+        and (mine is None or other.number < mine.number)
+        and continues(event, other.event)
+        for cause, other in state.held.items()
+        if cause != event.cause
+    )
 
 
 def _late(

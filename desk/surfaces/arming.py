@@ -19,6 +19,7 @@ from desk.surfaces.sheet import Line
 
 __all__ = ["STARTING", "switch_command"]
 
+MOST_CLOCK_OFFSET_S = 2.0  # the gateway tells its time in whole seconds
 STARTING = frozenset({Switch.ARM, Switch.RESUME})
 _ENDS = {Switch.ARM: ("disarmed", "halted", "paused"), Switch.RESUME: ("halted", "paused")}
 
@@ -29,6 +30,8 @@ def switch_command(switch: Switch) -> Handler:
     async def handle(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
         words = [arg for arg in args if arg.lower() not in YES]
         name = _bot_name(desk, switch, words)
+        if switch is Switch.ARM:
+            _check_clock(desk)
         if switch in STARTING:
             question = f"{switch.capitalize()} bot {name}: {_stops(desk, switch, name)}. Its messages may enter then."
             answer = await ask_person(caller, question, has_yes=len(words) < len(args))
@@ -53,10 +56,21 @@ def _bot_name(desk: Desk, switch: Switch, words: Sequence[str]) -> str:
     return found[0]
 
 
+def _check_clock(desk: Desk) -> None:
+    """Alerts are aged by our clock: with a wrong one late entries pass, or every entry is refused (TradingView reference 7)."""
+    offset_s = desk.clock_offset()
+    if offset_s is not None and abs(offset_s) >= MOST_CLOCK_OFFSET_S:
+        where = "behind" if offset_s > 0 else "ahead of"
+        raise BadCall(
+            f"This computer's clock is {abs(offset_s):,.1f} s {where} the gateway's: set it, then arm. status shows both."
+        )
+
+
 def _stops(desk: Desk, switch: Switch, name: str) -> str:
     memory = desk.state.bot(name)
     found = [(word, getattr(memory, word)) for word in _ENDS[switch]]
-    texts = [f"{word} since {stop.ts:%Y-%m-%d %H:%M:%S} UTC by {stop.by} ({stop.why})" for word, stop in found if stop]
+    texts = [f"only reducing in {symbol} since a message was lost" for symbol in memory.only_reduces]
+    texts += [f"{word} since {stop.ts:%Y-%m-%d %H:%M:%S} UTC by {stop.by} ({stop.why})" for word, stop in found if stop]
     return ", ".join(texts) or "nothing stops it"
 
 

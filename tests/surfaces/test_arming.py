@@ -100,3 +100,13 @@ async def test_a_refusal_is_no_success(room: Room, caller: Caller) -> None:
 
 async def test_tab_offers_the_bots(room: Room) -> None:
     assert complete(room.desk, "arm ") == ["default", "second"]
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "is_armed"), [(None, True), (0.9, True), (-1.9, True), (2.5, False), (-60, False)]
+)
+async def test_a_wrong_clock_arms_nothing(room: Room, caller: Caller, offset_s: float | None, is_armed: bool) -> None:
+    room.desk.clock_offset = lambda: offset_s
+    result = await run_command(room.desk, "arm default yes", caller)
+    assert bool(commanded(room)) is is_armed
+    assert is_armed or "set it, then arm" in result.text
