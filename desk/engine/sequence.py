@@ -67,6 +67,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     cause: CauseId
     ts: datetime
     policy: str | None = None  # what that message says is to be done
+    is_past: bool = False  # what is missing of it was sent in an earlier moment than the newest message
     is_told: bool = False  # the policy was applied and a person was told
 
 
@@ -135,7 +136,7 @@ def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
     if signal is None:
         signal = Signal(cause=event.cause, ts=event.ts)
     if is_late(signal, event):
-        return msgspec.structs.replace(signal, gap=_narrowed(signal, alert))
+        return msgspec.structs.replace(signal, gap=_narrowed(signal, event))
     fired_at, bar_time = _times(event)
     pair, prev = after(alert), before(alert)
     if pair is None:
@@ -167,7 +168,7 @@ def is_late(signal: Signal, event: AlertReceived) -> bool:
     prev, pair = before(alert), after(alert)
     if prev is None or pair is None or signal.pair is None or not _is_of_one_moment(signal, event):
         return False
-    gap = signal.gap
+    gap = None if signal.gap is None or signal.gap.is_past else signal.gap
     if gap is not None and prev.matches(gap.start) and pair.matches(gap.end):
         return True
     if prev.matches(signal.pair):
@@ -233,18 +234,20 @@ def _gets_out(alert: Alert, held: int) -> bool:
     return _SIGNS[pair.side] * held > 0 and pair.size is not None and pair.size < abs(held)
 
 
-def _narrowed(signal: Signal, alert: Alert) -> Gap | None:
+def _narrowed(signal: Signal, event: AlertReceived) -> Gap | None:
     """The gap without the message that came late after all; a loop that was left out opens one."""
-    prev, pair, gap = before(alert), after(alert), signal.gap
+    gap, is_older = signal.gap, _compare(signal, event) < 0
+    prev, pair = (None, None) if event.alert is None else (before(event.alert), after(event.alert))
     if prev is None or pair is None:
         return gap
     if gap is None:
-        if signal.prev is None or prev.matches(pair) or not _began(signal, pair):
+        if is_older or signal.prev is None or prev.matches(pair) or not _began(signal, pair):
             return None
         return Gap(start=signal.prev, end=prev, cause=signal.cause, ts=signal.ts, is_told=True)
     start = pair if prev.matches(gap.start) else gap.start
     end = prev if pair.matches(gap.end) and not prev.matches(gap.start) else gap.end
-    return None if start.matches(end) else msgspec.structs.replace(gap, start=start, end=end)
+    is_past = gap.is_past or (is_older and pair.matches(gap.end))
+    return None if start.matches(end) else msgspec.structs.replace(gap, start=start, end=end, is_past=is_past)
 
 
 def _times(event: AlertReceived) -> tuple[datetime | None, datetime | None]:

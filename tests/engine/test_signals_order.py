@@ -338,7 +338,7 @@ def deliver(world: World, messages: list[Alert], dice: random.Random, longest_s:
     for line in lines:
         at_s = 0.0
         for message in line:
-            at_s += dice.choice([0.0, 0.0, dice.uniform(0, 0.2), dice.uniform(0, longest_s)])
+            at_s += dice.choice([0.0, 0.0, dice.uniform(0, 0.2), dice.uniform(0, longest_s)])  # 0.25 s is the window
             world.later(at_s, lambda message=message: world.alert(message))
     last = messages[-1].position
     assert last is not None
@@ -347,13 +347,13 @@ def deliver(world: World, messages: list[Alert], dice: random.Random, longest_s:
     return int(last.size) * {PositionSide.LONG: 1, PositionSide.SHORT: -1, PositionSide.FLAT: 0}[last.now]
 
 
-def schedule(seed: int, longest_s: float = 2.0) -> tuple[int, int, int]:
+def schedule(seed: int, longest_s: float = 0.8) -> tuple[int, int, int]:
     """(position, the one that is meant, most held)"""
     dice = random.Random(seed)
     world = ready(seed=seed)
     world.is_checked = False
     meant = deliver(world, strategy(dice, world.now - timedelta(seconds=6)), dice, longest_s)
-    world.run(25)
+    world.run(12)
     return world.venue.qty(PLACE), meant, world.venue.most_held
 
 
