@@ -25,12 +25,16 @@ from desk.risk import Reason
 
 __all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
+_AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING)  # they have timers of their own
 _RAW = (Action.BUY, Action.SELL)
 
 
 def release_held(draft: Draft, account_id: AccountId) -> None:
     """Decides the alerts that waited for this account. What still cannot be decided is tried again."""
-    _decide(draft, [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)])
+    left = _decide(draft, [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)])
+    for cause, verdict in left.items():
+        if verdict.reason in _AT_TURN:  # its timer may have died with the process, or never began
+            wait_for(draft, draft.state.held[cause].event, verdict)
     _go_on(draft)
 
 
@@ -126,7 +130,7 @@ def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool
 
 
 def on_held_timer(draft: Draft, key: str) -> None:
-    """Only the newest held alert keeps the timer going, so that there is one."""
+    """Only the newest of those that wait for no turn keeps the timer going, so that there is one."""
     if key != f"held:{_newest(draft.state)}":
         return
     for account_id in sorted(draft.state.accounts):
@@ -154,7 +158,8 @@ def _in_order(state: State) -> list[AlertReceived]:
 
 
 def _newest(state: State) -> CauseId | None:
-    return max(state.held.values(), key=lambda held: held.number).event.cause if state.held else None
+    waiting = [held for held in state.held.values() if held.reason not in _AT_TURN]
+    return max(waiting, key=lambda held: held.number).event.cause if waiting else None
 
 
 def _is_beside(held: AlertReceived, event: AlertReceived) -> bool:

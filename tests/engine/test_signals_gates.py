@@ -400,7 +400,7 @@ STEPS = st.lists(st.tuples(MESSAGES, st.sampled_from([0.0, 0.0, 0.02, 0.3, 4.0])
 
 
 @given(steps=STEPS, mode=st.sampled_from(["target", "difference"]), bare=st.sampled_from(["refuse", "entry"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_sequence_of_messages_opens_more_than_the_ceiling(steps: list[Any], mode: Any, bare: Any) -> None:
     """World.check holds what the venue held against the bot's ceiling after every event, check_quiet what is left."""
     world = ready(bot=with_bot(mode=mode, bare_side=bare, max_position=2, default_qty=1))
