@@ -106,10 +106,14 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  A message may do the same with the action pause, and its resume takes only that back.",
     ),
     "resume": (
-        "  resume default    after a pause, or after on_gap halt_bot; a disarmed bot stays disarmed",
+        "  resume default    after a pause, or after on_gap halt_bot; a disarmed bot",
+        "                    stays disarmed",
         "  Look at positions first: the sender may stand elsewhere than its bot.",
     ),
-    "disarm": ("  disarm default    no message starts it again, and resume does not either: arm does",),
+    "disarm": (
+        "  disarm default    no message starts it again, and resume does not either:",
+        "                    arm does",
+    ),
     "arm": ("  arm default yes   yes as the last word: no question",),
     "flatten": (
         "  flatten                everything in every account of the login",
