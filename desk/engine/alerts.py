@@ -120,7 +120,7 @@ def _rule_intent(
     is_known = bot.account_id is not None and state.is_reconciled(bot.account_id)
     meaning = interpret(alert, bot, situation, event.ts)
     if turn is not None and situation is not None:
-        waits = settles(state, alert, bot, meaning, situation)
+        waits = settles(state, alert, bot, meaning, situation, ctx.now)
         if waits is not None:
             return held(Reason.SETTLING, waits, alert.warnings)
         if isinstance(meaning, Wanted):

@@ -140,7 +140,9 @@ def _alert(state: State, record: AlertJournalled) -> State:
         state = _with_bot(state, event.bot, bots.heard(state.bot(event.bot), event, verdict))
     if verdict.kind is VerdictKind.HELD:
         number = 1 + max((held.number for held in state.held.values()), default=0)
-        state = _replace(state, held=state.held.set(event.cause, Held(event=event, number=number)))
+        state = _replace(
+            state, held=state.held.set(event.cause, Held(event=event, number=number, reason=verdict.reason))
+        )
     if verdict.of is not None:
         return state  # a repeat never prolongs or replaces the memory of the first
     window = event.dedupe_window_s

@@ -5,8 +5,11 @@ What surfaces may read of a ``BotState``:
 * ``disarmed``, ``paused``, ``halted``: why its entries are denied, by whom and since when; ``stopped_by`` is the first of them
 * ``seen_at``, ``heartbeat_at``, ``version`` (the newest ``alert_version``), ``versions`` (when each was last seen)
 * ``late_ms(50)``, ``late_ms(95)``: percentiles of ``lateness_ms``, received minus fired; negative: fired ahead of our clock
+* ``only_reduces``: symbols in which a gap lets it do no more
 * ``signals``: by symbol root, where its sender says that it stands, and what was lost on the way
 * ``entries``: when it last entered, within a minute; ``last_entry(symbol, side)``
+
+When a position of its account last ended is ``State.last_exits``, by place: it is the account's, whoever ended it.
 """
 
 from __future__ import annotations
@@ -84,6 +87,11 @@ class BotState(msgspec.Struct, frozen=True, kw_only=True):
         """What denies its entries; a person's word comes first."""
         stops = ((Switch.DISARM, self.disarmed), (Switch.HALT, self.halted), (Switch.PAUSE, self.paused))
         return next(((switch, stop) for switch, stop in stops if stop is not None), None)
+
+    @property
+    def only_reduces(self) -> tuple[str, ...]:
+        """Symbols about which a message was lost, so that it only reduces there until its sender is flat."""
+        return tuple(sorted(symbol for symbol, signal in self.signals.items() if signal.only_reduces))
 
     def late_ms(self, per_cent: int) -> int | None:
         """So many of its messages came at most so late; None: none told when it was fired."""
@@ -177,9 +185,14 @@ def switched(bot: BotState, record: BotSwitched) -> BotState:
             is_its_own = bot.paused is not None and bot.paused.by == "message"
             return _replace(bot, paused=None) if is_its_own else bot
         case Switch.RESUME:
-            return _replace(bot, paused=None, halted=None)
+            return _replace(bot, paused=None, halted=None, signals=_following(bot.signals))
         case _:
-            return _replace(bot, paused=None, halted=None, disarmed=None)
+            return _replace(bot, paused=None, halted=None, disarmed=None, signals=_following(bot.signals))
+
+
+def _following(signals: Map[str, Signal]) -> Map[str, Signal]:
+    """A person looked at what was lost."""
+    return Map((key, _replace(signal, only_reduces=False)) for key, signal in signals.items())
 
 
 def found_gap(bot: BotState, record: SignalGap) -> BotState:

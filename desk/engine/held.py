@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from desk.bots import goal_of, may_open, wants_exit
-from desk.core.alert import Alert
+from desk.bots.steps import step_of
+from desk.core.alert import Action, Alert
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, CauseId, ContractId
 from desk.core.records import AlertDecided, Verdict, VerdictKind
@@ -24,10 +25,16 @@ from desk.risk import Reason
 
 __all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
+_AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING)  # they have timers of their own
+_RAW = (Action.BUY, Action.SELL)
+
 
 def release_held(draft: Draft, account_id: AccountId) -> None:
     """Decides the alerts that waited for this account. What still cannot be decided is tried again."""
-    _decide(draft, [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)])
+    left = _decide(draft, [event for event in _in_order(draft.state) if _is_of(draft, event, account_id)])
+    for cause, verdict in left.items():
+        if verdict.reason in _AT_TURN:  # its timer may have died with the process, or never began
+            wait_for(draft, draft.state.held[cause].event, verdict)
     _go_on(draft)
 
 
@@ -85,6 +92,11 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
             continue  # superseded by a flattening that one of them asked for
         ruling = rule(draft.state, event, draft.ctx)
         verdict = ruling.verdict
+        if verdict.reason == Reason.SETTLING and any(_overtakes(draft, later, event) for later in waiting[place + 1 :]):
+            text = "a newer target of its sender came while it waited, and counts"
+            verdict = Verdict(kind=VerdictKind.IGNORED, reason=Reason.SUPERSEDED, text=text)
+            draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
+            continue
         if verdict.kind is VerdictKind.HELD:
             left[event.cause] = verdict
             continue
@@ -99,8 +111,26 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
     return left
 
 
+def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool:
+    """Both say where the sender is, and the later one may open what it says: the earlier one need not be gone through."""
+    bot = draft.ctx.bots.get(event.bot)
+    if (
+        bot is None
+        or bot.mode != "target"
+        or later.alert is None
+        or event.alert is None
+        or not _is_beside(later, event)
+    ):
+        return False
+    step = step_of(later.alert.position)
+    both = goal_of(later.alert) is not None and goal_of(event.alert) is not None
+    return (
+        both and not (step is not None and step.is_partial_exit) and later.alert.action in {*_RAW, Action.SET_POSITION}
+    )
+
+
 def on_held_timer(draft: Draft, key: str) -> None:
-    """Only the newest held alert keeps the timer going, so that there is one."""
+    """Only the newest of those that wait for no turn keeps the timer going, so that there is one."""
     if key != f"held:{_newest(draft.state)}":
         return
     for account_id in sorted(draft.state.accounts):
@@ -128,7 +158,8 @@ def _in_order(state: State) -> list[AlertReceived]:
 
 
 def _newest(state: State) -> CauseId | None:
-    return max(state.held.values(), key=lambda held: held.number).event.cause if state.held else None
+    waiting = [held for held in state.held.values() if held.reason not in _AT_TURN]
+    return max(waiting, key=lambda held: held.number).event.cause if waiting else None
 
 
 def _is_beside(held: AlertReceived, event: AlertReceived) -> bool:

@@ -22,7 +22,20 @@ from desk.core.alert import Action, Alert, PositionSide
 from desk.core.events import AlertReceived
 from desk.core.ids import CauseId
 
-__all__ = ["Gap", "Pair", "Signal", "Turn", "after", "before", "follow", "in_order", "is_late", "is_trading", "turn_of"]
+__all__ = [
+    "Gap",
+    "Pair",
+    "Signal",
+    "Turn",
+    "after",
+    "before",
+    "continues",
+    "follow",
+    "in_order",
+    "is_late",
+    "is_trading",
+    "turn_of",
+]
 
 FUTURE_TOLERANCE = timedelta(seconds=5)  # a time further ahead is a wrong clock, and orders nothing
 UNTIMED_FOR = timedelta(seconds=10)  # how long messages without a time may belong together, as for duplicates
@@ -54,6 +67,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     cause: CauseId
     ts: datetime
     policy: str | None = None  # what that message says is to be done
+    is_past: bool = False  # what is missing of it was sent in an earlier moment than the newest message
     is_told: bool = False  # the policy was applied and a person was told
 
 
@@ -122,7 +136,7 @@ def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
     if signal is None:
         signal = Signal(cause=event.cause, ts=event.ts)
     if is_late(signal, event):
-        return msgspec.structs.replace(signal, gap=_narrowed(signal, alert))
+        return msgspec.structs.replace(signal, gap=_narrowed(signal, event))
     fired_at, bar_time = _times(event)
     pair, prev = after(alert), before(alert)
     if pair is None:
@@ -154,7 +168,7 @@ def is_late(signal: Signal, event: AlertReceived) -> bool:
     prev, pair = before(alert), after(alert)
     if prev is None or pair is None or signal.pair is None or not _is_of_one_moment(signal, event):
         return False
-    gap = signal.gap
+    gap = None if signal.gap is None or signal.gap.is_past else signal.gap
     if gap is not None and prev.matches(gap.start) and pair.matches(gap.end):
         return True
     if prev.matches(signal.pair):
@@ -175,16 +189,27 @@ def _began(signal: Signal, pair: Pair) -> bool:
 
 
 def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[AlertReceived]:
-    """Messages of one bot about one symbol that waited together: along the chain, else by time, else as they came."""
+    """Messages of one bot about one symbol that waited together: by time, within one moment along the chain, else as they
+    came."""
     left, found = list(events), []
     while left:
         oldest = min(left, key=lambda event: _times(event)[0] or event.ts)
-        fitting = [event for event in left if _fits(signal, event) and _same_moment(event, oldest)]
-        event = fitting[0] if fitting else oldest
+        here = [event for event in left if _same_moment(event, oldest)]
+        heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
+        fitting = [event for event in heads or here if _fits(signal, event)]
+        event = (fitting or heads or [oldest])[0]
         left.remove(event)
         found.append(event)
         signal = follow(signal, event)
     return found
+
+
+def continues(event: AlertReceived, other: AlertReceived) -> bool:
+    """``event`` goes on from where ``other`` leaves its sender."""
+    if event.alert is None or other.alert is None:
+        return False
+    prev, left_at = before(event.alert), after(other.alert)
+    return prev is not None and left_at is not None and prev.matches(left_at)
 
 
 def _fits(signal: Signal | None, event: AlertReceived) -> bool:
@@ -209,18 +234,20 @@ def _gets_out(alert: Alert, held: int) -> bool:
     return _SIGNS[pair.side] * held > 0 and pair.size is not None and pair.size < abs(held)
 
 
-def _narrowed(signal: Signal, alert: Alert) -> Gap | None:
+def _narrowed(signal: Signal, event: AlertReceived) -> Gap | None:
     """The gap without the message that came late after all; a loop that was left out opens one."""
-    prev, pair, gap = before(alert), after(alert), signal.gap
+    gap, is_older = signal.gap, _compare(signal, event) < 0
+    prev, pair = (None, None) if event.alert is None else (before(event.alert), after(event.alert))
     if prev is None or pair is None:
         return gap
     if gap is None:
-        if signal.prev is None or prev.matches(pair) or not _began(signal, pair):
+        if is_older or signal.prev is None or prev.matches(pair) or not _began(signal, pair):
             return None
         return Gap(start=signal.prev, end=prev, cause=signal.cause, ts=signal.ts, is_told=True)
     start = pair if prev.matches(gap.start) else gap.start
     end = prev if pair.matches(gap.end) and not prev.matches(gap.start) else gap.end
-    return None if start.matches(end) else msgspec.structs.replace(gap, start=start, end=end)
+    is_past = gap.is_past or (is_older and pair.matches(gap.end))
+    return None if start.matches(end) else msgspec.structs.replace(gap, start=start, end=end, is_past=is_past)
 
 
 def _times(event: AlertReceived) -> tuple[datetime | None, datetime | None]:

@@ -75,10 +75,12 @@ class SeenAlert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """``number``: in the order of arrival, which neither a coarse clock nor an id within one millisecond tells."""
+    """``number``: in the order of arrival, which neither a coarse clock nor an id within one millisecond tells. ``reason``: what
+    it waited for when it came."""
 
     event: AlertReceived
     number: int
+    reason: str
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

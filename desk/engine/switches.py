@@ -9,6 +9,8 @@ from __future__ import annotations
 from desk.bots import BotConfig
 from desk.core.alert import Action, Alert
 from desk.core.events import AlertReceived, BotCommanded
+from desk.core.orders import Role
+from desk.core.plans import ReversePlan, TouchPlan
 from desk.core.records import BotSwitched, Verdict, VerdictKind
 from desk.core.switches import Switch
 from desk.engine.bots import BotState
@@ -69,6 +71,8 @@ def decide_bot_command(draft: Draft, event: BotCommanded) -> Verdict:
         return denied(Reason.UNKNOWN_BOT, f"no bot named {event.bot} is configured; there are: {known}").verdict
     memory, switch = draft.state.bot(event.bot), event.switch
     text = _told(event.bot, memory, switch)
+    if text is not None and switch not in _FREES:
+        text += _what_stays(draft, event.bot)
     if text is None:
         is_free = switch in _FREES
         word = "may enter already" if is_free and memory.stopped_by is None else "is so already"
@@ -80,10 +84,22 @@ def decide_bot_command(draft: Draft, event: BotCommanded) -> Verdict:
     return accepted(text)
 
 
+def _what_stays(draft: Draft, name: str) -> str:
+    """Stopping is about what comes; a person should know of what was taken before."""
+    account_id, state = draft.ctx.bots[name].account_id, draft.state
+    orders = [o for o in state.orders.values() if o.role is Role.ENTRY and state.is_under_way(o)]
+    plans = [plan for plan in state.plans.values() if isinstance(plan, TouchPlan | ReversePlan)]
+    count = sum(1 for one in (*orders, *plans) if one.account_id == account_id)
+    return (
+        f". {count} entries in its account are under way, rest or wait, and stay: cancel_all ends them" if count else ""
+    )
+
+
 def _told(name: str, memory: BotState, switch: Switch) -> str | None:
     """What is so afterwards; None: it is so already. A person's pause takes the place of a message's."""
     if switch in _FREES:
         ended = [_WORDS[one] for one in _FREES[switch] if _stop_of(memory, one) is not None]
+        ended += [f"only reducing in {symbol}" for symbol in memory.only_reduces]
         if not ended:
             return None
         still = "; it stays disarmed" if switch is Switch.RESUME and memory.disarmed is not None else ""

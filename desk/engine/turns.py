@@ -17,6 +17,7 @@ from desk.bots.steps import tighter_gap
 from desk.core.alert import Alert, AlertPosition, PositionSide
 from desk.core.events import AlertReceived
 from desk.core.intents import Enter, Reduce, Reverse
+from desk.core.orders import Role
 from desk.core.plans import ReversePlan
 from desk.core.records import BotSwitched, Record, SignalGap, Verdict, VerdictKind
 from desk.core.switches import Switch
@@ -24,12 +25,13 @@ from desk.engine.apply import is_resting
 from desk.engine.bots import symbol_key
 from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
-from desk.engine.sequence import Gap, Signal, Turn, before, turn_of
+from desk.engine.sequence import Gap, Signal, Turn, before, continues, turn_of
 from desk.engine.state import Place, State
 from desk.risk import Reason
 
 __all__ = ["AtTurn", "gap_facts", "gap_text", "settles", "turn_at"]
 
+REPORT_COMES_WITHIN = timedelta(seconds=2)
 _PASSING = {Reason.EXIT_RUNNING, Reason.ORPHAN_ORDERS, Reason.UNPROTECTED, Reason.OPPOSITE_ENTRY}
 _DONE = {
     "follow_target": "its target is followed",
@@ -67,7 +69,11 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
     assert alert is not None, "an unreadable message has no turn"
     key = symbol_key(alert)
     signal = state.bot(bot.name).signals.get(key)
-    match turn_of(signal, event, now, bot.reorder_ms, now_at.held):
+    turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held)
+    is_target = goal_of(alert) not in {None, PositionSide.FLAT}
+    if turn is not Turn.FOLLOWS and is_target and _follows_waiting(state, event, key):
+        return AtTurn(alert, bot, held(Reason.SETTLING, "the message that it follows waits, too", alert.warnings))
+    match turn:
         case Turn.EARLY:
             assert signal is not None, "the first message is never early"
             text = f"its sender was {signal.pair}, this continues from {before(alert)}: waits for the one in between"
@@ -80,6 +86,20 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
             return _behind_gap(event, bot, signal, key, now)
         case _:
             return AtTurn(alert, bot, only_reduces=signal is not None and signal.only_reduces)
+
+
+def _follows_waiting(state: State, event: AlertReceived, key: str) -> bool:
+    """One that came before it waits, and it goes on from there."""
+    mine = state.held.get(event.cause)
+    return any(
+        other.event.bot == event.bot
+        and other.event.alert is not None
+        and symbol_key(other.event.alert) == key
+        and (mine is None or other.number < mine.number)
+        and continues(event, other.event)
+        for cause, other in state.held.items()
+        if cause != event.cause
+    )
 
 
 def _late(
@@ -152,7 +172,9 @@ def gap_text(bot: BotConfig, symbol: str, gap: Gap, policy: str) -> str:
 # -- what must end first ------------------------------------------------------------------------------------------------
 
 
-def settles(state: State, alert: Alert, bot: BotConfig, meaning: Meaning, now_at: Situation) -> str | None:
+def settles(
+    state: State, alert: Alert, bot: BotConfig, meaning: Meaning, now_at: Situation, now: datetime
+) -> str | None:
     """Why a target cannot be compared with what is held yet. None: it can, or it goes on with what runs.
 
     A way to flat never waits, and a reversal joins the exit that runs.
@@ -165,15 +187,18 @@ def settles(state: State, alert: Alert, bot: BotConfig, meaning: Meaning, now_at
         isinstance(plan, ReversePlan) and (plan.account_id, plan.contract_id) == place for plan in state.plans.values()
     )
     is_closing_part = state.reduce_plan(place) is not None
+    is_behind = _is_behind(state, place, now, is_sure=True)
     match meaning:
         case Wanted(Reverse()):
             is_early = is_turning and not is_leaving
         case Nothing(reason=Reason.ALREADY_THERE):
-            is_early = (is_leaving and not is_turning) or is_closing_part
-        case Wanted(Enter()) | Refusal(by_position=True):
-            is_early = is_leaving or is_turning or is_closing_part
+            is_early = (is_leaving and not is_turning) or is_closing_part or is_behind
+        case Wanted(Enter()):
+            is_early = is_leaving or is_turning or is_closing_part or _is_behind(state, place, now, is_sure=False)
+        case Refusal(by_position=True):
+            is_early = is_leaving or is_turning or is_closing_part or is_behind
         case Wanted(Reduce()):
-            is_early = is_leaving or is_turning or is_closing_part or _is_filling(state, place)
+            is_early = is_leaving or is_turning or is_closing_part or is_behind or _is_filling(state, place)
         case _:
             is_early = False
     if not is_early:
@@ -182,6 +207,19 @@ def settles(state: State, alert: Alert, bot: BotConfig, meaning: Meaning, now_at
         "an exit" if is_leaving else "a reversal" if is_turning else "a partial exit" if is_closing_part else "an entry"
     )
     return f"{what} of {now_at.contract.name} is under way; decided as soon as it has ended"
+
+
+def _is_behind(state: State, place: Place, now: datetime, *, is_sure: bool) -> bool:
+    """An entry filled, and the position may not tell of it yet: nothing was heard of it since (is_sure), or at that moment.
+    For two seconds only: the report may also have come first."""
+    position = state.positions.get(place)
+    if position is None:
+        return False
+    filled = [o.updated_at for o in state.remembered_at(place) if o.role is Role.ENTRY and o.filled_qty]
+    newest = max(filled, default=None)
+    if newest is None or newest <= now - REPORT_COMES_WITHIN:
+        return False
+    return position.updated_at < newest or (position.updated_at == newest and not is_sure)
 
 
 def _is_filling(state: State, place: Place) -> bool:

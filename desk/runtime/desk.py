@@ -17,7 +17,7 @@ from desk.alerts.terms import NO_TERMS, DialectTerms
 from desk.bots import BotConfig
 from desk.core.clock import Clock
 from desk.core.errors import Unavailable, UnknownSymbol
-from desk.core.events import AlertReceived, BotsReloaded, FlattenRequested, IntentGiven
+from desk.core.events import AlertReceived, BotCommanded, BotsReloaded, FlattenRequested, IntentGiven
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.records import Verdict
 from desk.core.secret import Secret
@@ -153,7 +153,7 @@ class Desk:
         """A fresh id for a command or an alert."""
         return new_cause_id(self.clock.now(), os.urandom(10))
 
-    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven | BotsReloaded) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven | BotCommanded | BotsReloaded) -> Verdict:
         """Hands an event to the engine and waits for what was decided, which then is in the journal.
 
         Raises StoreError when it could not be journalled (nothing was done), Unavailable when the inbox is full.

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 import structlog
 
 from desk.core.errors import DeskError
+from desk.core.switches import Switch
 from desk.runtime.desk import Desk
 from desk.surfaces import (
     alert_table,
@@ -27,6 +28,7 @@ from desk.surfaces import (
     trades,
     trading,
 )
+from desk.surfaces.arming import STARTING, switch_command
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
 from desk.surfaces.entry_terms import ENTRY_OPTIONS
@@ -89,6 +91,14 @@ def _on_position(name: str, text: str) -> Command:
     return _trading(name, text, position_command(name, USAGE[name]), POSITION_OPTIONS)
 
 
+def _switch(switch: Switch, text: str) -> Command:
+    starts = switch in STARTING
+    return Command(
+        switch.value, "[BOT]", text, switch_command(switch), ("bot",),
+        does_change_exposure=starts, most=2, more=MANUAL[switch.value],
+    )  # fmt: skip
+
+
 _ROWS = (
     Command("accounts", "", "accounts with balance, and whether state and gateway agree", trading.accounts),
     Command(
@@ -138,6 +148,10 @@ _ROWS = (
         "flatten", "[SYMBOL|ACCOUNT|all] [yes]", "close all or a part of it, and prove that it is flat",
         flatten.flatten, ("scope",), does_change_exposure=True, most=4, options=("account",), more=MANUAL["flatten"],
     ),
+    _switch(Switch.PAUSE, "a bot's entries are denied, its exits run"),
+    _switch(Switch.RESUME, "ends a pause, and what a lost message halted"),
+    _switch(Switch.DISARM, "as pause, and only arm ends it"),
+    _switch(Switch.ARM, "a bot may enter again, whatever stopped it"),
     Command(
         "alerts", "[n] [bot=NAME] [verdict=WORD]", "the newest alerts, what became of them, how late", alert_table.alerts,
         most=3, options=("bot", "verdict"),

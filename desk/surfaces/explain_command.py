@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from desk.surfaces.explain_page import explained_page
 
 __all__ = ["bot_named", "explain", "explain_text"]
 
+_NAME = re.compile(r"[\w-]{1,64}")
 _FORMS = 'explain {"v":1,...}, explain BOT {...}, explain FILE, or explain alone and paste'
 
 
@@ -58,9 +60,12 @@ def bot_named(ctx: Context, name: str | None) -> BotConfig:
 
 
 def _apart(line: str, ctx: Context) -> tuple[str | None, str]:
-    """The bot's name in front, if that is one, and the rest."""
-    first, _, rest = line.partition(" ")
-    return (first, rest.strip()) if first in ctx.bots else (None, line)
+    """The bot's name in front, if that is one, and the rest. A name before JSON is one that may not exist."""
+    first, *more = line.split(maxsplit=1)[:2] or [""]
+    rest = more[0].strip() if more else ""
+    if first in ctx.bots or (rest.startswith(("{", "[")) and _NAME.fullmatch(first)):
+        return first, rest
+    return None, line
 
 
 def _is_unfinished(text: str) -> bool:
@@ -72,13 +77,13 @@ def _of_file(text: str) -> str:
     """What stands in the file, where ``text`` is the name of one; else the text itself. Raises BadCall."""
     if "\n" in text or text.startswith(("{", "[")):
         return text
-    path = Path(text).expanduser()
     try:
+        path = Path(text).expanduser()
         if not path.is_file():
             return text
         with path.open("rb") as file:
             return file.read(MAX_TEXT + 1).decode("utf-8", "replace")
-    except (OSError, ValueError) as problem:  # a name that is too long, or no name at all, is a text
+    except (OSError, ValueError, RuntimeError) as problem:  # a name that is too long, or no name at all, is a text
         if isinstance(problem, PermissionError):
             raise BadCall(f"{text[:60]!a} cannot be read: {problem.strerror}") from problem
         return text

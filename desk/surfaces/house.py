@@ -88,6 +88,7 @@ async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
             f"  Set the stop to your own distance: every entry needs one, and {EXAMPLE_STOP_POINTS} points is an example.",
             "dim",
         ),
+        Line(f"  Others: template {door.name} indicator, exit, heartbeat. What one would do: explain.", "dim"),
         Line("Try it (one order, a second paste is a duplicate):", "bold"),
         *(Line(text, is_copied=True) for text in curls),
     )

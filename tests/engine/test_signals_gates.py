@@ -114,6 +114,28 @@ def test_a_persons_pause_replaces_a_messages() -> None:
     assert command(world, Switch.PAUSE).kind is IGNORED
 
 
+def test_stopping_a_bot_says_what_stays_of_it() -> None:
+    world = ready()
+    world.alert(enter(order=AlertOrder(type="limit", price=Decimal(19000))))
+    world.run(3)
+    assert "1 entries in its account are under way, rest or wait" in by_disarm(world).text
+    assert len(world.resting()) == 1
+
+
+@pytest.mark.parametrize("on_gap", ["reduce_only", "halt_bot"])
+def test_a_person_ends_what_a_gap_began(on_gap: Any) -> None:
+    world = ready(bot=with_bot(on_gap=on_gap))
+    world.alert(sent(0, 1))
+    world.run(12)
+    world.alert(sent(2, -1))
+    world.run(3)
+    assert world.state.bot("default").only_reduces == ("MNQ",)
+    assert said(world, Action.RESUME).kind is not ACCEPTED
+    assert command(world, Switch.RESUME).kind is ACCEPTED
+    assert world.state.bot("default").only_reduces == ()
+    assert world.alert(sent(-1, -2)).kind is ACCEPTED
+
+
 def test_what_is_so_already_is_said_and_not_journalled() -> None:
     world = ready()
     before = len(world.journal)
@@ -379,7 +401,7 @@ STEPS = st.lists(st.tuples(MESSAGES, st.sampled_from([0.0, 0.0, 0.02, 0.3, 4.0])
 
 
 @given(steps=STEPS, mode=st.sampled_from(["target", "difference"]), bare=st.sampled_from(["refuse", "entry"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_sequence_of_messages_opens_more_than_the_ceiling(steps: list[Any], mode: Any, bare: Any) -> None:
     """World.check holds what the venue held against the bot's ceiling after every event, check_quiet what is left."""
     world = ready(bot=with_bot(mode=mode, bare_side=bare, max_position=2, default_qty=1))

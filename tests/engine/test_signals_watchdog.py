@@ -213,7 +213,7 @@ def test_the_memory_of_bots_is_in_the_journal_and_in_the_snapshot() -> None:
 def test_a_sender_cannot_fill_the_memory() -> None:
     world = ready()
     world.is_checked = False
-    for number in range(500):
+    for number in range(120):
         world.alert(Alert(action=Action.EXIT, symbol=f"X{number}", comment=str(number), alert_version=str(number)))
     assert len(memory(world).triggers) <= MOST_KEYS
     assert len(memory(world).signals) <= MOST_KEYS

@@ -209,7 +209,7 @@ def test_every_reason_of_the_engine_belongs_to_one_rule() -> None:
         ({"fired_at": "2026-11-18T15:00:00Z"}, {}, {"age": "FROM_THE_FUTURE"}),
         ({"action": "buy"}, {}, {"side": "AMBIGUOUS_SIDE"}),
         ({"accounts": [{"ref": "elsewhere"}]}, {}, {"account": "ACCOUNT_NOT_ALLOWED"}),
-        ({"policy": {"same": "replace"}}, {}, {"supported": "NOT_SUPPORTED"}),
+        ({"policy": {"contract": "require_match"}}, {}, {"supported": "NOT_SUPPORTED"}),
         ({"policy": {"require_position": "short"}}, {}, {"position": "REQUIRED_POSITION"}),
         ({"qty": 5}, {}, {"size": "MAX_POSITION"}),
         ({"stop": None}, {}, {"stop": "NO_STOP"}),

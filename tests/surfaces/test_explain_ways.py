@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,14 @@ async def test_a_bot_in_front_is_meant(room: Room, caller: Caller) -> None:
     assert message["bot"] == "second"
 
 
+async def test_a_bot_in_front_that_there_is_not_is_named(room: Room, caller: Caller) -> None:
+    result = await run(room, f"explain nobody {ENTRY}", caller)
+    assert not result.ok
+    assert "There is no bot 'nobody'. Bots: default, second" in result.text
+    (message,) = messages(await run(room, f"explain second\n{ENTRY}", caller))
+    assert message["bot"] == "second"
+
+
 async def test_text_of_another_kind_is_explained_too(room: Room, caller: Caller) -> None:
     (message,) = messages(await run(room, "explain order buy @ 2 filled on MNQ1!. New strategy position is 2", caller))
     assert message["reason"] == "NO_ORDER"
@@ -72,6 +81,12 @@ async def test_a_program_cannot_have_files_read(room: Room, caller: Caller, tmp_
     path.write_text(ENTRY)
     (message,) = messages(await run(room, f"explain {path}", caller))
     assert message["reason"] == "NO_ORDER", "the name was taken as the text"
+
+
+@pytest.mark.parametrize("text", ["~nobody-of-this-name/x", "x" * 5000, "a\x00b", "/"])
+async def test_what_is_no_file_is_a_text(room: Room, caller: Caller, text: str) -> None:
+    (message,) = messages(await run(room, f"explain {text}", replace(caller, by="console")))
+    assert message["reason"] == "NO_ORDER"
 
 
 async def test_a_text_that_no_door_would_take_is_refused(room: Room, caller: Caller) -> None:
@@ -92,48 +107,33 @@ def keys(screen: io.StringIO) -> Iterator[PipeInput]:
         yield pipe
 
 
-async def typed(room: Room, keys: PipeInput, tmp_path: Path, *parts: str, unit: float) -> None:
-    """Each part once the one before was taken; then the end."""
-    async with asyncio.timeout(5):
-        running = asyncio.create_task(run_console(room.desk, tmp_path, URLS, no_color=True))
-        for part in (*parts, "quit\n"):
-            keys.send_text(part)
-            await asyncio.sleep(2 * unit)
-        await running
+async def typed(room: Room, keys: PipeInput, tmp_path: Path, *parts: str) -> None:
+    """All of it ahead of the program, as a paste comes; then the end."""
+    async with asyncio.timeout(10):
+        keys.send_text("".join((*parts, "quit\n")))
+        await run_console(room.desk, tmp_path, URLS, no_color=True)
 
 
-ACCEPTED = "buy 2 MNQZ6 at market, stop 80 ticks"
-
-
-@pytest.mark.parametrize(
-    ("parts", "shows"),
-    [
-        (["explain second\n", ENTRY[:40] + "\n", ENTRY[40:] + "\n\n"], "line break inside a text"),
-        (["explain\n", ENTRY.replace(',"', ',\n"') + "\n\n"], ACCEPTED),
-        (["explain\n", ENTRY + "\n", CTRL_D], ACCEPTED),
-        (["explain " + ENTRY.replace(',"action', ',\n"action') + "\n\n"], ACCEPTED),
-        (["explain\n", CTRL_C], "Explain what?"),
-    ],
-)  # fmt: skip
-async def test_the_console_takes_a_message_in_pieces(
-    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, unit: float, parts: list[str], shows: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    await typed(room, keys, tmp_path, *parts, unit=unit)
-    shown = screen.getvalue() + capsys.readouterr().out
-    assert shows in shown
-    assert not room.events
-    history = tmp_path / "console_history"
-    assert "MNQ" not in (history.read_text() if history.exists() else ""), "a message may carry a secret"
-
-
-async def test_a_person_may_name_a_file(
-    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, unit: float, capsys: pytest.CaptureFixture[str]
+async def test_the_console_takes_a_message_whole_in_pieces_or_from_a_file(
+    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "alert.json"
     path.write_text(ENTRY)
-    await typed(room, keys, tmp_path, f"explain {path}\n", unit=unit)
-    assert ACCEPTED in screen.getvalue() + capsys.readouterr().out
+    begun, rest = ENTRY.split(',"action', 1)
+    await typed(
+        room, keys, tmp_path,
+        f"explain {begun}\n", f',"action{rest}\n\n',  # begun behind the word, its brackets still open
+        f"explain {path}\n",
+        "explain second\n", ENTRY[:40] + "\n", ENTRY[40:] + "\n\n",  # broken inside a text
+        "explain\n", ENTRY + "\n", CTRL_D,
+        "explain\n", CTRL_C,
+    )  # fmt: skip
+    shown = screen.getvalue() + capsys.readouterr().out
+    assert shown.count("accepted: buy 2 MNQZ6 at market, stop 80 ticks") == 3
+    assert shown.count("denied UNREADABLE: Not valid JSON: a line break inside a text value") == 1
+    assert shown.count("Explain what?") == 1
+    assert not room.events
+    assert "MNQ" not in (tmp_path / "console_history").read_text(), "a message may carry a secret"
 
 
 # --- the private door ----------------------------------------------------------------------------------------------
