@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from desk.bots import BotConfig
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
@@ -43,6 +44,10 @@ class Context:
     is_shadow: bool = False
     is_journal_ok: bool = True
     quote: Callable[[ContractId], Quote | None] = lambda _: None  # the newest one; its ts_recv tells its age
+    atr: Callable[[ContractId], Decimal | None] = lambda _: (
+        None
+    )  # average true range in points; what is journalled is ticks
+    atr_name: str = "ATR(14, 5m)"
     foreign: ForeignPolicy = SHOWN  # what is done about positions that the desk did not open
     in_flight: Collection[str] = (
         frozenset()
