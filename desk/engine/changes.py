@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
+import msgspec
+
 from desk.core.ids import AccountId, CauseId, ContractId, GatewayOrderId
 from desk.core.intents import Cancel, Modify
 from desk.core.orders import OrderState, Role, StopTouch, TrackedOrder
@@ -35,8 +37,8 @@ __all__ = ["grid_problem", "rule_cancel", "rule_modify", "wrong_side_of_limit", 
 
 def rule_cancel(state: State, wanted: Cancel, contract: Contract | None, asker: Asker, ctx: Context) -> Ruling:
     """Orders by id, or the resting entries of the place or account."""
-    if wanted.order_ids:
-        return _rule_cancel_ids(state, wanted.order_ids, asker, ctx)
+    if wanted.order_ids or wanted.waiting:
+        return _rule_cancel_ids(state, wanted, asker, ctx)
     contract_id = contract.contract_id if contract is not None else None
     where = contract.name if contract is not None else "the account"
     entries = _resting_entries(state, asker.account_id, contract_id)
@@ -66,8 +68,15 @@ def rule_cancel(state: State, wanted: Cancel, contract: Contract | None, asker: 
     return Ruling(accepted(f"cancelling {text}", warnings=warnings), begin=begin)
 
 
-def _rule_cancel_ids(state: State, ids: tuple[GatewayOrderId, ...], asker: Asker, ctx: Context) -> Ruling:
+def _rule_cancel_ids(state: State, wanted: Cancel, asker: Asker, ctx: Context) -> Ruling:
     orders: list[Known] = []
+    touching: list[TouchPlan] = []
+    ids = wanted.order_ids
+    for waiting_id in wanted.waiting:
+        plan = state.plans.get(waiting_id)
+        if not isinstance(plan, TouchPlan) or plan.account_id != asker.account_id:
+            return denied(Reason.NO_SUCH_ORDER, f"{waiting_id} does not wait any more; look at the orders")
+        touching.append(plan)
     for order_id in ids:
         order = _mine(state, order_id, asker)
         if isinstance(order, Ruling):
@@ -76,15 +85,17 @@ def _rule_cancel_ids(state: State, ids: tuple[GatewayOrderId, ...], asker: Asker
         if problem is not None:
             return problem
         orders.append(order)
-    text = ", ".join(_name(order) for order in orders)
+    text = ", ".join([_name(order) for order in orders] + [_waiting_name(plan, ctx) for plan in touching])
     if ctx.is_shadow or asker.is_dry_run:
         return would(f"would cancel {text}", ctx)
 
     def begin(draft: Draft) -> None:
+        for plan in touching:
+            touches.end_touch(draft, plan, asker.cause, "cancelled")
         for order_id, order in zip(ids, orders, strict=True):
             start_cancel(draft, order_id, asker.cause, order.account_id, order.contract_id)
 
-    plan_id = plan_id_of(ids[0]) if len(ids) == 1 else None
+    plan_id = plan_id_of(ids[0]) if len(ids) == 1 and not touching else None
     return Ruling(accepted(f"cancelling {text}", plan_id=plan_id, warnings=asker.warnings), begin=begin)
 
 
@@ -162,6 +173,8 @@ def rule_modify(state: State, wanted: Modify, asker: Asker, ctx: Context) -> Rul
     problem = _modify_problem(state, wanted, order, contract, ctx)
     if problem is not None:
         return problem
+    if wanted.qty == order.qty:  # as it is: only the price is another one
+        wanted = msgspec.structs.replace(wanted, qty=None)
     changes = []
     is_stop = order.type is OrderType.STOP
     if wanted.price is not None:
@@ -195,7 +208,11 @@ def _modify_problem(state: State, wanted: Modify, order: Known, contract: Contra
         return denied(Reason.EXIT_RUNNING, f"an exit of {contract.name} cancels it")
     if _is_asleep(order):
         return denied(Reason.NO_SUCH_ORDER, f"{_name(order)} sleeps until its entry fills; change it then")
-    problem = _qty_problem(wanted.qty, order) if wanted.qty is not None else None
+    is_same = wanted.qty == order.qty
+    if is_same and wanted.price is None:
+        text = f"{_name(order)} is for {order.qty} already"
+        return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
+    problem = _qty_problem(wanted.qty, order) if wanted.qty is not None and not is_same else None
     if problem is not None or wanted.price is None:
         return problem
     if order.type not in {OrderType.STOP, OrderType.LIMIT}:
@@ -300,6 +317,12 @@ def _is_asleep(order: Known) -> bool:
 def _name(order: Known) -> str:
     role = order.role.value if isinstance(order, TrackedOrder) else "foreign"
     return f"{role} order {order.gateway_order_id} ({order.side} {order.qty} {order.contract_id})"
+
+
+def _waiting_name(plan: TouchPlan, ctx: Context) -> str:
+    contract = ctx.contracts.get(plan.contract_id)
+    what = f"{plan.enter.side} {plan.enter.qty} {contract.name if contract is not None else plan.contract_id}"
+    return f"the waiting order {what} at a touch of {plan.enter.touch_price:f}"
 
 
 def _many(count: int, one: str, more: str) -> str:

@@ -12,10 +12,10 @@ from desk.engine.draft import Draft, fresh_quote
 from desk.engine.entries import rule_enter
 from desk.engine.pricing import is_touched
 from desk.engine.rulings import Asker
-from desk.engine.waiting import end_touches
+from desk.engine.waiting import end_touch, end_touches
 from desk.orders import touch
 
-__all__ = ["end_touches", "on_price", "on_timer", "resume"]
+__all__ = ["end_touch", "end_touches", "on_price", "on_timer", "resume"]
 
 SENT_WITHIN = timedelta(seconds=5)  # of the touch: what cannot go out by then has missed it
 
