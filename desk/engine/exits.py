@@ -108,7 +108,10 @@ def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -
 def start_reduce(draft: Draft, place: Place, qty: int, cause: CauseId, reason: ExitReason) -> str:
     """Starts closing ``qty`` contracts of what is held, or joins what runs; all of it or more is an exit. Returns the plan id."""
     running = draft.state.exit_plan(place) or draft.state.reduce_plan(place)
-    if running is not None:
+    if isinstance(running, ReducePlan) and running.may_be_replaced:
+        result = "a part is closed by the desk"
+        draft.record(PlanEnded(cause=running.cause, plan_id=running.plan_id, result=result, ts=draft.now))
+    elif running is not None:
         return running.plan_id
     held = draft.state.position_qty(place)
     if qty >= abs(held):

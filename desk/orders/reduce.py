@@ -39,6 +39,7 @@ __all__ = [
     "Sight",
     "Unit",
     "begin",
+    "begin_trim",
     "close_under_way",
     "cuts",
     "on_read_failed",
@@ -57,6 +58,7 @@ AFTER_CLOSE_S = 0.15
 BUSY_S = 0.25
 TRIES_UNTIL_TOLD = 4
 TRIES_AT_MOST = 12  # without a close under way; then the guard puts a stop where one is missing
+TRIM_AGAIN_S = 60.0
 GIVEN_UP = "given up"
 _POSITION_NOT_FOUND = 2
 _INVALID_CLOSE_SIZE = 5
@@ -114,6 +116,24 @@ def begin(view: PlaceView, cause: CauseId, reason: ExitReason, qty: int, now: da
         started_at=now,
     )
     return _read(plan)
+
+
+def begin_trim(view: PlaceView, cause: CauseId, now: datetime, entered: int) -> Move:
+    """A read showed legs that are larger than the position. Nothing is sent before the second one."""
+    assert view.qty, "without a position its legs are orphans"
+    plan = ReducePlan(
+        plan_id=f"trim:{view.account_id}:{view.contract_id}:{_ms(now)}",
+        cause=cause,
+        account_id=view.account_id,
+        contract_id=view.contract_id,
+        qty=0,
+        keeps=view.qty,
+        entered=entered,
+        reason=ExitReason.MANUAL,
+        step=ReduceStep.WAITING,
+        started_at=now,
+    )
+    return Move(plan, timer=Timer(plan.plan_id, READ_GAP.total_seconds()))
 
 
 def close_under_way(plan: ReducePlan, now: datetime) -> datetime | None:
@@ -178,11 +198,13 @@ def on_snapshot(plan: ReducePlan, sight: Sight, now: datetime) -> Move:
     if plan.step is not ReduceStep.READING:
         return Move(plan)  # an answer to an earlier question, older than what this plan did since
     seen, sign = sight.seen, 1 if plan.keeps > 0 else -1
-    if sight.keeps * sign <= 0:
+    if sight.keeps * sign <= 0 and not plan.is_trim:
         return _end(plan, "the position turned", "entries filled against it meanwhile")
     if plan.seen_at is None or seen.qty != plan.seen_qty:
         plan = _replace(plan, seen_qty=seen.qty, seen_at=seen.asked_at)
     held, keeps = max(0, seen.qty * sign), abs(sight.keeps)
+    if plan.is_trim and (held > keeps or sight.keeps * sign <= 0 or not sight.is_agreed):
+        return Move(None, result="the position changed meanwhile")  # the next read begins anew, where it has to
     if held - keeps > plan.qty:
         text = f"{plan.contract_id}: the position grew to {seen.qty:+d} while it was being reduced to {sight.keeps:+d}"
         return _try_later(_uncounted(plan), ("reduce.grown", text))
@@ -339,7 +361,7 @@ def _stand_in(plan: ReducePlan, sight: Sight, unit: Unit, size: int) -> Move:
     if plan.tries >= TRIES_AT_MOST:
         return _end(plan, "a smaller stop cannot be placed", "nothing was closed")
     order = OrderRequest(
-        client_order_id=client_order_id(plan.cause, plan.account_id, f"reduce-{unit.key}", plan.attempt),
+        client_order_id=client_order_id(plan.cause, plan.account_id, _leg_name(plan, unit), plan.attempt),
         account_id=plan.account_id,
         contract_id=plan.contract_id,
         type=OrderType.STOP,
@@ -390,7 +412,9 @@ def _close(plan: ReducePlan, sight: Sight, surplus: int, now: datetime) -> Move:
 def _done(plan: ReducePlan, sight: Sight) -> Move:
     seen = sight.seen
     if sight.is_agreed:
-        return Move(None, result=f"reduced to {seen.qty:+d}")
+        return Move(
+            None, result=f"stops and targets fit {seen.qty:+d}" if plan.is_trim else f"reduced to {seen.qty:+d}"
+        )
     if not _is_apart(plan, seen.asked_at):
         return _wait(plan, READ_GAP.total_seconds())
     done = plan.done_reads + 1
@@ -406,6 +430,15 @@ def _is_apart(plan: ReducePlan, asked_at: datetime) -> bool:
 
 def _uncounted(plan: ReducePlan) -> ReducePlan:
     return _replace(plan, done_reads=0, full_reads=0, counted_at=None)
+
+
+def _leg_name(plan: ReducePlan, unit: Unit) -> str:
+    """Each trim has stops of its own: its cause, what opened the position, may be that of another one."""
+    return f"trim-{_ms(plan.started_at)}-{unit.key}" if plan.is_trim else f"reduce-{unit.key}"
+
+
+def _ms(ts: datetime) -> int:
+    return int(ts.timestamp() * 1000)
 
 
 def _left(order: VenueOrder) -> int:
@@ -428,13 +461,22 @@ def _try_later(plan: ReducePlan, trouble: tuple[str, str] | None = None, first_s
             plan, "it does not get on", trouble[1] if trouble is not None else "what it waits for does not come"
         )
     if trouble is None and plan.tries >= TRIES_UNTIL_TOLD:
-        trouble = ("reduce.slow", f"{plan.contract_id}: the partial close does not get on; still trying")
+        what = "making stops and targets as small as the position" if plan.is_trim else "the partial close"
+        trouble = ("reduce.slow", f"{plan.contract_id}: {what} does not get on; still trying")
     is_news = trouble is not None and not plan.is_announced
     plan = _replace(plan, is_announced=plan.is_announced or is_news)
     return _wait(plan, backoff_s(plan.tries - 1, first_s), incident=trouble if is_news else None)
 
 
 def _end(plan: ReducePlan, why: str, more: str) -> Move:
-    """Not carried out, or not all of it: a person is told, and the guard looks after what has no stop."""
+    """Not carried out, or not all of it: a person is told, and the guard looks after what has no stop. A trim is tried again."""
+    if plan.is_trim:
+        text = (
+            f"{plan.contract_id}: a part of the position was closed outside the desk, and its stops and targets cannot be made "
+            f"smaller: {why}. They would open the other side: look at them, or exit."
+        )
+        news = None if plan.is_announced else ("reduce.failed", text)
+        plan = _replace(_uncounted(plan), tries=0, resized_at=None, cannot_resize=False, is_announced=True)
+        return _wait(plan, TRIM_AGAIN_S, news)
     text = f"{plan.contract_id}: the partial close of {plan.qty} is given up: {why}; {more}."
     return Move(None, result=f"{GIVEN_UP}: {why}", incident=("reduce.failed", text))
