@@ -100,6 +100,20 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         """USD per point and contract."""
         return self.tick_value / self.tick_size
 
+    def price_text(self, price: Decimal | None) -> str:
+        """For a person: with the decimals of the tick, or all of its own where it lies between two ticks."""
+        if price is None:
+            return "none"
+        exponent = self.tick_size.normalize().as_tuple().exponent
+        assert isinstance(exponent, int), "a tick size is a finite number"
+        rounded = round(price, max(0, -exponent))
+        return f"{rounded if rounded == price else price:f}"
+
+    def points_text(self, ticks: int) -> str:
+        """A distance for a person: ``15 points``."""
+        points = (ticks * self.tick_size).normalize()
+        return f"{points:f} point{'' if points == 1 else 's'}"
+
     def is_on_grid(self, price: Decimal) -> bool:
         return price % self.tick_size == 0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from desk.core.ids import ClientOrderId
-from desk.core.intents import BreakEvenNow, Care, MoveStop, MoveTarget, TrailOff, TrailOn
+from desk.core.intents import BreakEvenNow, Care, MoveStop, MoveTarget, Trail, TrailOff, TrailOn
 from desk.core.orders import Role, StopTouch, TrackedOrder
 from desk.core.plans import CarePlan, ExitReason
 from desk.core.records import Verdict, VerdictKind
@@ -60,7 +60,7 @@ def rule_care(state: State, wanted: Wanted, contract: Contract, asker: Asker, ct
         case BreakEvenNow(offset_ticks=offset):
             return _rule_break_even(state, stops, position, offset, contract, asker, ctx)
         case TrailOn():
-            return _rule_trail_on(state, stops, wanted, contract, asker, ctx)
+            return _rule_trail_on(state, stops, position, wanted, contract, asker, ctx)
 
 
 def _rule_stop(
@@ -121,7 +121,13 @@ def _rule_break_even(
 
 
 def _rule_trail_on(
-    state: State, stops: list[Stop], wanted: TrailOn, contract: Contract, asker: Asker, ctx: Context
+    state: State,
+    stops: list[Stop],
+    position: Position,
+    wanted: TrailOn,
+    contract: Contract,
+    asker: Asker,
+    ctx: Context,
 ) -> Ruling:
     trail = wanted.trail
     if trail.distance_ticks < 1 or trail.step_ticks < 1 or trail.trigger_ticks < 0:
@@ -132,6 +138,7 @@ def _rule_trail_on(
     text = f"{_stop_words(len(entries))} of {contract.name} at {trail.distance_ticks} ticks"
     if trail.trigger_ticks:
         text += f", from {trail.trigger_ticks} ticks in favour on"
+    text += _stays_until(state, stops, position, trail, contract, ctx)
 
     def begin(draft: Draft) -> None:
         for entry_id in entries:
@@ -140,6 +147,30 @@ def _rule_trail_on(
                 cares.on_price(draft, keep(draft, care.with_trail(plan, trail)))
 
     return _ruled("trailing", text, begin, asker, ctx)
+
+
+def _stays_until(
+    state: State, stops: list[Stop], position: Position, trail: Trail, contract: Contract, ctx: Context
+) -> str:
+    """A trail that begins looser than the stop is: from which price on it moves it. Empty: it moves it as soon as it begins."""
+    side = Side.BUY if position.qty > 0 else Side.SELL
+    quote = fresh_quote(ctx, contract.contract_id)
+    market = care.favour(side, quote) if quote is not None else None
+    where = [
+        at for at in (amends.stop_of(state, stop) for stop in stops if isinstance(stop, TrackedOrder)) if at is not None
+    ]
+    trigger = position.avg_price + side.sign * trail.trigger_ticks * contract.tick_size
+    begins = [price for price in (market, trigger if trail.trigger_ticks else None) if price is not None]
+    if not where or not begins:
+        return ""
+    first, stop = (max(begins), max(where)) if side is Side.BUY else (min(begins), min(where))
+    until = stop + side.sign * (trail.distance_ticks + trail.step_ticks) * contract.tick_size
+    if (first - until) * side.sign >= 0:
+        return ""
+    return (
+        f"; that is looser than the stop at {contract.price_text(stop)}, which stays there until the market is at "
+        f"{contract.price_text(until)}"
+    )
 
 
 def _rule_trail_off(state: State, place: Place, contract: Contract, asker: Asker, ctx: Context) -> Ruling:
@@ -168,7 +199,9 @@ def _rule_target(
     targets = [o for o in state.orders_at(place) if o.role is Role.TARGET and o.state in LIVE]
     if not targets:
         text = (
-            f"the position in {contract.name} has no target that works, and none can be added to it yet; exit closes it"
+            f"the position in {contract.name} has no target that works, and the gateway ties a new one to the stop only in an "
+            "entry. Instead: tighten the stop (modify_stop, trail), or close at that price (close); a limit "
+            "order placed on the platform stays when the position ends, cancel it then"
         )
         return denied(Reason.NO_LEG, text, asker.warnings)
     side = Side.SELL if position.qty > 0 else Side.BUY

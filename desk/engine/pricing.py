@@ -6,6 +6,7 @@ the grid go to the next price towards the entry: never more risk than asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -101,6 +102,7 @@ def price_entry(wanted: Enter, contract: Contract, asker: Asker, ctx: Context, f
         assert priced is not None, "a trailing stop without a quote was denied"
         tickets.append(priced)
     text = f"{wanted.side} {wanted.qty} {contract.name} {_how(wanted, tickets[0].order)}{_exits(tickets, stop)}"
+    text += "".join(f", {words}" for words in _care_words(wanted.care, contract, is_trailed_later=is_trailed_later))
     if tickets[0].expires_at is not None:
         text += f", until {tickets[0].expires_at:%Y-%m-%d %H:%M:%S} UTC"
     return Priced(tuple(tickets), text, _warnings(wanted, contract, quote, tuple(tickets)))
@@ -315,6 +317,18 @@ def _exits(tickets: list[Ticket], stop: _Leg) -> str:
         where = "without a target" if ticks is None else f"at {_distance(ticks, ticket.care.target_price)}"
         parts.append(f"{ticket.order.qty} {where}")
     return f"{text}, targets in {len(tickets)} stages: {', '.join(parts)}"
+
+
+def _care_words(care: Care, contract: Contract, *, is_trailed_later: bool) -> Iterator[str]:
+    """What is done with the stop after the fill, besides its exact price."""
+    breakeven, trail = care.breakeven, care.trail
+    if breakeven is not None:
+        offset = f" plus {contract.points_text(breakeven.offset_ticks)}" if breakeven.offset_ticks else ""
+        yield f"break-even{offset} after {contract.points_text(breakeven.trigger_ticks)}"
+    if trail is not None:
+        begins = f" from +{contract.points_text(trail.trigger_ticks).split()[0]}" if trail.trigger_ticks else ""
+        begins = " from a stage's target on" if is_trailed_later else begins
+        yield f"trail {contract.points_text(trail.distance_ticks)}{begins}"
 
 
 def _distance(ticks: int | None, price: Decimal | None) -> str:
