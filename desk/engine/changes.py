@@ -27,6 +27,7 @@ from desk.engine.amends import (
     stop_of,
 )
 from desk.engine.draft import Context, Draft, fresh_quote
+from desk.engine.naming import price_text
 from desk.engine.rulings import Asker, Ruling, accepted, denied, would
 from desk.engine.state import Place, State
 from desk.orders.amend import is_tighter, plan_id_of
@@ -178,7 +179,8 @@ def rule_modify(state: State, wanted: Modify, asker: Asker, ctx: Context) -> Rul
     changes = []
     is_stop = order.type is OrderType.STOP
     if wanted.price is not None:
-        changes.append(f"from {order.stop_price if is_stop else order.limit_price} to {wanted.price}")
+        before = contract.price_text(order.stop_price if is_stop else order.limit_price)
+        changes.append(f"from {before} to {contract.price_text(wanted.price)}")
     if wanted.qty is not None:
         changes.append(f"from {order.qty} to {wanted.qty} contracts")
     text = f"{_name(order)} {' and '.join(changes)}"
@@ -239,11 +241,12 @@ def _price_problem(state: State, price: Decimal, order: Known, contract: Contrac
     if protects(state, place, order):
         at = stop_of(state, order)
         if at is not None and price == at:
-            text = f"{_name(order)} is at {at} already"
+            text = f"{_name(order)} is at {contract.price_text(at)} already"
             return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
         if at is not None and not is_tighter(order.side, price, at):
-            return denied(Reason.ADDS_RISK, f"a stop only moves towards less risk; the position's stop is at {at}")
-        return wrong_side_of_stop(quote, order.side, price)
+            text = f"a stop only moves towards less risk; the position's stop is at {contract.price_text(at)}"
+            return denied(Reason.ADDS_RISK, text)
+        return wrong_side_of_stop(quote, order.side, price, contract)
     is_leg = isinstance(order, TrackedOrder) and order.role is Role.TARGET
     is_stop = order.type is OrderType.STOP
     if quote is None and not is_leg:
@@ -251,12 +254,13 @@ def _price_problem(state: State, price: Decimal, order: Known, contract: Contrac
             Reason.NO_QUOTE, f"no quote of {contract.name} is younger than 2 s: where the market is, is unknown"
         )
     if is_stop:
-        return wrong_side_of_stop(quote, order.side, price)
-    problem = wrong_side_of_limit(quote, order.side, price)
+        return wrong_side_of_stop(quote, order.side, price, contract)
+    problem = wrong_side_of_limit(quote, order.side, price, contract)
     if problem is not None or not isinstance(order, TrackedOrder) or order.care.stop_price is None or is_leg:
         return problem
     if (price - order.care.stop_price) * order.side.sign < 4 * contract.tick_size:
-        text = f"its stop at {order.care.stop_price} would be on the wrong side of the entry, or under 4 ticks away"
+        stop = contract.price_text(order.care.stop_price)
+        text = f"its stop at {stop} would be on the wrong side of the entry, or under 4 ticks away"
         return denied(Reason.STOP_TOO_CLOSE, text)
     return None
 
@@ -266,21 +270,23 @@ def grid_problem(contract: Contract, price: Decimal) -> Ruling | None:
     if contract.is_on_grid(price):
         return None
     below = price - price % contract.tick_size
-    text = (
-        f"{price} is not on the tick grid of {contract.name}; the nearest are {below} and {below + contract.tick_size}"
-    )
+    near = f"{contract.price_text(below)} and {contract.price_text(below + contract.tick_size)}"
+    text = f"{price} is not on the tick grid of {contract.name}; the nearest are {near}"
     return denied(Reason.BAD_PRICE, text)
 
 
-def wrong_side_of_stop(quote: Quote | None, side: Side, price: Decimal) -> Ruling | None:
+def wrong_side_of_stop(quote: Quote | None, side: Side, price: Decimal, contract: Contract) -> Ruling | None:
     """A stop beyond the market would be refused by the venue. Without a fresh quote the venue itself decides."""
     if quote is None or not is_through(quote, side, price):
         return None
-    where = f"below the best ask {quote.ask}" if side is Side.SELL else f"above the best bid {quote.bid}"
-    return denied(Reason.WRONG_SIDE, f"a {side} stop must be {where}; it would be at {price}. To get out now, exit")
+    best, where = (quote.ask, "below the best ask") if side is Side.SELL else (quote.bid, "above the best bid")
+    best, where = (best, where) if best is not None else (quote.last, f"{where.split()[0]} the last price")
+    at = contract.price_text(price)
+    text = f"a {side} stop must be {where} {contract.price_text(best)}; it would be at {at}. To get out now, exit"
+    return denied(Reason.WRONG_SIDE, text)
 
 
-def wrong_side_of_limit(quote: Quote | None, side: Side, price: Decimal) -> Ruling | None:
+def wrong_side_of_limit(quote: Quote | None, side: Side, price: Decimal, contract: Contract) -> Ruling | None:
     """A limit beyond the market would fill at once."""
     if quote is None:
         return None
@@ -289,9 +295,9 @@ def wrong_side_of_limit(quote: Quote | None, side: Side, price: Decimal) -> Ruli
     if market is None or (market - price) * side.sign > 0:
         return None
     where = "below the best ask" if side is Side.BUY else "above the best bid"
-    return denied(
-        Reason.WRONG_SIDE, f"a {side} limit must be {where} {market}, or it fills at once; it would be at {price}"
-    )
+    at = contract.price_text(price)
+    text = f"a {side} limit must be {where} {contract.price_text(market)}, or it fills at once; it would be at {at}"
+    return denied(Reason.WRONG_SIDE, text)
 
 
 def _mine(state: State, order_id: GatewayOrderId, asker: Asker) -> Known | Ruling:
@@ -320,9 +326,8 @@ def _name(order: Known) -> str:
 
 
 def _waiting_name(plan: TouchPlan, ctx: Context) -> str:
-    contract = ctx.contracts.get(plan.contract_id)
-    what = f"{plan.enter.side} {plan.enter.qty} {contract.name if contract is not None else plan.contract_id}"
-    return f"the waiting order {what} at a touch of {plan.enter.touch_price:f}"
+    at = price_text(plan.enter.touch_price, plan.contract_id, ctx)
+    return f"the waiting order {plan.enter.side} {plan.enter.qty} {plan.contract_id} at a touch of {at}"
 
 
 def _many(count: int, one: str, more: str) -> str:

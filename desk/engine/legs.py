@@ -74,18 +74,17 @@ def _rule_stop(
     prices = [where for where in at.values() if where is not None]
     loose = [s for s in stops if (where := at[s.gateway_order_id]) is None or amend.is_tighter(side, price, where)]
     if not loose:
-        now_at = _prices(prices)
+        now_at = _prices(prices, contract)
         if price in prices:
             text = f"the position's stop is at {now_at} already"
             return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
         text = f"a stop only moves towards less risk; the position's stop is at {now_at}"
         return denied(Reason.ADDS_RISK, text, asker.warnings)
-    problem = wrong_side_of_stop(fresh_quote(ctx, contract.contract_id), side, price)
+    problem = wrong_side_of_stop(fresh_quote(ctx, contract.contract_id), side, price, contract)
     if problem is not None:
         return problem
-    text = (
-        f"{_stop_words(len(loose))} of {contract.name} from {_prices(at[s.gateway_order_id] for s in loose)} to {price}"
-    )
+    now_at = _prices((at[stop.gateway_order_id] for stop in loose), contract)
+    text = f"{_stop_words(len(loose))} of {contract.name} from {now_at} to {contract.price_text(price)}"
     if len(loose) < len(stops):
         text += f"; {len(stops) - len(loose)} stay, they risk less"
 
@@ -113,8 +112,8 @@ def _rule_break_even(
     market = care.favour(side, quote) if quote is not None else None
     if market is not None and (market - goal) * side.sign <= 0:
         text = (
-            f"the market is at {market}, not beyond {goal} (average price {position.avg_price}, {offset} ticks in favour);"
-            " the stop stays"
+            f"the market is at {contract.price_text(market)}, not beyond {contract.price_text(goal)} (average price "
+            f"{contract.price_text(position.avg_price)}, {offset} ticks in favour); the stop stays"
         )
         return denied(Reason.WRONG_SIDE, text, asker.warnings)
     return _rule_stop(state, stops, goal, StopTouch.BREAK_EVEN, contract, asker, ctx)
@@ -205,10 +204,10 @@ def _rule_target(
         )
         return denied(Reason.NO_LEG, text, asker.warnings)
     side = Side.SELL if position.qty > 0 else Side.BUY
-    problem = wrong_side_of_limit(fresh_quote(ctx, contract.contract_id), side, price)
+    problem = wrong_side_of_limit(fresh_quote(ctx, contract.contract_id), side, price, contract)
     if problem is not None:
         return problem
-    where = _prices(target.limit_price for target in targets)
+    where = _prices((target.limit_price for target in targets), contract)
     what = "the target" if len(targets) == 1 else f"{len(targets)} targets"
 
     def begin(draft: Draft) -> None:
@@ -216,7 +215,9 @@ def _rule_target(
             assert target.gateway_order_id is not None, "a working order has its number"
             amends.start_amend(draft, target.gateway_order_id, asker.cause, *place, limit_price=price)
 
-    return _ruled("moving", f"{what} of {contract.name} from {where} to {price}", begin, asker, ctx)
+    return _ruled(
+        "moving", f"{what} of {contract.name} from {where} to {contract.price_text(price)}", begin, asker, ctx
+    )
 
 
 def _ruled(verb: str, text: str, begin: Callable[[Draft], None], asker: Asker, ctx: Context) -> Ruling:
@@ -230,8 +231,8 @@ def _entries_of(stops: list[Stop]) -> list[ClientOrderId]:
     return [stop.parent or stop.client_order_id for stop in stops if isinstance(stop, TrackedOrder)]
 
 
-def _prices(prices: Iterable[Decimal | None]) -> str:
-    return ", ".join(sorted({str(price) for price in prices}))
+def _prices(prices: Iterable[Decimal | None], contract: Contract) -> str:
+    return ", ".join(sorted({contract.price_text(price) for price in prices}))
 
 
 def _stop_words(count: int) -> str:

@@ -84,9 +84,8 @@ def _take_up_again(draft: Draft, before: TrackedOrder, order: TrackedOrder) -> N
     plan = msgspec.structs.replace(enter.begin(order), ending=EntryEnd.GIVEN_UP if is_given_up else None)
     draft.record(PlanChanged(cause=order.cause, plan=plan, ts=draft.now))
     what = "it is cancelled" if is_given_up else "it is followed again"
-    draft.tell(
-        order.cause, "entry.back", f"{enter.name_of(order)} was thought to be over and works at the venue: {what}"
-    )
+    name = enter.name_of(order, draft.ctx.contracts.get(order.contract_id))
+    draft.tell(order.cause, "entry.back", f"{name} was thought to be over and works at the venue: {what}")
 
 
 def end_order(draft: Draft, order: TrackedOrder, why: str) -> None:

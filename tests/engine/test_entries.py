@@ -102,7 +102,11 @@ def test_an_entry_goes_out_as_its_type_says(wanted: Any, sent: dict[str, Any], s
         (opens(stop_ticks=None), "NO_STOP", ""),
         (opens(stop_ticks=3), "STOP_TOO_CLOSE", "3 ticks"),
         (opens(qty=5), "MAX_POSITION", "5 contracts, allowed 4"),
-        (opens(stop_ticks=None, care=Care(stop_price=Decimal(20005))), "WRONG_SIDE", "20005 with an entry at 20000.25"),
+        (
+            opens(stop_ticks=None, care=Care(stop_price=Decimal(20005))),
+            "WRONG_SIDE",
+            "20005.00 with an entry at 20000.25",
+        ),
         (opens(stop_ticks=None, care=Care(stop_price=Decimal("19999.50"))), "STOP_TOO_CLOSE", "3 ticks"),
         (opens(stages=(Stage(qty=2, target_price=Decimal(19000)),)), "WRONG_SIDE", "target"),
         (opens(stages=(Stage(qty=2, target_price=Decimal(20001)),)), "TARGET_TOO_CLOSE", "3 ticks"),

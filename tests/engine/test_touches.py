@@ -46,7 +46,7 @@ def test_a_market_if_touched_goes_out_at_the_touch_and_once() -> None:
     world.run(3)
     assert [order.type for order in world.entries()] == [OrderType.MARKET]
     assert calm(world).venue.qty(PLACE) == 2
-    assert any("touched 20010 (last 20010" in r.result for r in world.journal if isinstance(r, PlanEnded))
+    assert any("touched 20010.00 (last 20010.00" in r.result for r in world.journal if isinstance(r, PlanEnded))
 
 
 def test_a_stop_limit_rests_at_its_limit_after_the_touch() -> None:
@@ -185,7 +185,7 @@ def test_one_of_two_that_wait_is_cancelled_by_its_id() -> None:
     world.command(opens(touch_price=Decimal(19990), qty=1))
     first, second = sorted(touches(world), key=lambda plan: plan.started_at)
     verdict = world.command(Cancel(waiting=(first.plan_id,)))
-    assert verdict.text == "cancelling the waiting order buy 2 MNQZ6 at a touch of 20010"
+    assert verdict.text == "cancelling the waiting order buy 2 MNQZ6 at a touch of 20010.00"
     assert touches(world) == [second]
 
 
