@@ -17,8 +17,8 @@ from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.state import State
 from desk.orders import Move, Reading
 from desk.orders import reduce as reduce_plan
+from desk.orders.fit import Sight, Unit
 from desk.orders.move import is_stop_against
-from desk.orders.reduce import Sight, Unit
 from desk.risk import Reason
 
 __all__ = [

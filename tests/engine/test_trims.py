@@ -9,7 +9,7 @@ import pytest
 from desk.core.plans import ReducePlan
 from desk.core.records import PlanEnded
 from desk.core.words import OrderType, Side
-from desk.orders import reduce as reduce_plan
+from desk.orders import fit
 from tests.engine.hands import incidents, parts_closed, reduce, staged, stops, targets, trade_by_hand
 from tests.engine.test_world import calm
 from tests.engine.venue import PRICE
@@ -81,7 +81,7 @@ def test_what_cannot_be_made_smaller_is_told_once_and_tried_again() -> None:
     assert len(incidents(world, "reduce")) == 1
     assert stops(world) == [3], "what protects stays"
     world.venue.refuses_stops = ""
-    world.run(reduce_plan.TRIM_AGAIN_S + 5)
+    world.run(fit.TRIM_AGAIN_S + 5)
     assert stops(world) == [2]
     assert calm(world).venue.qty(PLACE) == 2
 
