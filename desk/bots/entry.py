@@ -40,7 +40,14 @@ def enter_of(
     if alert.stop is None:
         text = 'an entry needs a stop, e.g. "stop": {"unit": "points", "value": 20}, or set one for the bot (STOP_LOSS_TICKS)'
         raise CannotHave(Reason.NO_STOP, text)
-    by = Measure(now_at.contract, side, warnings, reference=order.reference, atr_points=now_at.atr_points)
+    by = Measure(
+        now_at.contract,
+        side,
+        warnings,
+        reference=order.reference,
+        atr_points=now_at.atr_points,
+        atr_name=now_at.atr_name,
+    )
     if alert.qty.mode == "risk_usd" and goal is None:  # the stop first: the size comes from it
         stop_ticks, stop_price, risk_ticks = _stop(alert.stop, by)
         qty = size_of(alert, bot, now_at.contract, risk_ticks, None, warnings)

@@ -45,7 +45,7 @@ from desk.core.plans import (
     TouchPlan,
 )
 from desk.core.records import DaemonStarted, DaemonStopping, HubRecorded, ResyncStarted
-from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches
+from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches, trims
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
@@ -181,6 +181,8 @@ def _timer(draft: Draft, key: str) -> None:
         on_watch_timer(draft, key)
     elif key.startswith("look:"):
         draft.read_fully(AccountId(int(key.partition(":")[2])))
+    elif key.startswith("trim:"):
+        trims.on_timer(draft, key)
     elif key.startswith("held:"):
         on_held_timer(draft, key)
     plan = draft.state.plans.get(key)

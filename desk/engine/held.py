@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from desk.bots import may_open, wants_exit
+from desk.core.alert import Action
 from desk.core.events import AlertReceived
 from desk.core.ids import AccountId, CauseId
 from desk.core.records import AlertDecided, Verdict, VerdictKind
@@ -36,12 +37,13 @@ def _decide(draft: Draft, account_id: AccountId) -> None:
         if ruling.verdict.kind is VerdictKind.HELD:
             continue
         verdict = ruling.verdict
-        is_outdated = ruling.opens and any(_takes_back(later, event) for later in waiting[place + 1 :])
-        if is_outdated:
-            text = "an exit came after it while both waited"
+        after = [_takes_back(later, event) for later in waiting[place + 1 :]] if ruling.opens else []
+        taken_back = next(filter(None, after), None)
+        if taken_back is not None:
+            text = f"{taken_back} came after it while both waited"
             verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)
         draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
-        if not is_outdated:
+        if taken_back is None:
             carry_out(draft, event, ruling)
 
 
@@ -69,8 +71,12 @@ def _is_of(draft: Draft, event: AlertReceived, account_id: AccountId) -> bool:
     return bot is None or bot.account_id in {None, account_id}
 
 
-def _takes_back(later: AlertReceived, event: AlertReceived) -> bool:
-    """The later message wants what the earlier one would open to be closed again."""
+def _takes_back(later: AlertReceived, event: AlertReceived) -> str | None:
+    """The later message wants what the earlier one would open to be closed again, or not to be opened: what it is called."""
     if later.bot != event.bot or later.alert is None or event.alert is None or not may_open(event.alert):
-        return False
-    return wants_exit(later.alert) and later.alert.symbol in {None, event.alert.symbol}
+        return None
+    if later.alert.symbol not in {None, event.alert.symbol}:
+        return None
+    if later.alert.action is Action.CANCEL:
+        return "a cancel"
+    return "an exit" if wants_exit(later.alert) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from desk.core.orders import Role
 from desk.core.records import VerdictKind
 from tests.chaos.books import Books, Decided
 from tests.chaos.messages import Message
@@ -60,6 +61,7 @@ class Proof:
     down_s: float = 0.0
     exit_s: float = 0.0
     turned_down: int = 0
+    placed_again: int = 0
     fills: int = 0
     orphans_in_grace: int = 0
 
@@ -82,6 +84,7 @@ def prove(evidence: Evidence) -> Proof:
     proof = Proof()
     _alerts(evidence, proof)
     _entries(evidence, proof)
+    _guards(evidence, proof)
     for place, row in evidence.venue.places.items():
         books, out = evidence.books[place[0]], evidence.out[place[0]]
         _naked(place, row, books, out, proof)
@@ -175,6 +178,25 @@ def _entries(evidence: Evidence, proof: Proof) -> None:
         row = expected[tag]
         text = f"{row.sender_id} was accepted as {tag}, and the gateway has no such order"
         proof.offences.append(Offence("lost", text, account_id, row.ts, cause=row.cause, tag=tag))
+
+
+def _guards(evidence: Evidence, proof: Proof) -> None:
+    """A protective stop on its own is asked for by no alert: the guard of a position that has none places it, once."""
+    accepted: dict[str, list[Entry]] = {}
+    for guard in evidence.venue.guards:
+        if not guard.is_refused:
+            accepted.setdefault(guard.tag, []).append(guard)
+    proof.placed_again = len(accepted)
+    for tag, guards in accepted.items():
+        first = guards[0]
+        order, _ = evidence.books[first.place[0]].orders.get(tag, (None, ""))
+        asked = order is not None and order.role is Role.STOP and (order.contract_id, order.side.sign, order.qty)
+        if asked != (first.place[1], first.side, first.qty):
+            text = f"stop {first.order_id} {tag} of {first.qty}: the journal knows {asked or 'no such stop'}"
+            proof.offences.append(_offence("doubled", text, first, {}))
+        if len(guards) > 1:
+            text = f"one stop, {len(guards)} orders: {[(guard.order_id, tag) for guard in guards]}"
+            proof.offences.append(_offence("doubled", text, guards[1], {}))
 
 
 def _not_as_asked(entry: Entry, message: Message | None, contracts: dict[str, str]) -> str:

@@ -58,7 +58,8 @@ def table(proof: Proof) -> str:
             *_seconds(
                 proof,
                 "guard",
-                f"{proof.turned_down} stops were turned down by the gateway; at most {GUARD_S:g} s each, "
+                f"{proof.turned_down} stops were turned down by the gateway, {proof.placed_again} placed again; "
+                f"at most {GUARD_S:g} s each, "
                 f"{GUARD_S + UNSEEN_S:g} s where the report was lost, and what nobody could see",
             ),
         ),
