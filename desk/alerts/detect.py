@@ -57,7 +57,7 @@ def dialect_of_text(text: str) -> str | None:
         return "OctoBot"
     if _ALERTATRON.match(text):
         return "Alertatron"
-    if len(names & {"a", "e", "s", "b", "c", "q", "t"}) >= 3:
+    if ("s" in names and names & {"b", "c"}) or len(names & {"a", "e", "s", "b", "c", "q", "t"}) >= 3:
         return "AutoView"
     if len(names & _ORDER_NAMES) >= 2:
         return "name=value"
