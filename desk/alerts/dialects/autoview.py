@@ -71,7 +71,7 @@ def _message(pairs: Pairs) -> JsonObject:
         return common | {"action": "cancel"}
     if side in {None, "all"}:
         raise Refusal("b is missing; allowed is one of: buy, sell, or c=position or c=order.")
-    return common | _enter(pairs, _SIDES[str(side)])
+    return common | _ordered(pairs, str(side))
 
 
 def _accounts(pairs: Pairs) -> JsonObject:
@@ -93,13 +93,15 @@ def _close(pairs: Pairs, side: str | None) -> JsonObject:
     return {"action": action, "qty": {"mode": "contracts", "value": None if qty is None else amount(qty)}}
 
 
-def _enter(pairs: Pairs, side: str) -> JsonObject:
-    """An entry as far as it goes; without a stop, which this form cannot give clearly, it is refused later by name."""
+def _ordered(pairs: Pairs, side: str) -> JsonObject:
+    """``long`` and ``short`` enter, and without a stop, which this form cannot give clearly, that is refused later by name.
+    A bare ``buy`` or ``sell`` is what the bot's own rule for it says, which may be an exit."""
     kind = choice_of("t", pairs.take("t"), ("market", "limit")) or "market"
     text = pairs.take("q")
     if text is not None and not text.replace(".", "", 1).isdigit():
         raise Refusal(f"q is {shown(text)}: only whole contracts are available.")
-    message: JsonObject = {"action": f"enter_{side}", "order": {"type": kind}}
+    action = side if side in {"buy", "sell"} else f"enter_{side}"
+    message: JsonObject = {"action": action, "order": {"type": kind}}
     qty = contracts_of("q", text)
     if qty is not None:
         message["qty"] = {"mode": "contracts", "value": amount(qty)}

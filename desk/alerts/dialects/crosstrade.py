@@ -71,7 +71,7 @@ def _close_position(pairs: Pairs) -> list[JsonObject]:
     if qty is not None:
         return [message | {"qty": {"mode": "contracts", "value": amount(qty)}}]
     if percent is not None:
-        return [message | {"qty": {"mode": "position_pct", "value": amount(_percent(percent))}}]
+        return [message | {"qty": {"mode": "position_pct", "value": amount(_percent(percent).normalize())}}]
     return [message]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from desk.alerts.dialects.crosstrade_exits import exit_price_of, exits_of
@@ -22,14 +23,14 @@ __all__ = [
 _SIGNS = {"buy": 1, "sell": -1}
 _SIDES = {1: "long", -1: "short"}
 _TYPES = {"market": "market", "limit": "limit", "stop": "stop", "stopmarket": "stop", "stoplimit": "stop_limit"}
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_NINJATRADER = re.compile(
+    rf"(?P<root>\S{{1,8}}) +(?:(?P<number>[1-9]|1[0-2])-|(?P<name>{'|'.join(_MONTHS)}))(?P<year>[0-9]{{2}})",
+    re.IGNORECASE,
+)
 _CANNOT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("delay",), "an order that waits before it is sent is not available."),
     (("rate_limit",), "how many entries a minute may bring is a setting of the bot here."),
-    (
-        ("trading_window", "trade_window", "time_window", "window", "bypass_trade_windows", "bypass_windows"),
-        "the trading window is a setting of the bot here.",
-    ),
-    (("timeout", "limit_timeout", "order_timeout"), "how long an order rests is order.expire_s of our own form."),
     (
         ("strategy", "atm_strategy", "append_atm"),
         "templates of another program are not here; write atm_targets and atm_stops, or stop_loss and take_profit.",
@@ -40,20 +41,30 @@ _CANNOT: tuple[tuple[tuple[str, ...], str], ...] = (
         "it counts all instruments of the account, which is not available; require_market_position=flat asks for this one.",
     ),
 )
+_CANNOT_ANY = {  # in whatever name holds the word
+    "window": "the trading window is a setting of the bot here.",
+    "timeout": "how long an order rests is order.expire_s of our own form.",
+}
 
 
 def refuse_what_cannot_be_had(pairs: Pairs, *, is_out: bool) -> None:
     """Raises Refusal by name. ``is_out``: the message only gets out of a position, and these are warnings."""
     for names, why in _CANNOT:
         pairs.refuse(names, why, is_out=is_out)
+    for word, why in _CANNOT_ANY.items():
+        pairs.refuse([name for name in pairs.left() if word in name.lower()], why, is_out=is_out)
 
 
 def instrument_of(pairs: Pairs) -> str:
-    """As sent: ``MNQ 12-26``, ``MNQ1!`` and ``MNQZ6`` are all read where the contracts are known."""
+    """``MNQ1!`` and ``MNQZ6`` as sent, and NinjaTrader's ``MNQ DEC26`` and ``MNQ 3-26`` as ``MNQ 12-26`` and ``MNQ 03-26``."""
     instrument = pairs.take("instrument")
     if instrument is None:
         raise Refusal("instrument is missing (an empty placeholder?); write for example instrument=MNQ1!")
-    return instrument
+    match = _NINJATRADER.fullmatch(instrument.strip())
+    if match is None:
+        return instrument
+    month = int(match["number"]) if match["number"] else _MONTHS.index(match["name"].upper()) + 1
+    return f"{match['root']} {month:02}-{match['year']}"
 
 
 def required_of(pairs: Pairs) -> JsonObject:
@@ -73,10 +84,15 @@ def place(pairs: Pairs) -> list[JsonObject]:
         refuse_what_cannot_be_had(pairs, is_out=True)
         return [_asked(pairs) | {"action": f"exit_{_SIDES[-sign]}", "policy": policy}]
     message, exits, _ = _entry(pairs, sign)
+    if required == _SIDES[sign]:
+        policy = policy | {"same": "add"}
     if exits or required in {"flat", _SIDES[sign]}:
         action = f"enter_{_SIDES[sign]}"
     else:
         action = "buy" if sign > 0 else "sell"
+        pairs.warnings.append(
+            "PLACE alone may be an entry or an exit: stop_loss, flatten_first or require_market_position says which it is"
+        )
     return [message | {"action": action, "policy": policy}]
 
 

@@ -43,7 +43,7 @@ Read = Callable[["_Message"], JsonObject]
 class _Message:
     """side: what the title names, ``long``, ``short`` or nothing."""
 
-    phrase: str
+    words: str
     side: str
     symbol: str | None
     fields: Json
@@ -61,11 +61,10 @@ def read_discord(data: JsonObject, terms: DialectTerms) -> Translation:
     known = _KNOWN.get(words)
     if known is None:
         raise Refusal(
-            f"The title says {shown(words)}, which is not known. Known, behind a symbol in brackets such as [MNQ1!], is one "
-            f"of: {', '.join(PHRASES)}."
+            f"The title says {shown(words)}, which is not known. Known, behind a symbol in brackets, is: {_TO_SAY}."
         )
     phrase, side, read = known
-    message = _Message(phrase, side, symbol, embed.get("fields"), terms.discord, [])
+    message = _Message(words, side, symbol, embed.get("fields"), terms.discord, [])
     if terms.discord.ignores_non_entries and phrase not in _NEVER_IGNORED:
         text = f"{words}: not carried out, only entries, stop outs and the session close are (IGNORE_NON_ENTRY_SIGNALS)"
         message.warnings.append(text)
@@ -208,7 +207,7 @@ def _flatten(message: _Message) -> JsonObject:
 
 def _placed(message: _Message, action: str) -> JsonObject:
     if message.symbol is None:
-        raise Refusal(f"The title says {message.phrase} without a symbol in square brackets: [MNQ1!] {message.phrase}.")
+        raise Refusal(f"The title says {message.words} without a symbol in square brackets: [MNQ1!] {message.words}.")
     return {"action": action, "symbol": message.symbol}
 
 
@@ -242,3 +241,11 @@ def _known() -> dict[str, tuple[str, str, Read]]:
 
 _KNOWN = _known()
 PHRASES = tuple(_KNOWN)
+_TO_SAY = "; ".join(
+    f"{phrase} long|short"
+    if f"{phrase} long" in _KNOWN and phrase not in _KNOWN
+    else f"{phrase} [long|short]"
+    if f"{phrase} long" in _KNOWN
+    else phrase
+    for phrase in _READ
+)

@@ -91,8 +91,10 @@ def _order(pairs: Pairs, symbol: str, sign: int) -> JsonObject:
     if is_out:
         return message | {"action": f"exit_{_SIDES[-sign]}"}
     exits = _exits(pairs, sign)
-    action = f"enter_{_SIDES[sign]}" if exits else "buy" if sign > 0 else "sell"
-    return message | exits | {"action": action}
+    if exits:
+        return message | exits | {"action": f"enter_{_SIDES[sign]}"}
+    pairs.warnings.append("it may be an entry or an exit: STOP_PRICE makes it an entry, REDUCE_ONLY=true an exit")
+    return message | {"action": "buy" if sign > 0 else "sell"}
 
 
 def _stop(pairs: Pairs, symbol: str, sign: int) -> JsonObject:

@@ -131,7 +131,7 @@ def distance_of(name: str, text: str, side_sign: int, units: Mapping[str, str]) 
         where, right = ("above", "-") if number > 0 else ("below", "+")
         raise Refusal(
             f"{name} is {shown(text)}, which lies {where} the entry, on the wrong side. Positive is above and negative below: "
-            f"did you mean {right}{match['number']}{match['unit']}?"
+            f"did you mean {right}{text.strip().lstrip('+-').strip()}?"
         )
     return {"unit": unit, "value": amount(abs(number))}
 
