@@ -55,10 +55,11 @@ class Pairs:
     def refuse(self, names: Iterable[str], why: str, *, is_out: bool) -> None:
         """Fields that cannot be honoured. ``is_out``: the message gets out of a position, which they do not hold up."""
         for name in names:
+            sent = self._left.get(_plain(name), (name, ""))[0]
             value = self.take(name)
             if value is None or value.lower() in {"0", "false", "no", "off"}:
                 continue
-            text = f"{name}={shown(value)}: {why}"
+            text = f"{sent}={shown(value)}: {why}"
             if not is_out:
                 raise Refusal(f"{text} Leave it out.")
             self.warnings.append(f"{text} The message only gets out of a position, so it was carried out without it.")
