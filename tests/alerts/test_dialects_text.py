@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from decimal import Decimal
@@ -137,6 +138,12 @@ def test_any_sender_may_add_our_own_id_and_time() -> None:
     assert alert.warnings == ()
 
 
+def test_tradingviews_default_text_in_a_comment_does_not_hide_a_command() -> None:
+    text = "order buy @ 2 filled on MNQ1!. New strategy position is 2"
+    assert read(f"command=FLATTEN;comment={text}").action is Action.FLATTEN_ALL
+    assert read(f"My (1, b=2, s=3): {text}").is_text
+
+
 def test_a_bot_that_pinned_its_dialect_takes_no_other() -> None:
     terms = DialectTerms(pinned="CrossTrade")
     assert read_body(b"command=FLATTEN", terms_of=lambda _: terms).problem is None
@@ -152,6 +159,12 @@ def test_no_text_makes_a_translator_slow(piece: str) -> None:
     for head in ("command=PLACE;", "SIGNAL=BUY;", "s=a b=long q=1 ", "x(Y) {"):
         read_body((head + piece * (60_000 // len(piece))).encode())
     assert time.perf_counter() - started < 2
+
+
+def test_the_page_has_every_crosstrade_command_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="utf-8")
+    rows = page.split("| command |")[1].split("\n\n")[0].splitlines()[2:]
+    assert sorted(re.findall(r"`([A-Z]+)`", "".join(row.split("|")[1] for row in rows))) == sorted(COMMANDS)
 
 
 # --- CrossTrade: getting out -------------------------------------------------------------------------------------------------

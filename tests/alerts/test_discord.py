@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -63,6 +64,12 @@ def test_there_are_golden_files() -> None:
 @pytest.mark.parametrize("path", RAW, ids=lambda path: path.stem)
 def test_a_golden_message_reads_as_written_down(path: Path) -> None:
     assert canonical(path.read_bytes()) == json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_has_every_phrase_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="utf-8")
+    rows = page.split("| words |")[1].split("\n\n")[0].splitlines()[2:]
+    assert sorted(re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in rows))) == sorted(PHRASES)
 
 
 # --- entries -------------------------------------------------------------------------------------------------------------
