@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from desk.alerts import DialectTerms, read_body
 from desk.alerts.dialects.crosstrade import COMMANDS
+from desk.alerts.dialects.pairs import Pairs
 from desk.bots import Meaning, Nothing, Refusal, Wanted, interpret, may_open
 from desk.core.alert import Action, Alert, PositionSide, Unit
 from desk.core.intents import BreakEven, Cancel, Enter, Exit, Intent, MoveStop, MoveTarget, Reduce, Reverse, Then, Trail
@@ -161,10 +162,43 @@ def test_no_text_makes_a_translator_slow(piece: str) -> None:
     assert time.perf_counter() - started < 2
 
 
-def test_the_page_has_every_crosstrade_command_and_no_other() -> None:
+def first_cells(section: str, heading: str) -> set[str]:
+    """What the first column of one table of the page names."""
     page = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="utf-8")
-    rows = page.split("| command |")[1].split("\n\n")[0].splitlines()[2:]
-    assert sorted(re.findall(r"`([A-Z]+)`", "".join(row.split("|")[1] for row in rows))) == sorted(COMMANDS)
+    table = page.split(f"### {section}\n")[1].split(f"| {heading} |")[1].split("\n\n")[0]
+    return set(re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in table.splitlines()[2:])))
+
+
+def test_the_page_has_every_crosstrade_command_and_no_other() -> None:
+    assert first_cells("CrossTrade", "command") == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("section", "texts"),
+    [
+        ("CrossTrade", [*(f"command={name};instrument=MNQ1!;action=BUY;qty=2;stop_loss=1" for name in COMMANDS), ATM]),
+        ("OctoBot", ["SYMBOL=MNQ1!;SIGNAL=BUY;TAKE_PROFIT_PRICE=1", "SYMBOL=MNQ1!;SIGNAL=SELL;ORDER_TYPE=STOP"]),
+    ],
+)
+def test_the_page_has_every_field_that_is_read_and_no_other(
+    section: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: set[str] = set()
+    take = Pairs.take
+
+    def noted(pairs: Pairs, *names: str) -> str | None:
+        taken.update(names)
+        return take(pairs, *names)
+
+    monkeypatch.setattr(Pairs, "take", noted)
+    for path in RAW:
+        if path.name.startswith(section.lower()):
+            read_body(path.read_bytes())
+    for text in texts:
+        read_body(text.encode())
+    known = {"command", "id", "fired_at", "bot", "comment"}  # said above the tables
+    numbered = {re.sub(r"_[0-9]+\Z", "", name.lower()) for name in taken} - known
+    assert {re.sub(r"_[0-9]+\Z", "", name.lower()) for name in first_cells(section, "field")} - {"..."} == numbered
 
 
 # --- CrossTrade: getting out -------------------------------------------------------------------------------------------------
