@@ -129,13 +129,13 @@ def _cancel_all_orders(pairs: Pairs) -> list[JsonObject]:
 def _cancel_and_bracket(pairs: Pairs) -> list[JsonObject]:
     """Stop and target of what is held, to new prices: moved, never taken away first. Then the resting entries go."""
     refuse_what_cannot_be_had(pairs, is_out=True)
-    place_: JsonObject = {"symbol": instrument_of(pairs), "policy": required_of(pairs)}
+    at: JsonObject = {"symbol": instrument_of(pairs), "policy": required_of(pairs)}
     stop, target = exit_price_of(pairs, "stop_loss"), exit_price_of(pairs, "take_profit")
     if stop is None and target is None:
         raise Refusal("CANCELANDBRACKET needs stop_loss or take_profit, as prices.")
-    messages = [] if stop is None else [place_ | {"action": "move_stop", "stop": stop}]
-    messages += [] if target is None else [place_ | {"action": "move_target", "targets": [target]}]
-    return [*messages, place_ | {"action": "cancel"}]
+    messages = [] if stop is None else [at | {"action": "move_stop", "stop": stop}]
+    messages += [] if target is None else [at | {"action": "move_target", "targets": [target]}]
+    return [*messages, at | {"action": "cancel"}]
 
 
 def _by_order_id(instead: str) -> Callable[[Pairs], list[JsonObject]]:
