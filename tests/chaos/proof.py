@@ -48,6 +48,7 @@ class Proof:
     decided: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    dialects: Counter[str] = field(default_factory=Counter)  # whose form the messages came in
     expected: int = 0
     found: int = 0
     refused: int = 0
@@ -112,6 +113,7 @@ def _alerts(evidence: Evidence, proof: Proof) -> None:
             _decided(message, one, evidence.books[message.account_id], proof)
     proof.held_s = sorted(waited for books in evidence.books.values() for waited in books.held_s)
     for account_id, books in evidence.books.items():
+        proof.dialects += books.dialects
         for row in books.alerts.values():
             if row.sender_id not in known:
                 proof.offences.append(Offence("doubled", f"nobody sent {row.sender_id}", account_id, row.ts))

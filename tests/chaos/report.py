@@ -27,6 +27,7 @@ def table(proof: Proof) -> str:
         ("alerts answered", f"{proof.answered}", ""),
         ("alerts decided", f"{proof.decided}", _counts(proof.verdicts)),
         ("  reasons", "", _counts(proof.reasons)),
+        ("  forms", f"{len(proof.dialects)}", _counts(proof.dialects)),
         (
             "  held at first",
             f"{len(proof.held_s)}",

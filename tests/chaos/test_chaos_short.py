@@ -16,6 +16,7 @@ from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.records import Verdict, VerdictKind
 from desk.core.words import OrderType, Side
 from tests.chaos.books import Books, Decided
+from tests.chaos.dialects import DIALECTS
 from tests.chaos.messages import Message, Messages
 from tests.chaos.proof import Evidence, Proof, prove
 from tests.chaos.run import Plan, run
@@ -42,6 +43,7 @@ async def test_five_hundred_alerts_and_three_kills_lose_double_orphan_and_bare_n
     assert sum(outcome.kills.values()) == 3
     assert outcome.venue.faults["tokens.expired"] > 0
     assert len(outcome.venue.faults) > 12, "the storm had its faults"
+    assert set(DIALECTS) <= outcome.proof.dialects.keys(), "every form was sent"
 
 
 def test_messages_are_a_function_of_their_seed() -> None:
