@@ -24,6 +24,8 @@ __all__ = ["SETTINGS", "TRADINGVIEW_ADDRESSES", "Setting", "Settings", "load_set
 # The addresses that TradingView publishes; nothing promises that they stay.
 TRADINGVIEW_ADDRESSES = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
 LIVE_TOKEN_LENGTH = 16
+# They divide the hour, so their ends are known; shorter bars would eat the gateway's budget for history.
+ATR_TIMEFRAMES = ("1m", "2m", "3m", "4m", "5m", "6m", "10m", "12m", "15m", "20m", "30m", "1h")
 
 
 class Setting(NamedTuple):
@@ -103,6 +105,11 @@ class Settings:
     max_alert_age_s: float = _setting(
         "MAX_ALERT_AGE", kinds.number(1, 300), "15",
         "Seconds after which an entry is too late and refused. A late exit is always executed.")
+    atr_period: int = _setting(
+        "ATR_PERIOD", kinds.whole(2, 200), "14", "How many closed bars the average true range is the mean of.")
+    atr_timeframe: str = _setting(
+        "ATR_TIMEFRAME", kinds.choice(*ATR_TIMEFRAMES), "5m",
+        "Length of those bars. Distances in atr, of alerts and of the console, are multiples of that average.")
     foreign_positions: Literal["show", "protect"] = _setting(
         "FOREIGN_POSITIONS", kinds.choice("show", "protect"), "show",
         "Positions made by hand or by another tool are shown and told, and never closed by the desk. protect also places "

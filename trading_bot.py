@@ -115,7 +115,6 @@ def _session_config(settings: Settings) -> Any:
     from desk.runtime.session import SessionConfig
     from desk.store import load_or_make_token
 
-    account = settings.project_x_account_id
     return SessionConfig(
         mode=settings.trading_mode,
         data_dir=settings.data_dir,
@@ -125,7 +124,7 @@ def _session_config(settings: Settings) -> Any:
         max_position=settings.max_position_size,
         max_alert_age_s=settings.max_alert_age_s,
         start=StartConfig(
-            account_id=AccountId(account) if account is not None else None,
+            account_id=None if settings.project_x_account_id is None else AccountId(settings.project_x_account_id),
             must_have_account=settings.trading_mode == "live",
             symbols=settings.symbols,
             prefetch_symbols=settings.prefetch_symbols,
@@ -133,6 +132,7 @@ def _session_config(settings: Settings) -> Any:
             is_cache_lazy=settings.cache_init == "lazy",
         ),
         foreign_stop_ticks=settings.foreign_stop_ticks,
+        atr=(settings.atr_period, settings.atr_timeframe),
     )
 
 

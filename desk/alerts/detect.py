@@ -19,6 +19,7 @@ CANONICAL_KEYS = frozenset(
     }
 )  # fmt: skip
 
+_MINIMAL_WORDS = frozenset({"long", "short", "close"})  # no actions of ours
 _STRATEGY_TEXT = re.compile(r"\border (buy|sell) @ ([0-9.]{1,20}) filled on (\S{1,40}?)\.?(?:\s|$)", re.IGNORECASE)
 _NAME = re.compile(r"(?<![^;,&\s])([A-Za-z_]{1,30})\s{0,8}=")
 _ORDER_NAMES = frozenset({"action", "symbol", "ticker", "instrument", "side", "qty", "quantity", "volume"})
@@ -39,10 +40,15 @@ def dialect_of_object(data: JsonObject) -> str | None:
         return "TradersPost"
     if "data" in data and not data.keys().isdisjoint(("strategy_name", "token", "multiple_accounts")):
         return "PickMyTrade"
+    if "pair" in data and not data.keys().isdisjoint(("isBuy", "isSell", "isClose")):
+        return "TV-Hub"
     if "type" in data and "strat" in data:
         return "topstepbot"
     if "action" in data and "symbol" in data:
-        return "ours without v" if data.keys() <= CANONICAL_KEYS else "minimal REST"
+        is_ours = data.keys() <= CANONICAL_KEYS and str(data["action"]).strip().lower() not in _MINIMAL_WORDS
+        return "ours without v" if is_ours else "minimal REST"
+    if "key" in data:
+        return "robswc"
     return None
 
 
@@ -57,7 +63,7 @@ def dialect_of_text(text: str) -> str | None:
         return "OctoBot"
     if _ALERTATRON.match(text):
         return "Alertatron"
-    if len(names & {"a", "e", "s", "b", "c", "q", "t"}) >= 3:
+    if ("s" in names and names & {"b", "c"}) or len(names & {"a", "e", "s", "b", "c", "q", "t"}) >= 3:
         return "AutoView"
     if len(names & _ORDER_NAMES) >= 2:
         return "name=value"
@@ -67,6 +73,9 @@ def dialect_of_text(text: str) -> str | None:
 
 
 def default_strategy_text(text: str) -> tuple[str, str, str] | None:
-    """(side, size, symbol) of TradingView's own strategy message, which is recognised and never traded."""
+    """(side, size, symbol) of TradingView's own strategy message, which is recognised and never traded. In a comment of another
+    bridge's message it is no more than that."""
     match = _STRATEGY_TEXT.search(text)
-    return (match[1].lower(), match[2], match[3]) if match else None
+    if match is None or dialect_of_text(text) in {"CrossTrade", "OctoBot"}:
+        return None
+    return (match[1].lower(), match[2], match[3])

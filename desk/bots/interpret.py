@@ -150,10 +150,12 @@ class _Reader:
         size = None if position.size is None else whole(position.size)
         if position.size is not None and (size is None or size < 1):
             return Refusal(Reason.BAD_SIZE, f"position.size {position.size}: whole contracts, at least 1")
+        if only_out and held > 0:
+            return self._down_to(position.now, size, held)
+        if self._clears_first() and held != size:
+            return self._replace(side, size)
         if held < 0:
             return self._opposite(side, size, "reverse")
-        if only_out:
-            return self._down_to(position.now, size, held)
         if size is not None and held > size:
             return part_of(self.now_at, held - size)
         if size is not None and held == size:
@@ -172,8 +174,12 @@ class _Reader:
             return part_of(self.now_at, min(step.contracts, held))
         if not step.contracts:
             return Nothing(Reason.ALREADY_THERE, f"{step}: nothing changes")
+        if self._clears_first():
+            return self._replace(side, None, step.contracts)
         if held < 0:
             return self._opposite(side, step.contracts, "reverse")
+        if held > 0 and tighter_same(self.alert.policy.same, self.bot.same) == "replace":
+            return self._replace(side, abs(step.now))
         if held > 0:
             return self._same(side, qty=step.contracts, default="add" if step.is_add else "ignore")
         return self._enter(side, qty=step.contracts)
@@ -198,6 +204,8 @@ class _Reader:
 
     def _entry(self, side: Side) -> Meaning:
         held = self.now_at.held * side.sign
+        if self._clears_first():
+            return self._replace(side, None)
         if held > 0:
             return self._same(side)
         if held < 0:
@@ -229,6 +237,8 @@ class _Reader:
         if held <= 0:
             what = f"the position is {self.now_at.held:+d}" if held else "nothing is held"
             return Refusal(Reason.REQUIRED_POSITION, f"add: {what}, nothing to add to", by_position=True)
+        if self.alert.policy.same == "replace":
+            return Refusal(Reason.NOT_SUPPORTED, "add with policy same: replace: which one is meant?")
         return self._same(side, default="add")
 
     def _reverse_what_is_held(self) -> Meaning:
@@ -246,6 +256,8 @@ class _Reader:
                 return Refusal(Reason.ALREADY_THERE, text, by_position=True)
             case "ignore":
                 return Nothing(Reason.ALREADY_THERE, text)
+            case "replace":
+                return self._replace(side, goal)
             case _:
                 return self._enter(side, goal=goal, held=0 if goal is None else abs(self.now_at.held), qty=qty)
 
@@ -265,7 +277,7 @@ class _Reader:
     def _reverse(self, side: Side, goal: int | None) -> Meaning:
         """An entry that cannot be had does not keep the old side: the message surely wants that one gone."""
         warnings: list[str] = []
-        after_exit = replace(self.now_at, has_working_orders=False)
+        after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
         not_allowed = self._side_problem(side)
         if not_allowed is not None:
             return Wanted(Exit(), (f"closing only: {not_allowed}",))
@@ -275,6 +287,25 @@ class _Reader:
             text = f"closing only, the entry on the other side is refused: {problem.reason}: {problem.text}"
             return Wanted(Exit(), (text,))
         return Wanted(Reverse(enter=enter), tuple(warnings))
+
+    def _clears_first(self) -> bool:
+        """The message cancels what works at its place, and nothing is held there: all that works may go."""
+        is_busy = self.now_at.has_working_orders or self.now_at.has_entries or self.now_at.entering_qty != 0
+        return bool(self.alert.policy.cancel_working) and is_busy and self.now_at.position_qty == 0
+
+    def _replace(self, side: Side, goal: int | None, qty: int | None = None) -> Meaning:
+        """To verified flat, whatever is there, then the entry. One that cannot be had leaves everything as it is."""
+        not_allowed = self._side_problem(side)
+        if not_allowed is not None:
+            return Refusal(Reason.SIDE_NOT_ALLOWED, not_allowed)
+        warnings: list[str] = []
+        after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
+        alert = self.alert if qty is None else with_contracts(self.alert, qty)
+        try:
+            enter = enter_of(alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
+        except CannotHave as problem:
+            return Refusal(problem.reason, problem.text, by_position=True)
+        return Wanted(Reverse(enter=enter, replaces=True), tuple(warnings))
 
     def _enter(self, side: Side, goal: int | None = None, held: int = 0, qty: int | None = None) -> Meaning:
         """goal: of the position, of which ``held`` is there. qty: contracts of the entry itself, by the sender's step."""

@@ -176,6 +176,8 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         has_working_orders=any(state.orders_at(place)) or any(state.foreign_at(place)),
         has_entries=has_waiting(state, place),
         avg_price=state.positions[place].avg_price if place in state.positions else None,
+        atr_points=ctx.atr(contract.contract_id),
+        atr_name=ctx.atr_name,
     )
 
 

@@ -1,6 +1,7 @@
 """What a bot was told about when it may open: stopped, windows, pauses between entries, how far a price may be off. Pure.
 
-Only what opens is asked. A reversal that may not open still closes: the message surely wants the old side gone.
+Only what opens is asked. A reversal that may not open still closes: the message surely wants the old side gone. What only
+replaces leaves everything as it is.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def gated(wanted: Wanted, asked: Asked) -> Meaning:
     problem = next(_problems(asked, enter.side), None)
     if problem is None:
         return Wanted(intent, (*wanted.warnings, *_contract_note(asked)))
-    if isinstance(intent, Reverse):
+    if isinstance(intent, Reverse) and not intent.replaces:
         text = f"closing only, the entry on the other side is refused: {problem.reason}: {problem.text}"
         return Wanted(Exit(), (text,))
     return problem

@@ -24,6 +24,7 @@ from desk.core.words import Contract, Quote
 from desk.engine.state import State
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
+from desk.runtime.ranges import Ranges
 from desk.store import Journal
 
 __all__ = ["BotDoor", "Desk", "Phase", "QuoteSource", "StartStep"]
@@ -81,6 +82,7 @@ class Desk:
     journal: Journal
     quotes: QuoteSource
     history: HistoryService
+    ranges: Ranges
     bots: tuple[BotDoor, ...]
     phase: Phase = Phase.STARTING
     catalogue: Mapping[ContractId, Contract] = field(default_factory=dict)

@@ -66,7 +66,7 @@ _GENERIC: dict[str, str] = {
     "DATABASE_URL PUBLIC_DATABASE_URL POSTGRES_*": _STORE,
     "RAILWAY*": "Topstep forbids order flow from servers; this program runs on your own computer",
     "INITIAL_BALANCE": "the balance comes from the gateway",
-    "MARKET_OPEN_TIME ATR_PERIOD ATR_TIMEFRAME BREAKEVEN_ENABLED MONITOR_INTERVAL_SECONDS": _STRATEGY,
+    "MARKET_OPEN_TIME BREAKEVEN_ENABLED MONITOR_INTERVAL_SECONDS": _STRATEGY,
 }
 
 
