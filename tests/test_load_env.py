@@ -137,6 +137,8 @@ BAD = {
     "POSITION_SIZE": ["0", "101", "1.5", "nan", "-1", "one"],
     "MAX_POSITION_SIZE": ["0", "201"],
     "MAX_ALERT_AGE": ["0", "301", "-5"],
+    "STOP_LOSS_TICKS": ["3", "1001", "off"],
+    "TAKE_PROFIT_TICKS": ["3", "1.5"],
     "BOT_SIDES": ["up", "long,short"],
     "BARE_SIDE": ["guess"],
     "DEBOUNCE_SECONDS": ["-1", "86401", "5m"],

@@ -63,7 +63,7 @@ def dialect_of_text(text: str) -> str | None:
         return "OctoBot"
     if _ALERTATRON.match(text):
         return "Alertatron"
-    if len(names & {"a", "e", "s", "b", "c", "q", "t"}) >= 3:
+    if ("s" in names and names & {"b", "c"}) or len(names & {"a", "e", "s", "b", "c", "q", "t"}) >= 3:
         return "AutoView"
     if len(names & _ORDER_NAMES) >= 2:
         return "name=value"
@@ -73,6 +73,9 @@ def dialect_of_text(text: str) -> str | None:
 
 
 def default_strategy_text(text: str) -> tuple[str, str, str] | None:
-    """(side, size, symbol) of TradingView's own strategy message, which is recognised and never traded."""
+    """(side, size, symbol) of TradingView's own strategy message, which is recognised and never traded. In a comment of another
+    bridge's message it is no more than that."""
     match = _STRATEGY_TEXT.search(text)
-    return (match[1].lower(), match[2], match[3]) if match else None
+    if match is None or dialect_of_text(text) in {"CrossTrade", "OctoBot"}:
+        return None
+    return (match[1].lower(), match[2], match[3])

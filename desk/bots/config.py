@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from desk.alerts.terms import NO_TERMS, DialectTerms
-from desk.core.alert import PositionSide
+from desk.core.alert import Distance, PositionSide
 from desk.core.ids import AccountId
 
 __all__ = ["BotConfig", "Sizing", "Window"]
@@ -56,6 +56,7 @@ class BotConfig:
     reorder_ms: how long a message that does not fit the last one waits for the one in between.
     price_bound_pct: an entry whose price is further from the live price is refused. contract_policy: what is done when the
     message's ``contract`` is not the gateway's. entries_per_minute: beyond it entries are refused.
+    stop, target: distances of an entry whose message has none; without either such an entry is refused, or has no target.
     heartbeat_s: how often a heartbeat is due in trading hours; None: not watched. others_symbols: roots that other bots of
     the same account trade; filled in at the start, and this bot's messages leave them alone.
     """
@@ -81,6 +82,8 @@ class BotConfig:
     price_bound_pct: Decimal | None = None
     contract_policy: Literal["follow_gateway", "require_match", "reject"] = "follow_gateway"
     entries_per_minute: int | None = None
+    stop: Distance | None = None
+    target: Distance | None = None
     heartbeat_s: float | None = None
     dialect: DialectTerms = NO_TERMS
     others_symbols: frozenset[str] = frozenset()

@@ -24,7 +24,7 @@ class Measure:
     """What distances are measured with. ``None``: not known, and what needs it is refused by name.
 
     side: of the entry, or of what opened the position. qty: contracts. reference: the price that the entry expects.
-    stop_ticks: distance of the protective stop. warnings: added to.
+    stop_ticks: distance of the protective stop. atr_name: of which bars ``atr_points`` is made. warnings: added to.
     """
 
     contract: Contract
@@ -34,6 +34,7 @@ class Measure:
     reference: Decimal | None = None
     stop_ticks: int | None = None
     atr_points: Decimal | None = None
+    atr_name: str = "ATR(14, 5m)"
 
 
 def ticks_of(distance: Distance, name: str, by: Measure, least: int = 0) -> int:
@@ -44,6 +45,8 @@ def ticks_of(distance: Distance, name: str, by: Measure, least: int = 0) -> int:
     whole, per_tick = _shares(distance, name, by)
     ticks = int(whole // per_tick)
     text = f"{name} {value} {distance.unit} is {ticks} ticks ({ticks * by.contract.tick_size} points)"
+    if distance.unit is Unit.ATR:
+        text += f"; the {by.atr_name} is {by.atr_points} points"
     if ticks < least:
         raise CannotHave(Reason.BAD_SIZE, f"{text}; at least {least}")
     if whole % per_tick:
@@ -69,10 +72,10 @@ def _shares(distance: Distance, name: str, by: Measure) -> tuple[Decimal, Decima
             return value * by.atr_points, tick
         case Unit.R if by.stop_ticks is not None:
             return value * by.stop_ticks, Decimal(1)
-    raise CannotHave(*_why_not(distance.unit, name))
+    raise CannotHave(*_why_not(distance.unit, name, by))
 
 
-def _why_not(unit: Unit, name: str) -> tuple[Reason, str]:
+def _why_not(unit: Unit, name: str, by: Measure) -> tuple[Reason, str]:
     match unit:
         case Unit.PCT:
             return Reason.BAD_PRICE, f"{name} in pct needs a price to be a share of: give price, or order.price"
@@ -84,7 +87,11 @@ def _why_not(unit: Unit, name: str) -> tuple[Reason, str]:
                 f"{name} in usd_total needs a size that is known before it; give usd, points or ticks",
             )
         case Unit.ATR:
-            return Reason.NOT_SUPPORTED, f"{name} in atr: not available, ATR needs bars; give points or ticks"
+            text = f"{name} in atr: the {by.atr_name} of {by.contract.name} is not known yet"
+            return (
+                Reason.NO_ATR,
+                f"{text}; its bars are read all the time: send it again later, or give points or ticks",
+            )
         case _:
             return Reason.NOT_SUPPORTED, f"{name} in {unit}: not available here; give a distance, e.g. points or ticks"
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from desk.bots.config import BotConfig
 from desk.bots.distances import Measure, exit_price, ticks_of
 from desk.bots.order import order_terms
@@ -32,11 +34,20 @@ def enter_of(
     held: int = 0,
 ) -> Enter:
     """goal: the position wanted afterwards, of which ``held`` is there; None: the alert's own size. Raises CannotHave."""
+    alert = _with_the_bots_own(alert, bot, warnings)
     check_terms(alert, bot, now_at, received, has_goal=goal is not None)
     order = order_terms(alert, bot, now_at.contract, side, received, warnings)
     if alert.stop is None:
-        raise CannotHave(Reason.NO_STOP, 'an entry needs a stop, e.g. "stop": {"unit": "points", "value": 20}')
-    by = Measure(now_at.contract, side, warnings, reference=order.reference, atr_points=now_at.atr_points)
+        text = 'an entry needs a stop, e.g. "stop": {"unit": "points", "value": 20}, or set one for the bot (STOP_LOSS_TICKS)'
+        raise CannotHave(Reason.NO_STOP, text)
+    by = Measure(
+        now_at.contract,
+        side,
+        warnings,
+        reference=order.reference,
+        atr_points=now_at.atr_points,
+        atr_name=now_at.atr_name,
+    )
     yardstick = Yardstick(now_at.contract, None, order.reference, now_at.balance, abs(now_at.held))
     if needs_stop(alert, bot, goal):
         stop_ticks, stop_price, risk_ticks = _stop(alert.stop, by)
@@ -62,6 +73,17 @@ def enter_of(
         fresh_until=order.fresh_until,
         expires_at=order.expires_at,
     )
+
+
+def _with_the_bots_own(alert: Alert, bot: BotConfig, warnings: list[str]) -> Alert:
+    """Many senders know no stop. The bot's own stands in for what is missing, and never for what was sent."""
+    if alert.stop is None and bot.stop is not None:
+        warnings.append(f"no stop in the message: the bot's own, {bot.stop.value} {bot.stop.unit}")
+        alert = msgspec.structs.replace(alert, stop=StopSpec(distance=bot.stop))
+    if not alert.targets and bot.target is not None:
+        warnings.append(f"no target in the message: the bot's own, {bot.target.value} {bot.target.unit}")
+        alert = msgspec.structs.replace(alert, targets=(TargetSpec(distance=bot.target),))
+    return alert
 
 
 def _stop(stop: StopSpec, by: Measure) -> tuple[int | None, Decimal | None, int | None]:

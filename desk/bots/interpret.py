@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from desk.bots.config import BotConfig
 from desk.bots.entry import enter_of
@@ -178,11 +179,19 @@ class _Reader:
             return part_of(self.now_at, min(share_to_close(step.prev, step.now, self.bot, held), held))
         if not step.contracts:
             return Nothing(Reason.ALREADY_THERE, f"{step}: nothing changes")
+        if self._clears_first():
+            return self._replace(side, None, step.contracts)
         if held < 0:
-            return self._opposite(side, step.contracts, "reverse")
+            return self._opposite(side, self._own(step.contracts), "reverse")
+        if held > 0 and tighter_same(self.alert.policy.same, self.bot.same) == "replace":
+            return self._replace(side, self._own(abs(step.now)))
         if held > 0:
             return self._same(side, qty=step.contracts, default="add" if step.is_add else "ignore")
         return self._enter(side, qty=step.contracts)
+
+    def _own(self, contracts: int) -> int | None:
+        """The sender's contracts in the bot's own count; None: its sizing gives them."""
+        return goal_size(Decimal(contracts), None, self.bot, 0)
 
     def _out_of_the_other_side(self, now: PositionSide) -> Meaning:
         """A message that leaves a position smaller, and that position is not there. It opens nothing."""
@@ -256,11 +265,8 @@ class _Reader:
                 return Refusal(Reason.ALREADY_THERE, text, by_position=True)
             case "ignore":
                 return Nothing(Reason.ALREADY_THERE, text)
-            case "replace" if qty is None:
-                return self._replace(side, goal)
             case "replace":
-                text = "policy same: replace, and the bot trades in difference mode: which size is meant? Send add"
-                return Refusal(Reason.NOT_SUPPORTED, text, by_position=True)
+                return self._replace(side, goal)
             case _:
                 return self._enter(side, goal=goal, held=0 if goal is None else abs(self.now_at.held), qty=qty)
 
@@ -296,15 +302,16 @@ class _Reader:
         is_busy = self.now_at.has_working_orders or self.now_at.has_entries or self.now_at.entering_qty != 0
         return bool(self.alert.policy.cancel_working) and is_busy and self.now_at.position_qty == 0
 
-    def _replace(self, side: Side, goal: int | None) -> Meaning:
+    def _replace(self, side: Side, goal: int | None, qty: int | None = None) -> Meaning:
         """To verified flat, whatever is there, then the entry. One that cannot be had leaves everything as it is."""
         not_allowed = self._side_problem(side)
         if not_allowed is not None:
-            return Refusal(Reason.SIDE_NOT_ALLOWED, not_allowed, by_position=True)
+            return Refusal(Reason.SIDE_NOT_ALLOWED, not_allowed)
         warnings: list[str] = []
         after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
+        alert = self.alert if qty is None else with_contracts(self.alert, qty)
         try:
-            enter = enter_of(self.alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
+            enter = enter_of(alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
         except CannotHave as problem:
             return Refusal(problem.reason, problem.text, by_position=True)
         return Wanted(Reverse(enter=enter, replaces=True), tuple(warnings))

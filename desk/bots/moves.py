@@ -37,6 +37,7 @@ def move(alert: Alert, now_at: Situation) -> Meaning:
         qty=abs(qty),
         reference=now_at.avg_price,
         atr_points=now_at.atr_points,
+        atr_name=now_at.atr_name,
     )
     try:
         return Wanted(_moved(alert, by), tuple(warnings))

@@ -55,7 +55,8 @@ def part_of(now_at: Situation, qty: int, alert: Alert | None = None, side: Posit
 
 
 def _part(alert: Alert, now_at: Situation) -> int | Refusal:
-    """Contracts to close, rounded down."""
+    """Contracts to close. A share of what is held is rounded down, but never to none: whoever asks for a part wants out of
+    some of it, and that is how the users' bots count (existing-bots 1.4)."""
     mode, value = alert.qty.mode, alert.qty.value
     if value is None or mode not in _PARTS or alert.account_terms:
         if alert.account_terms:
@@ -73,9 +74,9 @@ def _part(alert: Alert, now_at: Situation) -> int | Refusal:
         qty = whole(value)
     else:
         share = min(value, Decimal(100))
-        qty = base if share == 100 else int((share * base / 100).to_integral_value(ROUND_FLOOR))
+        qty = max(1, int((share * base / 100).to_integral_value(ROUND_FLOOR)))
     if qty is None or qty < 1:
-        text = f"qty {mode} {value} of {base}: less than one contract, nothing is closed"
+        text = f"qty {mode} {value} of {base}: whole contracts, at least 1; nothing is closed"
         return Refusal(Reason.BAD_SIZE, text, by_position=True)
     return qty
 

@@ -24,7 +24,8 @@ class Situation:
     has_working_orders: bool = False
     has_entries: bool = False  # entries rest or wait there, also such as cancel out: a pair
     avg_price: Decimal | None = None  # of the position; None: flat, or not known
-    atr_points: Decimal | None = None  # None: nobody computed it
+    atr_points: Decimal | None = None  # average true range; None: not known at this moment
+    atr_name: str = "ATR(14, 5m)"
     balance: Decimal | None = None  # of the account, USD; None: not known
 
     @property

@@ -166,9 +166,11 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="wha
     """Working orders go. No ids: the resting entries of the place, or of the account without a contract.
 
     A protective stop is only cancelled by its id, by a person, and where another one covers the position.
+    waiting: plans of emulated orders, of which the venue knows nothing yet.
     """
 
     order_ids: tuple[GatewayOrderId, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 class Modify(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="what"):

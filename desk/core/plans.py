@@ -326,7 +326,10 @@ class ReduceStep(StrEnum):
 
 
 class ReducePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A part of a position to be closed: its stops and targets first, then the contracts, until reads show what shall remain."""
+    """A part of a position to be closed: its stops and targets first, then the contracts, until reads show what shall remain.
+
+    ``qty`` 0: somebody else closed it, and only the stops and targets are to get smaller.
+    """
 
     plan_id: str
     cause: CauseId
@@ -353,6 +356,15 @@ class ReducePlan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     tries: int = 0  # rounds that did not get on, for the back-off
     is_announced: bool = False  # a person was told that it does not get on
     started_at: datetime
+
+    @property
+    def is_trim(self) -> bool:
+        return self.qty == 0
+
+    @property
+    def may_be_replaced(self) -> bool:
+        """Nothing is lost when another plan goes on in its place: what it sent only made legs smaller."""
+        return self.is_trim and self.stop is None
 
 
 Plan = (

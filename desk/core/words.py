@@ -25,6 +25,7 @@ __all__ = [
     "Side",
     "VenueOrder",
     "VenuePosition",
+    "decimals_text",
 ]
 
 
@@ -84,6 +85,14 @@ class OrderStatus(StrEnum):
 _TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
 
+def decimals_text(price: Decimal, tick_size: Decimal) -> str:
+    """With the decimals of the tick, or all of its own where it has more."""
+    exponent = tick_size.normalize().as_tuple().exponent
+    assert isinstance(exponent, int), "a tick size is a finite number"
+    rounded = round(price, max(0, -exponent))
+    return f"{rounded if rounded == price else price:f}"
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable contract, from the gateway's contract record (reference 3.3). There is no default economics."""
 
@@ -99,6 +108,17 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     def point_value(self) -> Decimal:
         """USD per point and contract."""
         return self.tick_value / self.tick_size
+
+    def price_text(self, price: Decimal | None) -> str:
+        """For a person: with the decimals of the tick, or all of its own where it lies between two ticks."""
+        if price is None:
+            return "none"
+        return decimals_text(price, self.tick_size)
+
+    def points_text(self, ticks: int) -> str:
+        """A distance for a person: ``15 points``."""
+        points = (ticks * self.tick_size).normalize()
+        return f"{points:f} point{'' if points == 1 else 's'}"
 
     def is_on_grid(self, price: Decimal) -> bool:
         return price % self.tick_size == 0

@@ -184,6 +184,8 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         has_entries=has_waiting(state, place),
         avg_price=state.positions[place].avg_price if place in state.positions else None,
         balance=state.accounts[bot.account_id].account.balance if bot.account_id in state.accounts else None,
+        atr_points=ctx.atr(contract.contract_id),
+        atr_name=ctx.atr_name,
     )
 
 

@@ -22,6 +22,7 @@ from desk.engine import amends
 from desk.engine.draft import Draft, fresh_quote
 from desk.engine.effects import StartTimer
 from desk.engine.exits import start_exit
+from desk.engine.naming import price_text
 from desk.engine.state import Place, State
 from desk.orders import amend, care
 from desk.orders.care import Step
@@ -156,7 +157,8 @@ def on_amended(draft: Draft, plan: AmendPlan, result: str) -> None:
     if order is None or order.role is not Role.STOP or plan.stop_price is None:
         return
     if result == amend.BEYOND and plan.or_close is None:
-        text = f"the stop cannot go to {plan.stop_price}, the market is beyond it; it stays at {order.stop_price}"
+        goal, now_at = (price_text(p, plan.contract_id, draft.ctx) for p in (plan.stop_price, order.stop_price))
+        text = f"the stop cannot go to {goal}, the market is beyond it; it stays at {now_at}"
         draft.tell(plan.cause, "care.beyond", f"{plan.contract_id}: {text}")
     elif result == amend.BEYOND and isinstance(caring, CarePlan) and plan.or_close is not None:
         _market_is_beyond(draft, caring, plan.stop_price, plan.or_close)
@@ -259,14 +261,15 @@ def _try_exact_later(draft: Draft, plan: CarePlan) -> None:
 def _market_is_beyond(draft: Draft, plan: CarePlan, price: Decimal, reason: ExitReason) -> None:
     """The stop would have been hit. Closing takes the whole place, so only where nothing else is held there."""
     place = (plan.account_id, plan.contract_id)
+    at = price_text(price, plan.contract_id, draft.ctx)
     stops = live_stops(draft.state, place)
     is_alone = all(stop.cause == plan.cause for stop in stops) and not stops_by_hand(draft.state, place)
     if is_alone and abs(draft.state.position_qty(place)) <= sum(stop.qty - stop.filled_qty for stop in stops):
-        text = f"{plan.contract_id}: the stop should be at {price}, the market is beyond it already: closing at market"
+        text = f"{plan.contract_id}: the stop should be at {at}, the market is beyond it already: closing at market"
         draft.tell(plan.cause, "care.closing", text)
         start_exit(draft, place, plan.cause, reason)
         return
-    text = f"the stop should go to {price}, the market is beyond it; other entries are held there, so it stays"
+    text = f"the stop should go to {at}, the market is beyond it; other entries are held there, so it stays"
     draft.tell(plan.cause, "care.beyond", f"{plan.contract_id}: {text}")
     _failed(draft, plan)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
+import msgspec
+
 from desk.core.ids import AccountId, CauseId, ContractId, GatewayOrderId
 from desk.core.intents import Cancel, Modify
 from desk.core.orders import OrderState, Role, StopTouch, TrackedOrder
@@ -25,6 +27,7 @@ from desk.engine.amends import (
     stop_of,
 )
 from desk.engine.draft import Context, Draft, fresh_quote
+from desk.engine.naming import price_text
 from desk.engine.rulings import Asker, Ruling, accepted, denied, would
 from desk.engine.state import Place, State
 from desk.orders.amend import is_tighter, plan_id_of
@@ -35,8 +38,8 @@ __all__ = ["grid_problem", "rule_cancel", "rule_modify", "wrong_side_of_limit", 
 
 def rule_cancel(state: State, wanted: Cancel, contract: Contract | None, asker: Asker, ctx: Context) -> Ruling:
     """Orders by id, or the resting entries of the place or account."""
-    if wanted.order_ids:
-        return _rule_cancel_ids(state, wanted.order_ids, asker, ctx)
+    if wanted.order_ids or wanted.waiting:
+        return _rule_cancel_ids(state, wanted, asker, ctx)
     contract_id = contract.contract_id if contract is not None else None
     where = contract.name if contract is not None else "the account"
     entries = _resting_entries(state, asker.account_id, contract_id)
@@ -66,8 +69,15 @@ def rule_cancel(state: State, wanted: Cancel, contract: Contract | None, asker: 
     return Ruling(accepted(f"cancelling {text}", warnings=warnings), begin=begin)
 
 
-def _rule_cancel_ids(state: State, ids: tuple[GatewayOrderId, ...], asker: Asker, ctx: Context) -> Ruling:
+def _rule_cancel_ids(state: State, wanted: Cancel, asker: Asker, ctx: Context) -> Ruling:
     orders: list[Known] = []
+    touching: list[TouchPlan] = []
+    ids = wanted.order_ids
+    for waiting_id in wanted.waiting:
+        plan = state.plans.get(waiting_id)
+        if not isinstance(plan, TouchPlan) or plan.account_id != asker.account_id:
+            return denied(Reason.NO_SUCH_ORDER, f"{waiting_id} does not wait any more; look at the orders")
+        touching.append(plan)
     for order_id in ids:
         order = _mine(state, order_id, asker)
         if isinstance(order, Ruling):
@@ -76,15 +86,17 @@ def _rule_cancel_ids(state: State, ids: tuple[GatewayOrderId, ...], asker: Asker
         if problem is not None:
             return problem
         orders.append(order)
-    text = ", ".join(_name(order) for order in orders)
+    text = ", ".join([_name(order) for order in orders] + [_waiting_name(plan, ctx) for plan in touching])
     if ctx.is_shadow or asker.is_dry_run:
         return would(f"would cancel {text}", ctx)
 
     def begin(draft: Draft) -> None:
+        for plan in touching:
+            touches.end_touch(draft, plan, asker.cause, "cancelled")
         for order_id, order in zip(ids, orders, strict=True):
             start_cancel(draft, order_id, asker.cause, order.account_id, order.contract_id)
 
-    plan_id = plan_id_of(ids[0]) if len(ids) == 1 else None
+    plan_id = plan_id_of(ids[0]) if len(ids) == 1 and not touching else None
     return Ruling(accepted(f"cancelling {text}", plan_id=plan_id, warnings=asker.warnings), begin=begin)
 
 
@@ -162,10 +174,13 @@ def rule_modify(state: State, wanted: Modify, asker: Asker, ctx: Context) -> Rul
     problem = _modify_problem(state, wanted, order, contract, ctx)
     if problem is not None:
         return problem
+    if wanted.qty == order.qty:  # as it is: only the price is another one
+        wanted = msgspec.structs.replace(wanted, qty=None)
     changes = []
     is_stop = order.type is OrderType.STOP
     if wanted.price is not None:
-        changes.append(f"from {order.stop_price if is_stop else order.limit_price} to {wanted.price}")
+        before = contract.price_text(order.stop_price if is_stop else order.limit_price)
+        changes.append(f"from {before} to {contract.price_text(wanted.price)}")
     if wanted.qty is not None:
         changes.append(f"from {order.qty} to {wanted.qty} contracts")
     text = f"{_name(order)} {' and '.join(changes)}"
@@ -195,7 +210,11 @@ def _modify_problem(state: State, wanted: Modify, order: Known, contract: Contra
         return denied(Reason.EXIT_RUNNING, f"an exit of {contract.name} cancels it")
     if _is_asleep(order):
         return denied(Reason.NO_SUCH_ORDER, f"{_name(order)} sleeps until its entry fills; change it then")
-    problem = _qty_problem(wanted.qty, order) if wanted.qty is not None else None
+    is_same = wanted.qty == order.qty
+    if is_same and wanted.price is None:
+        text = f"{_name(order)} is for {order.qty} already"
+        return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
+    problem = _qty_problem(wanted.qty, order) if wanted.qty is not None and not is_same else None
     if problem is not None or wanted.price is None:
         return problem
     if order.type not in {OrderType.STOP, OrderType.LIMIT}:
@@ -222,11 +241,12 @@ def _price_problem(state: State, price: Decimal, order: Known, contract: Contrac
     if protects(state, place, order):
         at = stop_of(state, order)
         if at is not None and price == at:
-            text = f"{_name(order)} is at {at} already"
+            text = f"{_name(order)} is at {contract.price_text(at)} already"
             return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
         if at is not None and not is_tighter(order.side, price, at):
-            return denied(Reason.ADDS_RISK, f"a stop only moves towards less risk; the position's stop is at {at}")
-        return wrong_side_of_stop(quote, order.side, price)
+            text = f"a stop only moves towards less risk; the position's stop is at {contract.price_text(at)}"
+            return denied(Reason.ADDS_RISK, text)
+        return wrong_side_of_stop(quote, order.side, price, contract)
     is_leg = isinstance(order, TrackedOrder) and order.role is Role.TARGET
     is_stop = order.type is OrderType.STOP
     if quote is None and not is_leg:
@@ -234,12 +254,13 @@ def _price_problem(state: State, price: Decimal, order: Known, contract: Contrac
             Reason.NO_QUOTE, f"no quote of {contract.name} is younger than 2 s: where the market is, is unknown"
         )
     if is_stop:
-        return wrong_side_of_stop(quote, order.side, price)
-    problem = wrong_side_of_limit(quote, order.side, price)
+        return wrong_side_of_stop(quote, order.side, price, contract)
+    problem = wrong_side_of_limit(quote, order.side, price, contract)
     if problem is not None or not isinstance(order, TrackedOrder) or order.care.stop_price is None or is_leg:
         return problem
     if (price - order.care.stop_price) * order.side.sign < 4 * contract.tick_size:
-        text = f"its stop at {order.care.stop_price} would be on the wrong side of the entry, or under 4 ticks away"
+        stop = contract.price_text(order.care.stop_price)
+        text = f"its stop at {stop} would be on the wrong side of the entry, or under 4 ticks away"
         return denied(Reason.STOP_TOO_CLOSE, text)
     return None
 
@@ -249,21 +270,23 @@ def grid_problem(contract: Contract, price: Decimal) -> Ruling | None:
     if contract.is_on_grid(price):
         return None
     below = price - price % contract.tick_size
-    text = (
-        f"{price} is not on the tick grid of {contract.name}; the nearest are {below} and {below + contract.tick_size}"
-    )
+    near = f"{contract.price_text(below)} and {contract.price_text(below + contract.tick_size)}"
+    text = f"{price} is not on the tick grid of {contract.name}; the nearest are {near}"
     return denied(Reason.BAD_PRICE, text)
 
 
-def wrong_side_of_stop(quote: Quote | None, side: Side, price: Decimal) -> Ruling | None:
+def wrong_side_of_stop(quote: Quote | None, side: Side, price: Decimal, contract: Contract) -> Ruling | None:
     """A stop beyond the market would be refused by the venue. Without a fresh quote the venue itself decides."""
     if quote is None or not is_through(quote, side, price):
         return None
-    where = f"below the best ask {quote.ask}" if side is Side.SELL else f"above the best bid {quote.bid}"
-    return denied(Reason.WRONG_SIDE, f"a {side} stop must be {where}; it would be at {price}. To get out now, exit")
+    best, where = (quote.ask, "below the best ask") if side is Side.SELL else (quote.bid, "above the best bid")
+    best, where = (best, where) if best is not None else (quote.last, f"{where.split()[0]} the last price")
+    at = contract.price_text(price)
+    text = f"a {side} stop must be {where} {contract.price_text(best)}; it would be at {at}. To get out now, exit"
+    return denied(Reason.WRONG_SIDE, text)
 
 
-def wrong_side_of_limit(quote: Quote | None, side: Side, price: Decimal) -> Ruling | None:
+def wrong_side_of_limit(quote: Quote | None, side: Side, price: Decimal, contract: Contract) -> Ruling | None:
     """A limit beyond the market would fill at once."""
     if quote is None:
         return None
@@ -272,9 +295,9 @@ def wrong_side_of_limit(quote: Quote | None, side: Side, price: Decimal) -> Ruli
     if market is None or (market - price) * side.sign > 0:
         return None
     where = "below the best ask" if side is Side.BUY else "above the best bid"
-    return denied(
-        Reason.WRONG_SIDE, f"a {side} limit must be {where} {market}, or it fills at once; it would be at {price}"
-    )
+    at = contract.price_text(price)
+    text = f"a {side} limit must be {where} {contract.price_text(market)}, or it fills at once; it would be at {at}"
+    return denied(Reason.WRONG_SIDE, text)
 
 
 def _mine(state: State, order_id: GatewayOrderId, asker: Asker) -> Known | Ruling:
@@ -300,6 +323,11 @@ def _is_asleep(order: Known) -> bool:
 def _name(order: Known) -> str:
     role = order.role.value if isinstance(order, TrackedOrder) else "foreign"
     return f"{role} order {order.gateway_order_id} ({order.side} {order.qty} {order.contract_id})"
+
+
+def _waiting_name(plan: TouchPlan, ctx: Context) -> str:
+    at = price_text(plan.enter.touch_price, plan.contract_id, ctx)
+    return f"the waiting order {plan.enter.side} {plan.enter.qty} {plan.contract_id} at a touch of {at}"
 
 
 def _many(count: int, one: str, more: str) -> str:

@@ -111,6 +111,7 @@ def stop_level(state: State, place: Place, ctx: Context) -> Level:
     if not prices:
         return Level()
     price = max(prices) if qty > 0 else min(prices)
+    price = Decimal(contract.price_text(price)) if contract is not None else price  # it is written down for a person
     return Level(price, _is_through(price, qty, place, ctx))
 
 

@@ -30,7 +30,7 @@ from desk.core.events import (
     TimerFired,
 )
 from desk.core.ids import AccountId, CauseId, ContractId
-from desk.core.intents import Exit
+from desk.core.intents import Cancel, Exit
 from desk.core.plans import (
     AmendPlan,
     CarePlan,
@@ -56,7 +56,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches
+from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches, trims
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
@@ -92,8 +92,13 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
         case FlattenRequested():
             return decide_flatten(draft, event)
         case IntentGiven():
-            if isinstance(event.intent, Exit):
-                take_back(draft, event.account_id, None if event.intent.everything else event.contract_id)
+            match event.intent:
+                case Exit(everything=everything):
+                    take_back(draft, event.account_id, None if everything else event.contract_id)
+                case Cancel(order_ids=(), waiting=()):
+                    take_back(draft, event.account_id, event.contract_id)
+                case _:
+                    pass
             return decide_intent(draft, event)
         case BotsReloaded():
             draft.record(BotsChanged(cause=event.cause, changes=event.changes, by=event.by, ts=ctx.now))
@@ -209,6 +214,8 @@ def _timer(draft: Draft, key: str) -> None:
         on_watch_timer(draft, key)
     elif key.startswith("look:"):
         draft.read_fully(AccountId(int(key.partition(":")[2])))
+    elif key.startswith("trim:"):
+        trims.on_timer(draft, key)
     elif key.startswith("held:"):
         on_held_timer(draft, key)
     elif key.startswith("turn:"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from desk.bots import BotConfig
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
@@ -25,6 +26,7 @@ __all__ = [
     "Draft",
     "entering_qty",
     "fresh_quote",
+    "named",
     "unreported_fill",
     "view_of",
 ]
@@ -43,6 +45,10 @@ class Context:
     is_shadow: bool = False
     is_journal_ok: bool = True
     quote: Callable[[ContractId], Quote | None] = lambda _: None  # the newest one; its ts_recv tells its age
+    atr: Callable[[ContractId], Decimal | None] = lambda _: (
+        None
+    )  # average true range in points; what is journalled is ticks
+    atr_name: str = "ATR(14, 5m)"
     foreign: ForeignPolicy = SHOWN  # what is done about positions that the desk did not open
     in_flight: Collection[str] = (
         frozenset()
@@ -76,6 +82,7 @@ class Draft:
         self.records.append(record)
 
     def tell(self, cause: CauseId, kind: str, text: str) -> None:
+        text = named(text, self.ctx)
         self.record(IncidentRaised(cause=cause, kind=kind, text=text, ts=self.now))
         self.effects.append(Tell(kind, text, cause))
 
@@ -106,7 +113,8 @@ class Draft:
         if move.incident is not None:
             self.tell(plan.cause, *move.incident)
         if move.plan is None:
-            self.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=move.result, ts=self.now))
+            result = named(move.result, self.ctx)
+            self.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=result, ts=self.now))
         elif move.plan != self.state.plans.get(plan.plan_id):
             self.record(PlanChanged(cause=plan.cause, plan=move.plan, ts=self.now))
         self.effects += [Reduce(reducing) for reducing in move.reducings]
@@ -120,6 +128,13 @@ class Draft:
         order = self.state.orders[client_order_id]
         since = order.submitted_at - FULL_READ_OVERLAP
         self.effects.append(SearchTag(account_id, order.client_order_id, since))
+
+
+def named(text: str, ctx: Context) -> str:
+    """The text with the names of contracts where it has their ids: what a plan writes for a person knows no others."""
+    for contract_id, contract in ctx.contracts.items():
+        text = text.replace(contract_id, contract.name)
+    return text
 
 
 def view_of(state: State, place: Place) -> PlaceView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -150,11 +151,13 @@ def _rule_touch(state: State, wanted: Enter, contract: Contract, asker: Asker, c
     is_above = not is_touched(quote, price, from_below=True)
     where = "up" if is_above else "down"
     text = (
-        f"waiting for {contract.name} to trade {where} to {price:f}, then {priced.text}. Nothing is at the venue until then; "
+        f"waiting for {contract.name} to trade {where} to {contract.price_text(price)}, then {priced.text}. "
+        "Nothing is at the venue until then; "
         "it counts against the limit only when it is sent, and is checked again"
     )
     if ctx.is_shadow or asker.is_dry_run:
         return would(f"would wait: {text}", ctx)
+    wanted = msgspec.structs.replace(wanted, touch_price=Decimal(contract.price_text(price)))  # its plan writes it down
     move = touch.begin(asker.cause, asker.account_id, contract.contract_id, wanted, is_above=is_above, now=ctx.now)
     plan = move.plan
     assert plan is not None, "its expiry lies ahead, it was priced"

@@ -108,7 +108,10 @@ def start_exit(draft: Draft, place: Place, cause: CauseId, reason: ExitReason) -
 def start_reduce(draft: Draft, place: Place, qty: int, cause: CauseId, reason: ExitReason) -> str:
     """Starts closing ``qty`` contracts of what is held, or joins what runs; all of it or more is an exit. Returns the plan id."""
     running = draft.state.exit_plan(place) or draft.state.reduce_plan(place)
-    if running is not None:
+    if isinstance(running, ReducePlan) and running.may_be_replaced:
+        result = "a part is closed by the desk"
+        draft.record(PlanEnded(cause=running.cause, plan_id=running.plan_id, result=result, ts=draft.now))
+    elif running is not None:
         return running.plan_id
     held = draft.state.position_qty(place)
     if qty >= abs(held):
@@ -167,14 +170,23 @@ def decide_flatten(draft: Draft, event: FlattenRequested) -> Decision:
         for account_id in accounts:
             draft.record(WouldHaveSent(cause=event.cause, account_id=account_id, text=text, ts=draft.now))
         return draft.finish(Verdict(kind=VerdictKind.WOULD_SEND, reason=Reason.SHADOW, text=text))
-    started = []
+    contract_id, started = event.contract_id, []
+    held = [a for a in accounts if contract_id is not None and _may_hold(draft.state, (a, contract_id))]
     for account_id in accounts:
         supersede_held(draft, account_id, event.ts)
-        if event.contract_id is None:
+        if contract_id is None:
             started.append(start_flatten(draft, account_id, event.cause, ExitReason.MANUAL))
+        elif account_id in held or not held:  # nothing known anywhere: whoever asks may see what the desk does not
+            started.append(start_exit(draft, (account_id, contract_id), event.cause, ExitReason.MANUAL))
         else:
-            started.append(start_exit(draft, (account_id, event.contract_id), event.cause, ExitReason.MANUAL))
+            draft.read_fully(account_id)
     return draft.finish(Verdict(kind=VerdictKind.ACCEPTED, text="flattening", plan_id=" ".join(started)))
+
+
+def _may_hold(state: State, place: Place) -> bool:
+    """Something is held, works or is on its way there, or nobody knows."""
+    is_known = state.is_reconciled(place[0])
+    return not is_known or place[1] in contracts_in_play(state, place[0]) or unreported_fill(state, place)[1] != 0
 
 
 def supersede_held(draft: Draft, account_id: AccountId, asked_at: datetime) -> None:

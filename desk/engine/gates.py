@@ -1,6 +1,7 @@
 """What a bot was told about when it may open: stopped, windows, pauses between entries, how far a price may be off. Pure.
 
-Only what opens is asked. A reversal that may not open still closes: the message surely wants the old side gone.
+Only what opens is asked. A reversal that may not open still closes: the message surely wants the old side gone. What only
+replaces leaves everything as it is.
 """
 
 from __future__ import annotations

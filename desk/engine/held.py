@@ -43,7 +43,7 @@ def follow_up(draft: Draft, event: AlertReceived, verdict: Verdict) -> None:
     if event.alert is None or verdict.of is not None or verdict.kind is VerdictKind.HELD or not draft.state.held:
         return
     mine = [held for held in _in_order(draft.state) if _is_beside(held, event)]
-    if wants_exit(event.alert) and goal_of(event.alert) is None:
+    if event.alert.action is Action.CANCEL or (wants_exit(event.alert) and goal_of(event.alert) is None):
         _take_back(draft, [held for held in mine if _takes_back(event, held)])
     elif goal_of(event.alert) is not None:
         _decide(draft, mine)
@@ -74,7 +74,9 @@ def take_back(draft: Draft, account_id: AccountId, contract_id: ContractId | Non
 
 def _take_back(draft: Draft, events: Iterable[AlertReceived]) -> None:
     for event in events:
-        verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text="an exit came while it waited")
+        verdict = Verdict(
+            kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text="an exit or a cancel came while it waited"
+        )
         draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
 
 
@@ -100,12 +102,13 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
         if verdict.kind is VerdictKind.HELD:
             left[event.cause] = verdict
             continue
-        is_outdated = ruling.opens and any(_takes_back(later, event) for later in waiting[place + 1 :])
-        if is_outdated:
-            text = "an exit came after it while both waited"
+        after = [_takes_back(later, event) for later in waiting[place + 1 :]] if ruling.opens else []
+        taken_back = next(filter(None, after), None)
+        if taken_back is not None:
+            text = f"{taken_back} came after it while both waited"
             verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)
         draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
-        if not is_outdated:
+        if taken_back is None:
             carry_out(draft, event, ruling)
             watch_sender(draft, event)
     return left
@@ -174,8 +177,12 @@ def _is_of(draft: Draft, event: AlertReceived, account_id: AccountId) -> bool:
     return bot is None or bot.account_id in {None, account_id}
 
 
-def _takes_back(later: AlertReceived, event: AlertReceived) -> bool:
-    """The later message wants what the earlier one would open to be closed again."""
+def _takes_back(later: AlertReceived, event: AlertReceived) -> str | None:
+    """The later message wants what the earlier one would open to be closed again, or not to be opened: what it is called."""
     if later.bot != event.bot or later.alert is None or event.alert is None or not may_open(event.alert):
-        return False
-    return wants_exit(later.alert) and later.alert.symbol in {None, event.alert.symbol}
+        return None
+    if later.alert.symbol not in {None, event.alert.symbol}:
+        return None
+    if later.alert.action is Action.CANCEL:
+        return "a cancel"
+    return "an exit" if wants_exit(later.alert) else None

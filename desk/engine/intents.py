@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from desk.core.events import IntentGiven
@@ -25,6 +26,7 @@ from desk.core.records import CommandDecided, WouldHaveSent
 from desk.core.words import Contract
 from desk.engine import changes, entries, exits, legs, reduces, reverses
 from desk.engine.draft import Context, Decision, Draft
+from desk.engine.naming import named_verdict
 from desk.engine.rulings import Asker, Ruling, denied
 from desk.engine.state import State
 from desk.risk import Reason
@@ -34,6 +36,11 @@ __all__ = ["decide_intent", "rule_intent"]
 
 def rule_intent(state: State, intent: Intent, contract: Contract | None, asker: Asker, ctx: Context) -> Ruling:
     """``contract`` None: only for an exit of everything, and for orders named by their id."""
+    ruling = _rule(state, intent, contract, asker, ctx)
+    return replace(ruling, verdict=named_verdict(ruling.verdict, ctx))
+
+
+def _rule(state: State, intent: Intent, contract: Contract | None, asker: Asker, ctx: Context) -> Ruling:
     match intent:
         case Exit():
             return exits.rule_exit(state, intent, contract, asker, ctx)

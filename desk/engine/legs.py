@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from desk.core.ids import ClientOrderId
-from desk.core.intents import BreakEvenNow, Care, MoveStop, MoveTarget, TrailOff, TrailOn
+from desk.core.intents import BreakEvenNow, Care, MoveStop, MoveTarget, Trail, TrailOff, TrailOn
 from desk.core.orders import Role, StopTouch, TrackedOrder
 from desk.core.plans import CarePlan, ExitReason
 from desk.core.records import Verdict, VerdictKind
@@ -60,7 +60,7 @@ def rule_care(state: State, wanted: Wanted, contract: Contract, asker: Asker, ct
         case BreakEvenNow(offset_ticks=offset):
             return _rule_break_even(state, stops, position, offset, contract, asker, ctx)
         case TrailOn():
-            return _rule_trail_on(state, stops, wanted, contract, asker, ctx)
+            return _rule_trail_on(state, stops, position, wanted, contract, asker, ctx)
 
 
 def _rule_stop(
@@ -74,18 +74,17 @@ def _rule_stop(
     prices = [where for where in at.values() if where is not None]
     loose = [s for s in stops if (where := at[s.gateway_order_id]) is None or amend.is_tighter(side, price, where)]
     if not loose:
-        now_at = _prices(prices)
+        now_at = _prices(prices, contract)
         if price in prices:
             text = f"the position's stop is at {now_at} already"
             return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
         text = f"a stop only moves towards less risk; the position's stop is at {now_at}"
         return denied(Reason.ADDS_RISK, text, asker.warnings)
-    problem = wrong_side_of_stop(fresh_quote(ctx, contract.contract_id), side, price)
+    problem = wrong_side_of_stop(fresh_quote(ctx, contract.contract_id), side, price, contract)
     if problem is not None:
         return problem
-    text = (
-        f"{_stop_words(len(loose))} of {contract.name} from {_prices(at[s.gateway_order_id] for s in loose)} to {price}"
-    )
+    now_at = _prices((at[stop.gateway_order_id] for stop in loose), contract)
+    text = f"{_stop_words(len(loose))} of {contract.name} from {now_at} to {contract.price_text(price)}"
     if len(loose) < len(stops):
         text += f"; {len(stops) - len(loose)} stay, they risk less"
 
@@ -113,15 +112,21 @@ def _rule_break_even(
     market = care.favour(side, quote) if quote is not None else None
     if market is not None and (market - goal) * side.sign <= 0:
         text = (
-            f"the market is at {market}, not beyond {goal} (average price {position.avg_price}, {offset} ticks in favour);"
-            " the stop stays"
+            f"the market is at {contract.price_text(market)}, not beyond {contract.price_text(goal)} (average price "
+            f"{contract.price_text(position.avg_price)}, {offset} ticks in favour); the stop stays"
         )
         return denied(Reason.WRONG_SIDE, text, asker.warnings)
     return _rule_stop(state, stops, goal, StopTouch.BREAK_EVEN, contract, asker, ctx)
 
 
 def _rule_trail_on(
-    state: State, stops: list[Stop], wanted: TrailOn, contract: Contract, asker: Asker, ctx: Context
+    state: State,
+    stops: list[Stop],
+    position: Position,
+    wanted: TrailOn,
+    contract: Contract,
+    asker: Asker,
+    ctx: Context,
 ) -> Ruling:
     trail = wanted.trail
     if trail.distance_ticks < 1 or trail.step_ticks < 1 or trail.trigger_ticks < 0:
@@ -132,6 +137,7 @@ def _rule_trail_on(
     text = f"{_stop_words(len(entries))} of {contract.name} at {trail.distance_ticks} ticks"
     if trail.trigger_ticks:
         text += f", from {trail.trigger_ticks} ticks in favour on"
+    text += _stays_until(state, stops, position, trail, contract, ctx)
 
     def begin(draft: Draft) -> None:
         for entry_id in entries:
@@ -140,6 +146,30 @@ def _rule_trail_on(
                 cares.on_price(draft, keep(draft, care.with_trail(plan, trail)))
 
     return _ruled("trailing", text, begin, asker, ctx)
+
+
+def _stays_until(
+    state: State, stops: list[Stop], position: Position, trail: Trail, contract: Contract, ctx: Context
+) -> str:
+    """A trail that begins looser than the stop is: from which price on it moves it. Empty: it moves it as soon as it begins."""
+    side = Side.BUY if position.qty > 0 else Side.SELL
+    quote = fresh_quote(ctx, contract.contract_id)
+    market = care.favour(side, quote) if quote is not None else None
+    where = [
+        at for at in (amends.stop_of(state, stop) for stop in stops if isinstance(stop, TrackedOrder)) if at is not None
+    ]
+    trigger = position.avg_price + side.sign * trail.trigger_ticks * contract.tick_size
+    begins = [price for price in (market, trigger if trail.trigger_ticks else None) if price is not None]
+    if not where or not begins:
+        return ""
+    first, stop = (max(begins), max(where)) if side is Side.BUY else (min(begins), min(where))
+    until = stop + side.sign * (trail.distance_ticks + trail.step_ticks) * contract.tick_size
+    if (first - until) * side.sign >= 0:
+        return ""
+    return (
+        f"; that is looser than the stop at {contract.price_text(stop)}, which stays there until the market is at "
+        f"{contract.price_text(until)}"
+    )
 
 
 def _rule_trail_off(state: State, place: Place, contract: Contract, asker: Asker, ctx: Context) -> Ruling:
@@ -168,14 +198,16 @@ def _rule_target(
     targets = [o for o in state.orders_at(place) if o.role is Role.TARGET and o.state in LIVE]
     if not targets:
         text = (
-            f"the position in {contract.name} has no target that works, and none can be added to it yet; exit closes it"
+            f"the position in {contract.name} has no target that works, and the gateway ties a new one to the stop only in an "
+            "entry. Instead: tighten the stop (modify_stop, trail), or close at that price (close); a limit "
+            "order placed on the platform stays when the position ends, cancel it then"
         )
         return denied(Reason.NO_LEG, text, asker.warnings)
     side = Side.SELL if position.qty > 0 else Side.BUY
-    problem = wrong_side_of_limit(fresh_quote(ctx, contract.contract_id), side, price)
+    problem = wrong_side_of_limit(fresh_quote(ctx, contract.contract_id), side, price, contract)
     if problem is not None:
         return problem
-    where = _prices(target.limit_price for target in targets)
+    where = _prices((target.limit_price for target in targets), contract)
     what = "the target" if len(targets) == 1 else f"{len(targets)} targets"
 
     def begin(draft: Draft) -> None:
@@ -183,7 +215,9 @@ def _rule_target(
             assert target.gateway_order_id is not None, "a working order has its number"
             amends.start_amend(draft, target.gateway_order_id, asker.cause, *place, limit_price=price)
 
-    return _ruled("moving", f"{what} of {contract.name} from {where} to {price}", begin, asker, ctx)
+    return _ruled(
+        "moving", f"{what} of {contract.name} from {where} to {contract.price_text(price)}", begin, asker, ctx
+    )
 
 
 def _ruled(verb: str, text: str, begin: Callable[[Draft], None], asker: Asker, ctx: Context) -> Ruling:
@@ -197,8 +231,8 @@ def _entries_of(stops: list[Stop]) -> list[ClientOrderId]:
     return [stop.parent or stop.client_order_id for stop in stops if isinstance(stop, TrackedOrder)]
 
 
-def _prices(prices: Iterable[Decimal | None]) -> str:
-    return ", ".join(sorted({str(price) for price in prices}))
+def _prices(prices: Iterable[Decimal | None], contract: Contract) -> str:
+    return ", ".join(sorted({contract.price_text(price) for price in prices}))
 
 
 def _stop_words(count: int) -> str:

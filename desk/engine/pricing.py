@@ -6,6 +6,7 @@ the grid go to the next price towards the entry: never more risk than asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -67,7 +68,7 @@ def is_touched(quote: Quote, price: Decimal, *, from_below: bool) -> bool:
 def nearest(contract: Contract, price: Decimal) -> str:
     """The valid prices beside one that is off the grid."""
     below, above = _on_grid(contract, price, ROUND_FLOOR), _on_grid(contract, price, ROUND_CEILING)
-    return f"{below:f} or {above:f}"
+    return f"{contract.price_text(below)} or {contract.price_text(above)}"
 
 
 def price_entry(wanted: Enter, contract: Contract, asker: Asker, ctx: Context, first: int = 1) -> Priced | Denied:
@@ -100,7 +101,9 @@ def price_entry(wanted: Enter, contract: Contract, asker: Asker, ctx: Context, f
         priced = with_trail_price(ticket, contract, quote)
         assert priced is not None, "a trailing stop without a quote was denied"
         tickets.append(priced)
-    text = f"{wanted.side} {wanted.qty} {contract.name} {_how(wanted, tickets[0].order)}{_exits(tickets, stop)}"
+    how = _how(wanted, tickets[0].order, contract)
+    text = f"{wanted.side} {wanted.qty} {contract.name} {how}{_exits(tickets, stop, contract)}"
+    text += "".join(f", {words}" for words in _care_words(wanted.care, contract, is_trailed_later=is_trailed_later))
     if tickets[0].expires_at is not None:
         text += f", until {tickets[0].expires_at:%Y-%m-%d %H:%M:%S} UTC"
     return Priced(tuple(tickets), text, _warnings(wanted, contract, quote, tuple(tickets)))
@@ -161,7 +164,7 @@ def _entry_problem(wanted: Enter, contract: Contract, quote: Quote | None) -> De
         case OrderType.LIMIT:
             return _price_problem(wanted.limit_price, contract, "limit")
         case OrderType.STOP:
-            return _price_problem(wanted.stop_price, contract, "stop") or _stop_side(wanted, quote)
+            return _price_problem(wanted.stop_price, contract, "stop") or _stop_side(wanted, contract, quote)
         case OrderType.TRAILING_STOP:
             if wanted.trail_ticks is None or not 1 <= wanted.trail_ticks <= MAX_TRAIL_TICKS:
                 text = f"a trailing stop entry needs its distance: {wanted.trail_ticks} ticks, 1 to {MAX_TRAIL_TICKS} may be"
@@ -181,7 +184,7 @@ def _price_problem(price: Decimal | None, contract: Contract, what: str) -> Deni
     return None
 
 
-def _stop_side(wanted: Enter, quote: Quote | None) -> Denied | None:
+def _stop_side(wanted: Enter, contract: Contract, quote: Quote | None) -> Denied | None:
     """The venue wants a buy stop above the best bid and a sell stop below the best ask (gateway reference 3.14)."""
     if quote is None:
         return None
@@ -191,8 +194,8 @@ def _stop_side(wanted: Enter, quote: Quote | None) -> Denied | None:
         return None
     where, beyond = ("below", "above") if wanted.side is Side.BUY else ("above", "below")
     text = (
-        f"a {wanted.side} stop at {wanted.stop_price:f} is at or {where} the market ({market:f}) and would trade at once; "
-        f"it has to lie {beyond} it"
+        f"a {wanted.side} stop at {contract.price_text(wanted.stop_price)} is at or {where} the market "
+        f"({contract.price_text(market)}) and would trade at once; it has to lie {beyond} it"
     )
     return Denied(Reason.WRONG_SIDE, text)
 
@@ -241,7 +244,8 @@ def _leg(
     distance = (exact - basis) * away
     if distance <= 0:
         side = "below" if away < 0 else "above"
-        text = f"the {what} of a {wanted.side} has to lie {side} the entry: {price:f} with an entry at {basis:f}"
+        prices = f"{contract.price_text(price)} with an entry at {contract.price_text(basis)}"
+        text = f"the {what} of a {wanted.side} has to lie {side} the entry: {prices}"
         return Denied(Reason.WRONG_SIDE, text)
     return _Leg(contract.ticks_floor(distance), exact)
 
@@ -287,14 +291,15 @@ def _ticket(wanted: Enter, request: OrderRequest, care: Care) -> Ticket:
 # -- words --------------------------------------------------------------------------------------------------------------
 
 
-def _how(wanted: Enter, order: OrderRequest) -> str:
+def _how(wanted: Enter, order: OrderRequest, contract: Contract) -> str:
     match order.type:
         case OrderType.LIMIT:
-            return f"limit at {wanted.limit_price:f}"
+            return f"limit at {contract.price_text(wanted.limit_price)}"
         case OrderType.STOP:
-            return f"stop at {wanted.stop_price:f}"
+            return f"stop at {contract.price_text(wanted.stop_price)}"
         case OrderType.TRAILING_STOP:
-            return f"trailing stop {wanted.trail_ticks} ticks from the market (now at {order.trail_price:f})"
+            now_at = contract.price_text(order.trail_price)
+            return f"trailing stop {wanted.trail_ticks} ticks from the market (now at {now_at})"
         case OrderType.JOIN_BID:
             return "joining the best bid"
         case OrderType.JOIN_ASK:
@@ -303,22 +308,36 @@ def _how(wanted: Enter, order: OrderRequest) -> str:
             return "at market"
 
 
-def _exits(tickets: list[Ticket], stop: _Leg) -> str:
+def _exits(tickets: list[Ticket], stop: _Leg, contract: Contract) -> str:
     kind = "trailing stop" if tickets[0].order.stop_is_trailing else "stop"
-    text = f", {kind} {_distance(stop.ticks, stop.price)}"
+    text = f", {kind} {_distance(stop.ticks, stop.price, contract)}"
     if len(tickets) == 1:
         order, exact = tickets[0].order, tickets[0].care.target_price
-        return text if order.target_ticks is None else f"{text}, target {_distance(order.target_ticks, exact)}"
+        return (
+            text if order.target_ticks is None else f"{text}, target {_distance(order.target_ticks, exact, contract)}"
+        )
     parts = []
     for ticket in tickets:
         ticks = ticket.order.target_ticks
-        where = "without a target" if ticks is None else f"at {_distance(ticks, ticket.care.target_price)}"
+        where = "without a target" if ticks is None else f"at {_distance(ticks, ticket.care.target_price, contract)}"
         parts.append(f"{ticket.order.qty} {where}")
     return f"{text}, targets in {len(tickets)} stages: {', '.join(parts)}"
 
 
-def _distance(ticks: int | None, price: Decimal | None) -> str:
-    return f"{ticks} ticks" + (f", moved to {price:f}" if price is not None else "")
+def _care_words(care: Care, contract: Contract, *, is_trailed_later: bool) -> Iterator[str]:
+    """What is done with the stop after the fill, besides its exact price."""
+    breakeven, trail = care.breakeven, care.trail
+    if breakeven is not None:
+        offset = f" plus {contract.points_text(breakeven.offset_ticks)}" if breakeven.offset_ticks else ""
+        yield f"break-even{offset} after {contract.points_text(breakeven.trigger_ticks)}"
+    if trail is not None:
+        begins = f" from +{contract.points_text(trail.trigger_ticks).split()[0]}" if trail.trigger_ticks else ""
+        begins = " from a stage's target on" if is_trailed_later else begins
+        yield f"trail {contract.points_text(trail.distance_ticks)}{begins}"
+
+
+def _distance(ticks: int | None, price: Decimal | None, contract: Contract) -> str:
+    return f"{ticks} ticks" + (f", moved to {contract.price_text(price)}" if price is not None else "")
 
 
 def _warnings(wanted: Enter, contract: Contract, quote: Quote | None, tickets: tuple[Ticket, ...]) -> tuple[str, ...]:
@@ -327,7 +346,8 @@ def _warnings(wanted: Enter, contract: Contract, quote: Quote | None, tickets: t
     limit = wanted.limit_price
     is_limit = wanted.type is OrderType.LIMIT
     if is_limit and limit is not None and market is not None and (limit - market) * wanted.side.sign >= 0:
-        found.append(f"the limit {limit:f} is through the market ({market:f}): it fills at once, there or better")
+        prices = f"{contract.price_text(limit)} is through the market ({contract.price_text(market)})"
+        found.append(f"the limit {prices}: it fills at once, there or better")
     asked = {wanted.care.stop_price, wanted.care.target_price, *(stage.target_price for stage in wanted.stages)}
     off = sorted(price for price in asked if price is not None and not contract.is_on_grid(price))
     found += [f"{price:f} is off the tick: taken to the next price towards the entry" for price in off]

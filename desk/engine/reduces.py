@@ -17,8 +17,8 @@ from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.state import State
 from desk.orders import Move, Reading
 from desk.orders import reduce as reduce_plan
+from desk.orders.fit import Sight, Unit
 from desk.orders.move import is_stop_against
-from desk.orders.reduce import Sight, Unit
 from desk.risk import Reason
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "on_timer",
     "resume",
     "rule_reduce",
+    "units_of",
 ]
 
 
@@ -52,7 +53,7 @@ def rule_reduce(state: State, wanted: Reduce, contract: Contract, asker: Asker, 
     if leaving is not None:
         text = f"an exit of {contract.name} is under way already; it closes all of it"
         return Ruling(accepted(text, plan_id=leaving.plan_id, warnings=asker.warnings))
-    if running is not None and part < abs(qty):
+    if running is not None and not running.may_be_replaced and part < abs(qty):
         text = f"another part of {contract.name} is being closed; send it again once that is done"
         return denied(Reason.EXIT_RUNNING, text, asker.warnings)
     kind = "exit" if part == abs(qty) else "reduce"
@@ -95,9 +96,10 @@ def on_order(draft: Draft, order: TrackedOrder) -> None:
 def on_read(draft: Draft, plan: ReducePlan, seen: Reading) -> None:
     """The read that it asked for."""
     place = (plan.account_id, plan.contract_id)
+    units = units_of(draft.state, seen)
     sight = Sight(
         seen=seen,
-        units=_units(draft.state, seen),
+        units=tuple(unit for unit in units if unit.is_ours) if plan.is_trim else units,
         keeps=keeps_now(draft.state, plan),
         is_agreed=seen.qty == draft.state.position_qty(place),
         stop=draft.state.orders.get(plan.stop) if plan.stop is not None else None,
@@ -127,7 +129,7 @@ def _follow(draft: Draft, plan: ReducePlan, move: Move) -> None:
         guard(draft, (plan.account_id, plan.contract_id))
 
 
-def _units(state: State, seen: Reading) -> tuple[Unit, ...]:
+def units_of(state: State, seen: Reading) -> tuple[Unit, ...]:
     """What the read shows working against the position, first in first; without what we know to be over, for a read lags."""
     ours: dict[str, tuple[TrackedOrder, Unit]] = {}
     foreign: list[Unit] = []

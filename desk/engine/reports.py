@@ -22,7 +22,7 @@ from desk.core.records import (
     PositionClosed,
 )
 from desk.core.words import Account, Fill, OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import adoption, amends, cares, eithers, groups, reduces, stops
+from desk.engine import adoption, amends, cares, eithers, groups, reduces, stops, trims
 from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
@@ -84,9 +84,8 @@ def _take_up_again(draft: Draft, before: TrackedOrder, order: TrackedOrder) -> N
     plan = msgspec.structs.replace(enter.begin(order), ending=EntryEnd.GIVEN_UP if is_given_up else None)
     draft.record(PlanChanged(cause=order.cause, plan=plan, ts=draft.now))
     what = "it is cancelled" if is_given_up else "it is followed again"
-    draft.tell(
-        order.cause, "entry.back", f"{enter.name_of(order)} was thought to be over and works at the venue: {what}"
-    )
+    name = enter.name_of(order, draft.ctx.contracts.get(order.contract_id))
+    draft.tell(order.cause, "entry.back", f"{name} was thought to be over and works at the venue: {what}")
 
 
 def end_order(draft: Draft, order: TrackedOrder, why: str) -> None:
@@ -278,6 +277,8 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
         stops.sweep_flat(draft, place)
     elif reported.qty:
         stops.sweep_wrong_side(draft, place)
+        if before is not None and 0 < reported.qty / before.qty < 1:
+            trims.look_soon(draft, place)
     if reported.qty == 0:
         adoption.on_flat(draft, place)
     is_unexplained = any(is_resting(order) for order in draft.state.entries_at(place))  # one may have filled: look

@@ -126,6 +126,10 @@ def submit(draft: Draft, approved: Approved, cause: CauseId, ticket: Ticket) -> 
 
 def follow_enter(draft: Draft, plan: EnterPlan, move: Move) -> None:
     """An entry's end may be in no event: its reads are full ones, with what is over."""
+    order, contract = draft.state.orders.get(plan.entry), draft.ctx.contracts.get(plan.contract_id)
+    if move.incident is not None and order is not None and contract is not None:
+        kind, text = move.incident
+        move = replace(move, incident=(kind, text.replace(enter.name_of(order), enter.name_of(order, contract))))
     draft.follow(plan, replace(move, reads=False))
     if move.reads:
         draft.read_fully(plan.account_id)

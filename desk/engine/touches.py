@@ -12,10 +12,10 @@ from desk.engine.draft import Draft, fresh_quote
 from desk.engine.entries import rule_enter
 from desk.engine.pricing import is_touched
 from desk.engine.rulings import Asker
-from desk.engine.waiting import end_touches
+from desk.engine.waiting import end_touch, end_touches
 from desk.orders import touch
 
-__all__ = ["end_touches", "on_price", "on_timer", "resume"]
+__all__ = ["end_touch", "end_touches", "on_price", "on_timer", "resume"]
 
 SENT_WITHIN = timedelta(seconds=5)  # of the touch: what cannot go out by then has missed it
 
@@ -35,7 +35,8 @@ def on_price(draft: Draft, plan: TouchPlan) -> None:
     at_once = msgspec.structs.replace(wanted, touch_price=None, fresh_until=draft.now + SENT_WITHIN)
     asker = Asker(cause=plan.cause, account_id=plan.account_id, ts=plan.started_at, reason=ExitReason.ALERT)
     ruling = rule_enter(draft.state, at_once, contract, asker, draft.ctx)
-    seen = f"touched {wanted.touch_price:f} (last {quote.last}, bid {quote.bid}, ask {quote.ask})"
+    last, bid, ask = (contract.price_text(price) for price in (quote.last, quote.bid, quote.ask))
+    seen = f"touched {contract.price_text(wanted.touch_price)} (last {last}, bid {bid}, ask {ask})"
     if ruling.begin is None:
         draft.follow(plan, touch.end(plan, f"{seen}, and {ruling.verdict.reason}: {ruling.verdict.text}"))
         return

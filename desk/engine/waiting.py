@@ -10,7 +10,7 @@ from desk.engine.effects import StartTimer
 from desk.engine.state import Place, State
 from desk.orders import either, group, touch
 
-__all__ = ["end_touches", "end_waiting", "has_waiting", "waiting_qty"]
+__all__ = ["end_touch", "end_touches", "end_waiting", "has_waiting", "waiting_qty"]
 
 SOON_S = 0.05  # groups and pairs look again at what is left of them
 
@@ -62,12 +62,18 @@ def end_waiting(draft: Draft, account_id: AccountId, contract_id: ContractId | N
 def end_touches(
     draft: Draft, account_id: AccountId, contract_id: ContractId | None, cause: CauseId | None, why: str
 ) -> int:
-    """Orders that wait for their price end; how many did. ``contract_id`` None: of the whole account; ``cause``: of what asked
-    for it, where something did."""
+    """Orders that wait for their price end; how many did. ``contract_id`` None: of the whole account; ``cause``: of the cancel
+    that asked for it, where one did; then nobody is told."""
     waiting = [plan for plan in _of(draft, account_id, contract_id) if isinstance(plan, TouchPlan)]
     for plan in waiting:
-        draft.follow(plan, touch.end(plan, why if cause is None else f"{why} ({cause})"))
+        end_touch(draft, plan, cause, why)
     return len(waiting)
+
+
+def end_touch(draft: Draft, plan: TouchPlan, cause: CauseId | None, why: str) -> None:
+    """As :func:`end_touches`, one of them."""
+    text = why if cause is None else f"{why} ({cause})"
+    draft.follow(plan, touch.end(plan, text, is_asked_for=cause is not None))
 
 
 def _of(draft: Draft, account_id: AccountId, contract_id: ContractId | None) -> list[Plan]:

@@ -6,13 +6,13 @@ these must be able to be wrong for a day.
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from desk.core.ids import ContractId
 from desk.core.symbols import ROOTS
 
-__all__ = ["cme_is_open", "is_liquid"]
+__all__ = ["cme_is_open", "cme_open_since", "is_liquid"]
 
 _CHICAGO = ZoneInfo("America/Chicago")
 _CLOSE, _OPEN = time(16), time(17)
@@ -32,6 +32,15 @@ def cme_is_open(now: datetime) -> bool:
     if day == _FRIDAY:
         return at < _CLOSE
     return not _CLOSE <= at < _OPEN
+
+
+def cme_open_since(now: datetime) -> datetime | None:
+    """When the session began that is running at ``now``; None while the exchange is closed. UTC."""
+    if not cme_is_open(now):
+        return None
+    local = now.astimezone(_CHICAGO)
+    day = local.date() if local.time() >= _OPEN else local.date() - timedelta(days=1)
+    return datetime.combine(day, _OPEN, _CHICAGO).astimezone(UTC)
 
 
 def is_liquid(contract_id: ContractId) -> bool:

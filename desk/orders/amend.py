@@ -26,7 +26,7 @@ from desk.core.events import Outcome, OutcomeKind
 from desk.core.ids import AccountId, CauseId, ContractId, GatewayOrderId
 from desk.core.orders import StopTouch, TrackedOrder
 from desk.core.plans import AmendPlan, AmendStep, ExitReason
-from desk.core.words import Side, VenueOrder
+from desk.core.words import Side, VenueOrder, decimals_text
 from desk.orders.move import Move, Timer, backoff_s
 from desk.orders.reducing import ModifyOrder, cancel_order, modify_order
 
@@ -343,6 +343,13 @@ def _confirm(plan: AmendPlan, delay_s: float) -> Move:
 def _name(plan: AmendPlan) -> str:
     if plan.is_cancel:
         return f"{plan.contract_id}: the cancel of order {plan.gateway_order_id}"
-    named = {"stop": plan.stop_price, "limit": plan.limit_price, "quantity": plan.qty}
+    named = {"stop": _text(plan, plan.stop_price), "limit": _text(plan, plan.limit_price), "quantity": plan.qty}
     goal = ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
     return f"{plan.contract_id}: order {plan.gateway_order_id} to {goal}"
+
+
+def _text(plan: AmendPlan, price: Decimal | None) -> str | None:
+    """With the decimals of the tick; of an unknown contract as it is."""
+    if price is None or plan.tick_size is None:
+        return str(price) if price is not None else None
+    return decimals_text(price, plan.tick_size)

@@ -29,7 +29,7 @@ import msgspec
 from desk.core.events import Outcome, OutcomeKind, TagSearched
 from desk.core.orders import OrderState, TrackedOrder
 from desk.core.plans import EnterPlan, EnterStep, EntryEnd
-from desk.core.words import OrderType
+from desk.core.words import Contract, OrderType
 from desk.orders.move import Move, Timer, backoff_s
 from desk.orders.reducing import Reducing, cancel_order
 
@@ -190,11 +190,13 @@ def withdraw(order: TrackedOrder) -> Reducing | None:
     return cancel_order("withdraw", order.account_id, order.contract_id, order.gateway_order_id)
 
 
-def name_of(order: TrackedOrder) -> str:
-    """The order in a sentence for a person."""
+def name_of(order: TrackedOrder, contract: Contract | None = None) -> str:
+    """The order in a sentence for a person; as a plan knows it, or with its contract's name and decimals."""
     price = order.limit_price if order.limit_price is not None else order.stop_price
-    at = f" at {price:f}" if price is not None and order.type is not OrderType.MARKET else ""
-    return f"{order.side} {order.qty} {order.contract_id} {order.type.replace('_', ' ')}{at}"
+    shown = contract.price_text(price) if contract is not None else f"{price:f}" if price is not None else ""
+    at = f" at {shown}" if price is not None and order.type is not OrderType.MARKET else ""
+    symbol = contract.name if contract is not None else order.contract_id
+    return f"{order.side} {order.qty} {symbol} {order.type.replace('_', ' ')}{at}"
 
 
 def _was_never_sent(order: TrackedOrder) -> bool:

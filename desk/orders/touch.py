@@ -2,8 +2,8 @@
 
 ```
  waiting ──the market trades at the touch price──▶ ended: the engine asks risk and sends it as a normal entry
-    │ its time is over, an exit or flatten came, cancelled, the desk stops
-    └──▶ ended: told
+    │ its time is over, an exit or flatten came, the desk stops      │ cancelled
+    └──▶ ended: told                                                 └──▶ ended
 ```
 It wakes with the prices of its contract. A price that nobody saw triggers nothing: a quote older than 2 s counts as none.
 """
@@ -47,8 +47,10 @@ def on_time(plan: TouchPlan, now: datetime) -> Move:
     return Move(plan, timer=Timer(plan.plan_id, (until - now).total_seconds()))
 
 
-def end(plan: TouchPlan, why: str) -> Move:
-    """It will not be sent."""
+def end(plan: TouchPlan, why: str, *, is_asked_for: bool = False) -> Move:
+    """It will not be sent. Somebody asked for that: then nobody has to be told."""
+    if is_asked_for:
+        return Move(None, result=f"not sent: {why}")
     wanted = plan.enter
     text = f"{wanted.side} {wanted.qty} {plan.contract_id} at a touch of {wanted.touch_price:f} was not sent: {why}"
     return Move(None, result=f"not sent: {why}", incident=("entry.expired", text))

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     UNPROTECTED = "UNPROTECTED"  # a position without a stop comes first
     ORPHAN_ORDERS = "ORPHAN_ORDERS"  # legs of an ended position still work: they would open another one
     NO_QUOTE = "NO_QUOTE"  # its prices need one that is younger than 2 s
+    NO_ATR = "NO_ATR"  # a distance in atr, and the average true range is not known
     POSITION_BRACKETS = "POSITION_BRACKETS"  # the account refuses stops in the entry: a switch on the platform
     STOPPING = "STOPPING"
     JOURNAL_DOWN = "JOURNAL_DOWN"

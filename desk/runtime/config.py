@@ -47,7 +47,7 @@ class SessionConfig:
     """mode: paper, or live (shadow: decided and journalled, nothing sent). bots: at least one, the default one first.
 
     read_again: what ``reload`` reads, in a thread; raises ConfigError. None: there are no files to read.
-    foreign_stop_ticks: None: positions of others are shown only.
+    foreign_stop_ticks: None: positions of others are shown only. atr: of how many closed bars, and how long they are.
     """
 
     mode: str
@@ -55,6 +55,7 @@ class SessionConfig:
     bots: tuple[BotSetup, ...]
     start: StartConfig
     foreign_stop_ticks: int | None = None
+    atr: tuple[int, str] = (14, "5m")
     read_again: Callable[[], BotsRead] | None = None
 
     @property
@@ -83,5 +84,6 @@ def session_config(settings: Settings, read_settings: Callable[[], Settings]) ->
             is_cache_lazy=settings.cache_init == "lazy",
         ),
         foreign_stop_ticks=settings.foreign_stop_ticks,
+        atr=(settings.atr_period, settings.atr_timeframe),
         read_again=read_again,
     )

@@ -27,6 +27,7 @@ from desk.engine import Context
 from desk.engine.state import State
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
+from desk.runtime.ranges import Ranges
 from desk.store import Journal
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Desk:
     journal: Journal
     quotes: QuoteSource
     history: HistoryService
+    ranges: Ranges
     bots: tuple[BotDoor, ...]  # the default one first
     phase: Phase = Phase.STARTING
     catalogue: Mapping[ContractId, Contract] = field(default_factory=dict)

@@ -74,6 +74,8 @@ _FIELDS = (
     _Field("position_size", lambda bot: bot.default_qty, _larger),
     _Field("max_position_size", lambda bot: bot.max_position, _larger),
     _Field("sizing", lambda bot: bot.sizing),
+    _Field("stop_loss_ticks", lambda bot: None if bot.stop is None else bot.stop.value),
+    _Field("take_profit_ticks", lambda bot: None if bot.target is None else bot.target.value, _never),
     _Field("max_alert_age", lambda bot: bot.max_alert_age_s, _larger),
     _Field("windows", lambda bot: bot.windows),
     _Field("entries_per_minute", lambda bot: bot.entries_per_minute, _looser),

@@ -177,14 +177,16 @@ class HistoryService:
         return sum(len(series) for series in self._series.values())
 
     async def bars(
-        self, contract_id: ContractId, timeframe: Timeframe, n: int, *, partial: bool = True
+        self, contract_id: ContractId, timeframe: Timeframe, n: int, *, partial: bool = True, is_asked: bool = True
     ) -> HistoryReply:
         """The newest ``n`` (1 to 20000) bars; fewer when there are no more. Cancelling is safe.
 
         partial: with the bar that is still forming. Without it, closed bars that are in memory cost no request.
+        is_asked: somebody wants history, so a prefetch that waits for that may begin.
         Raises ValueError for an ``n`` out of range, a GatewayError when there is nothing to show.
         """
-        self._asked.set()
+        if is_asked:
+            self._asked.set()
         return await self._bars(contract_id, timeframe, n, partial)
 
     async def prefetch(

@@ -7,12 +7,12 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from desk.core.errors import DeskError, Unavailable
+from desk.core.errors import DeskError, Unavailable, UnknownSymbol
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
 from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
@@ -23,6 +23,7 @@ from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
 from desk.gateway.requests import BarUnit
+from desk.market import cme_open_since
 from desk.runtime.config import SessionConfig
 from desk.runtime.desk import Desk, Phase
 from desk.runtime.executor import Executor
@@ -31,6 +32,7 @@ from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.loop import MainLoop
 from desk.runtime.prices import Prices
+from desk.runtime.ranges import Ranges
 from desk.runtime.reload import Reloader
 from desk.runtime.roster import doors_of, waiting
 from desk.runtime.start import StartSequence
@@ -52,6 +54,7 @@ class Session:
         self.config = config
         self.is_ready = asyncio.Event()
         self._lines = _Lines()
+        history = HistoryService(self._lines.bars, clock)
         self.desk = Desk(
             mode=config.mode,
             version=VERSION,
@@ -60,7 +63,15 @@ class Session:
             inbox=Inbox(),
             journal=journal,
             quotes=self._lines,
-            history=HistoryService(self._lines.bars, clock),
+            history=history,
+            ranges=Ranges(
+                history,
+                clock,
+                period=config.atr[0],
+                timeframe=config.atr[1],
+                wanted=self._ranged,
+                open_since=cme_open_since if config.is_shadow else _always_open,
+            ),
             bots=doors_of(config.bots, config.data_dir),
             bot_configs=waiting(config.bots),
             max_position=config.bots[0].config.max_position,
@@ -87,9 +98,23 @@ class Session:
             is_shadow=self.config.is_shadow,
             is_journal_ok=is_journal_ok,
             quote=self.desk.quotes.quote,
+            atr=self.desk.ranges.get,
+            atr_name=self.desk.ranges.name,
             foreign=ForeignPolicy(self.config.foreign_stop_ticks),
             requests_left=self._lines.gateway.room_for_exits if self._lines.gateway is not None else None,
         )
+
+    def _ranged(self) -> set[ContractId]:
+        """What the bot may trade, and what its account holds: an older month of it, too."""
+        held = {
+            contract_id for account_id, contract_id in self.desk.state.positions if account_id == self.desk.account_id
+        }
+        for symbol in self.config.start.symbols:
+            try:
+                held.add(self.desk.contract(symbol).contract_id)
+            except UnknownSymbol:
+                pass  # the start said it
+        return held
 
     @asynccontextmanager
     async def main_loop_running(self) -> AsyncIterator[None]:
@@ -128,6 +153,7 @@ class Session:
     async def _come_up(self, start: StartSequence) -> None:
         await start.run()
         self.is_ready.set()
+        self._run_beside(self.desk.ranges.run(), "average ranges")
         gc.collect()
         gc.freeze()  # what the start made stays: later collections need not look at it, and stall the loop less
 
@@ -192,6 +218,12 @@ class Session:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return None
+
+
+def _always_open(now: datetime) -> datetime:
+    """The paper market never closes."""
+    del now
+    return datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)

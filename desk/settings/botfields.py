@@ -146,6 +146,10 @@ BOT_FIELDS: Mapping[str, BotField] = MappingProxyType({
         "How many contracts an entry has: as the alert says; always position_size; the alert's times sizing_value; as many "
         "as lose sizing_value dollars at the stop. Rounded down."),
     "sizing_value": _number(kinds.exact("0.01", "100000"), None, "The number to sizing factor and risk_usd."),
+    "stop_loss_ticks": _number(kinds.or_none(kinds.whole(4, 1000)), "none",
+        "Ticks to the stop of an entry whose message has none. none: such an entry is refused."),
+    "take_profit_ticks": _number(kinds.or_none(kinds.whole(4, 10000)), "none",
+        "Ticks to the target of an entry whose message has none. none: it has no target."),
     "max_alert_age": _number(kinds.number(1, 300), "15", "Seconds after which an entry is too late and refused."),
     "windows": BotField(
         'a list of times such as ["mon-fri 08:30-15:00 America/Chicago"]', _windows, None,

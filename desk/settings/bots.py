@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from desk.alerts.terms import DialectTerms, DiscordTerms
 from desk.bots.config import BotConfig, Sizing
 from desk.bots.setup import DEFAULT_BOT, BotSetup
+from desk.core.alert import Distance, Unit
 from desk.core.ids import AccountId
 from desk.core.secret import Secret
 from desk.settings.botfields import BOT_FIELDS
@@ -112,6 +114,8 @@ def _setup(name: str, table: BotTable, account: int | None, where: str) -> BotSe
         price_bound_pct=value("price_bound_pct"),
         contract_policy=value("contract_policy"),
         entries_per_minute=value("entries_per_minute"),
+        stop=_ticks(value("stop_loss_ticks")),
+        target=_ticks(value("take_profit_ticks")),
         heartbeat_s=None if heartbeat is None else heartbeat * 60,
         dialect=DialectTerms(
             pinned=value("dialect"),
@@ -126,6 +130,10 @@ def _setup(name: str, table: BotTable, account: int | None, where: str) -> BotSe
     )
     wanted = table.get("account", account)
     return BotSetup(config, AccountId(wanted) if isinstance(wanted, int) else wanted, table.get("token"), where)
+
+
+def _ticks(ticks: int | None) -> Distance | None:
+    return None if ticks is None else Distance(unit=Unit.TICKS, value=Decimal(ticks))
 
 
 # --- what contradicts itself ---------------------------------------------------------------------------------------

@@ -31,7 +31,6 @@ _SPECIFIC: dict[str, str] = {
     "USE_PROJECTX_SDK": "there is no second client to choose",
     "IGNORE_TP1_SIGNALS": "write IGNORE_NON_ENTRY_SIGNALS",
     "USE_NATIVE_BRACKETS ENABLE_BRACKET_ORDERS": "every entry carries its stop and target to the venue",
-    "STOP_LOSS_TICKS": "the alert names its stop",
     "DASHBOARD_AUTH_TOKEN": "write API_TOKEN",
     "DASHBOARD_ENABLED DASHBOARD_ORDER_HISTORY_TTL DASHBOARD_POSITIONS_TTL WEBSOCKET_REQUIRE_AUTH": _DOORS,
     "PREFETCH_ENABLED": "write PREFETCH_SYMBOLS=none to switch the prefetch off, CACHE_INIT=lazy to postpone it",
@@ -62,7 +61,7 @@ _GENERIC: dict[str, str] = {
     "DATABASE_URL PUBLIC_DATABASE_URL POSTGRES_*": _STORE,
     "RAILWAY*": "Topstep forbids order flow from servers; this program runs on your own computer",
     "INITIAL_BALANCE": "the balance comes from the gateway",
-    "MARKET_OPEN_TIME ATR_PERIOD ATR_TIMEFRAME BREAKEVEN_ENABLED MONITOR_INTERVAL_SECONDS": _STRATEGY,
+    "MARKET_OPEN_TIME BREAKEVEN_ENABLED MONITOR_INTERVAL_SECONDS": _STRATEGY,
 }
 
 

@@ -24,6 +24,8 @@ DIALECTS = (
     "desk", "TradersPost", "PickMyTrade", "CrossTrade", "3Commas", "OctoBot", "Discord-embed", "topstepbot", "minimal REST",
     "robswc", "AutoView", "Alertatron",
 )  # fmt: skip
+# They divide the hour, so their ends are known; shorter bars would eat the gateway's budget for history.
+ATR_TIMEFRAMES = ("1m", "2m", "3m", "4m", "5m", "6m", "10m", "12m", "15m", "20m", "30m", "1h")
 
 
 class Setting(NamedTuple):
@@ -104,6 +106,12 @@ class Settings:
     max_alert_age_s: float = _setting(
         "MAX_ALERT_AGE", kinds.number(1, 300), "15",
         "Seconds after which an entry is too late and refused. A late exit is always executed.")
+    stop_loss_ticks: int | None = _setting(
+        "STOP_LOSS_TICKS", kinds.or_none(kinds.whole(4, 1000)), "none",
+        "Ticks to the stop of an entry whose message has none. none: such an entry is refused.")
+    take_profit_ticks: int | None = _setting(
+        "TAKE_PROFIT_TICKS", kinds.or_none(kinds.whole(4, 10000)), "none",
+        "Ticks to the target of an entry whose message has none. none: it has no target.")
     bot_sides: frozenset[PositionSide] = _setting(
         "BOT_SIDES", kinds.sides(), "both", "On which sides the default bot may open positions.")
     bare_side: Literal["refuse", "entry", "exit_opposite"] = _setting(
@@ -140,6 +148,11 @@ class Settings:
     desk_toml: Path = _setting(
         "DESK_TOML", kinds.file(), "./desk.toml",
         "More bots, each with an account, rules and a secret of its own: docs/settings.md. Not there: one bot.")
+    atr_period: int = _setting(
+        "ATR_PERIOD", kinds.whole(2, 200), "14", "How many closed bars the average true range is the mean of.")
+    atr_timeframe: str = _setting(
+        "ATR_TIMEFRAME", kinds.choice(*ATR_TIMEFRAMES), "5m",
+        "Length of those bars. Distances in atr, of alerts and of the console, are multiples of that average.")
     foreign_positions: Literal["show", "protect"] = _setting(
         "FOREIGN_POSITIONS", kinds.choice("show", "protect"), "show",
         "Positions made by hand or by another tool are shown and told, and never closed by the desk. protect also places "

@@ -6,7 +6,7 @@ Pure, and total: whatever is typed gives a number within its range or a ``BadCal
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -17,8 +17,11 @@ from desk.surfaces.show import price_text
 
 __all__ = [
     "MOST_QTY",
+    "Ranging",
     "Where",
     "has_decimal_point",
+    "is_distance",
+    "names_atr",
     "read_order_id",
     "read_price",
     "read_qty",
@@ -43,6 +46,25 @@ class Where:
 
     ticks: int | None = None
     price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranging:
+    """What ``2atr`` is measured with. points: None while it is not known. said: what became of each, added to."""
+
+    points: Decimal | None = None
+    name: str = "ATR(14, 5m)"
+    said: list[str] = field(default_factory=list)
+
+
+def names_atr(text: str) -> bool:
+    """Whether a distance in average true ranges is asked for."""
+    return "atr" in text.lower()
+
+
+def is_distance(text: str) -> bool:
+    """Whether the unit of a distance stands at its end."""
+    return text.lower().endswith(("p", "t", "atr"))
 
 
 def shown(text: str) -> str:
@@ -74,8 +96,10 @@ def read_price(text: str, contract: Contract, name: str = "price") -> Decimal:
     return price
 
 
-def read_ticks(text: str, contract: Contract, name: str, *, least: int = 1) -> int:
-    """A distance: ``80`` or ``80t`` in ticks, ``20p`` in points, which must be whole ticks."""
+def read_ticks(text: str, contract: Contract, name: str, *, least: int = 1, ranging: Ranging | None = None) -> int:
+    """A distance: ``80`` or ``80t`` in ticks, ``20p`` in points, which must be whole ticks, ``1.5atr`` rounded down to them."""
+    if text.lower().endswith("atr"):
+        return _in_range(_ranged(text, contract, name, ranging or Ranging()), text, name, least)
     unit = text[-1:].lower()
     number = _number(text[:-1] if unit in {"p", "t"} else text)
     if number is None:
@@ -86,17 +110,38 @@ def read_ticks(text: str, contract: Contract, name: str, *, least: int = 1) -> i
     if unit == "p" and not contract.is_on_grid(points):
         beside = _beside(contract, points, "p")
         raise BadCall(f"{name} {shown(text)} is no whole number of ticks of {contract.tick_size:f}: write {beside}")
-    ticks = int(points / contract.tick_size)
+    return _in_range(int(points / contract.tick_size), text, name, least)
+
+
+def _in_range(ticks: int, text: str, name: str, least: int) -> int:
     if not least <= ticks <= MOST_TICKS:
         raise BadCall(f"{name} {shown(text)}: from {least} to {MOST_TICKS:,} ticks")
     return ticks
 
 
-def read_where(text: str, contract: Contract, name: str) -> Where:
-    """``80`` ticks, ``20p`` points, ``@21000.25`` the exact price."""
+def _ranged(text: str, contract: Contract, name: str, ranging: Ranging) -> int:
+    """Ticks of so many average true ranges, as an alert's ``atr`` is rounded: never more than was asked for."""
+    number = _number(text[:-3])
+    if number is None:
+        raise BadCall(f"{name} {shown(text)}: write a multiple of the average true range, such as 1.5atr")
+    if ranging.points is None:
+        raise BadCall(
+            f"{name} {shown(text)}: the {ranging.name} of {contract.name} is not known yet. Try again in a moment, "
+            "or write ticks (80) or points (20p)"
+        )
+    ticks = int(number * ranging.points // contract.tick_size)
+    points = price_text(ticks * contract.tick_size, contract)
+    ranging.said.append(
+        f"{name} {text.lower()} is {ticks} ticks ({points} points), the {ranging.name} is {ranging.points.normalize():f}"
+    )
+    return ticks
+
+
+def read_where(text: str, contract: Contract, name: str, ranging: Ranging | None = None) -> Where:
+    """``80`` ticks, ``20p`` points, ``1.5atr`` ranges, ``@21000.25`` the exact price."""
     if text.startswith("@"):
         return Where(price=read_price(text[1:], contract, name))
-    return Where(ticks=read_ticks(text, contract, name))
+    return Where(ticks=read_ticks(text, contract, name, ranging=ranging))
 
 
 def read_span(text: str, name: str) -> timedelta:

@@ -32,14 +32,19 @@ def ticket(command: str, usage: str) -> Handler:
         if not asked.words:
             raise BadCall(f"which symbol? Write {usage}")
         account_id, contract = _place(desk, caller, command, asked)
+        ranging = await market.ranging_for(desk, contract, asked)
         held = desk.state.position_qty((account_id, contract.contract_id))
-        scene = Scene(contract=contract, held=held, max_position=desk.max_position, now=desk.clock.now())
+        scene = Scene(
+            contract=contract, held=held, max_position=desk.max_position, now=desk.clock.now(), ranging=ranging
+        )
         intent = write_ticket(command, scene, asked)
         newest = await _quote_for(desk, contract, intent)
         for entry in entries_of(intent):
             _check_market(entry, contract, newest)
         question = _question(desk, account_id, contract, held, intent, newest)
-        return await give(desk, caller, Wanted(account_id, contract.contract_id, intent, question, asked.has_yes))
+        place = (account_id, contract.contract_id)
+        said = tuple(dict.fromkeys(ranging.said))
+        return await give(desk, caller, Wanted(*place, intent, question, asked.has_yes, said))
 
     return handle
 

@@ -5,14 +5,14 @@ Every entry needs a stop; without one the refusal explains what to write, nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from desk.core.alert import PositionSide
 from desk.core.intents import BreakEven, Care, Enter, Stage, Trail
 from desk.core.words import Contract, OrderType, Side
-from desk.surfaces.amounts import Where, read_qty, read_span, read_ticks, read_where, shown
+from desk.surfaces.amounts import Ranging, Where, read_qty, read_span, read_ticks, read_where, shown
 from desk.surfaces.arguments import Arguments
 from desk.surfaces.calls import BadCall
 from desk.surfaces.show import price_text
@@ -25,12 +25,13 @@ ENTRY_OPTIONS = ("stop", "target", "be", "trail", "expire", "account")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a ticket is written for: the contract, what is held of it (signed), the most that may be, the time."""
+    """What a ticket is written for: the contract, what is held of it (signed), the most that may be, the time, its range."""
 
     contract: Contract
     held: int
     max_position: int
     now: datetime
+    ranging: Ranging = field(default_factory=Ranging)
 
     @property
     def side_held(self) -> PositionSide:
@@ -80,10 +81,10 @@ def write_entry(
 def _stop_option(scene: Scene, asked: Arguments) -> Where:
     if "stop" not in asked.options:
         raise BadCall(
-            "an entry needs a protective stop, and none is given. Add stop=80 (ticks), stop=20p (points) or stop=@PRICE. "
-            f"Write {asked.usage}"
+            "an entry needs a protective stop, and none is given. Add stop=80 (ticks), stop=20p (points), stop=2atr "
+            f"or stop=@PRICE. Write {asked.usage}"
         )
-    return read_where(asked.options["stop"], scene.contract, "stop")
+    return read_where(asked.options["stop"], scene.contract, "stop", scene.ranging)
 
 
 def _stages(scene: Scene, asked: Arguments, qty: int) -> tuple[Stage, ...]:
@@ -102,7 +103,10 @@ def _stages(scene: Scene, asked: Arguments, qty: int) -> tuple[Stage, ...]:
         sizes = [read_qty(size, "quantity of a target") for _, _, size in parts]
         if sum(sizes) != qty:
             raise BadCall(f"the targets take {sum(sizes)} contracts, the quantity is {qty}. For a rest without: none:1")
-    wheres = [Where() if text.lower() == "none" else read_where(text, scene.contract, "target") for text, _, _ in parts]
+    wheres = [
+        Where() if text.lower() == "none" else read_where(text, scene.contract, "target", scene.ranging)
+        for text, _, _ in parts
+    ]
     return tuple(_stage(size, where) for size, where in zip(sizes, wheres, strict=True))
 
 
@@ -133,7 +137,10 @@ def _numbers(scene: Scene, asked: Arguments, name: str, form: str, leasts: tuple
     texts = asked.options[name].split(":")
     if len(texts) > len(leasts):
         raise BadCall(f"{name}={shown(asked.options[name])}: write {name}={form}")
-    return [read_ticks(text, scene.contract, name, least=least) for text, least in zip(texts, leasts, strict=False)]
+    return [
+        read_ticks(text, scene.contract, name, least=least, ranging=scene.ranging)
+        for text, least in zip(texts, leasts, strict=False)
+    ]
 
 
 def _check_sides(contract: Contract, side: Side, entry: Decimal | None, stop: Where, stages: tuple[Stage, ...]) -> None:

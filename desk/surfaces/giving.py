@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from desk.core.errors import StoreError, Unavailable
 from desk.core.events import IntentGiven
 from desk.core.ids import AccountId, ClientOrderId, ContractId, stop_leg_id
@@ -43,13 +45,17 @@ _COLOURS = {OrderState.REJECTED: "red", OrderState.EXPIRED: "red", OrderState.UN
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One command, understood. ``question``: everything that a person must see before saying yes."""
+    """One command, understood. ``question``: everything that a person must see before saying yes, but for ``said``.
+
+    said: how what was typed was understood, where it is not what it says; shown with the question and with the answer.
+    """
 
     account_id: AccountId
     contract_id: ContractId | None
     intent: Intent
     question: str
     has_yes: bool
+    said: tuple[str, ...] = ()
 
 
 async def ask_person(caller: Caller, question: str, *, has_yes: bool) -> CommandResult | None:
@@ -62,7 +68,8 @@ async def ask_person(caller: Caller, question: str, *, has_yes: bool) -> Command
 async def give(desk: Desk, caller: Caller, wanted: Wanted) -> CommandResult:
     """Asks, hands the intent to the engine, and tells what became of it within three seconds."""
     asked_at = desk.clock.now()
-    answer = await ask_person(caller, wanted.question, has_yes=wanted.has_yes)
+    question = " ".join([wanted.question, *(f"{sentence}." for sentence in wanted.said)])
+    answer = await ask_person(caller, question, has_yes=wanted.has_yes)
     if answer is not None:
         return answer
     now = desk.clock.now()
@@ -80,15 +87,16 @@ async def give(desk: Desk, caller: Caller, wanted: Wanted) -> CommandResult:
         return CommandResult.failed(f"Nothing was done, the journal could not be written: {error}. Try again.")
     except Unavailable as error:
         return CommandResult.failed(f"Nothing was done: {error}")
+    told = msgspec.structs.replace(verdict, warnings=(*wanted.said, *verdict.warnings))
     if verdict.kind is not VerdictKind.ACCEPTED:
         reason = f" ({verdict.reason})" if verdict.reason else ""
         line = Line(f"{verdict.kind.value}: {verdict.text}{reason}", "yellow")
-        return CommandResult(False, _data(event, verdict), (line, *_foot(event, verdict)))
+        return CommandResult(False, _data(event, told), (line, *_foot(event, told)))
     is_settled = await desk.until(lambda state: _is_settled(state, event, verdict), WAIT_S)
     if is_settled and verdict.warnings:  # that a limit is through the market: it works for a moment, and fills
         await desk.until(lambda state: not _rests(state, event, verdict), LOOK_AGAIN_S)
         is_settled = _is_settled(desk.state, event, verdict)
-    return await _told(desk, event, verdict, is_settled)
+    return await _told(desk, event, told, is_settled)
 
 
 # --- waiting -------------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ def intent_words(intent: Intent, contract: Contract | None, symbol: str) -> str:
             return f"{symbol}: {_trail(trail)}"
         case TrailOff():
             return f"{symbol}: no more trailing, the stop stays where it is"
+        case Cancel(waiting=waiting) if waiting:
+            return f"cancel what waits for its price in {symbol}"
         case Cancel(order_ids=ids):
             if not ids:
                 return f"cancel the resting entries of {symbol}"

@@ -23,8 +23,8 @@ USAGE: Mapping[str, str] = {
     "oco": "oco SYMBOL QTY BUY_STOP SELL_STOP stop=80 [target=160]",
     "reverse": "reverse POSITION|SYMBOL [QTY] stop=80 [target=160]",
     "close": "close POSITION|SYMBOL [QTY]",
-    "modify_stop": "modify_stop POSITION|SYMBOL PRICE",
-    "modify_tp": "modify_tp POSITION|SYMBOL PRICE",
+    "modify_stop": "modify_stop POSITION|SYMBOL PRICE|DISTANCE",
+    "modify_tp": "modify_tp POSITION|SYMBOL PRICE|DISTANCE",
     "breakeven": "breakeven POSITION|SYMBOL [OFFSET_TICKS]",
     "trail_off": "trail_off POSITION|SYMBOL",
     "cancel": "cancel ORDER_ID",
@@ -33,7 +33,7 @@ USAGE: Mapping[str, str] = {
 }
 
 _OPTIONS = (
-    "  stop=80      needed: ticks from the fill; 20p points, @20980.25 a price",
+    "  stop=80      needed: ticks from the fill; 20p points, 2atr, @20980.25 a price",
     "  target=160   likewise; several: 40,80 (split evenly), 40:1,80:2, 40:1,none:1",
     "  be=40[:4]    40 ticks in favour: the stop goes to the entry (plus 4 ticks)",
     "  trail=40[:20[:4]]  the stop trails 40 ticks behind, from 20 on, in steps of 4",
@@ -45,6 +45,8 @@ _HELD = (
     "  POSITION is the number that positions shows; account=NAME where the symbol is",
     "  held in another account.",
 )
+
+_FROM_AVERAGE = ("  PRICE, or a distance from the average price: 80t ticks, 20p points, 1.5atr.",)
 
 MANUAL: Mapping[str, tuple[str, ...]] = {
     "trade": (
@@ -69,8 +71,9 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
     ),
     "join": ("  A buy joins the best bid, a sell the best ask.", *_OPTIONS, "  join MNQ buy 1 stop=80"),
     "trail": (
-        "  AMOUNT is in points. Against a position its stops trail from now on (trail_off",
-        "  ends it); else it is an entry by a trailing stop, and needs stop=.",
+        "  AMOUNT is in points; 40t is ticks, 1.5atr ranges. Against a position its stops",
+        "  trail from now on (trail_off ends it); else it is an entry by a trailing stop,",
+        "  and needs stop=.",
         *_OPTIONS,
         "  trail MNQ sell 2 10        trail MNQ buy 1 15 stop=80",
     ),
@@ -90,8 +93,13 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  reverse MNQ stop=80",
     ),
     "close": (*_HELD, "  close 1        close MNQ 1        (a part keeps the stop of the rest)"),
-    "modify_stop": (*_HELD, "  A stop only moves towards less risk.", "  modify_stop MNQ 21010.25"),
-    "modify_tp": (*_HELD, "  modify_tp MNQ 21090"),
+    "modify_stop": (
+        *_HELD,
+        *_FROM_AVERAGE,
+        "  A stop only moves towards less risk.",
+        "  modify_stop MNQ 21010.25        modify_stop MNQ 1.5atr",
+    ),
+    "modify_tp": (*_HELD, *_FROM_AVERAGE, "  modify_tp MNQ 21090        modify_tp MNQ 40p"),
     "breakeven": (*_HELD, "  Refused while the market is not beyond it.", "  breakeven MNQ 2"),
     "trail_off": (*_HELD, "  trail_off MNQ"),
     "cancel": ("  orders shows the ids. A protective stop only goes where another one covers.", "  cancel 4711"),
@@ -102,18 +110,16 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  modify 4711 1        modify 4711 21010.0        modify 4711 1 21010.25",
     ),
     "pause": (
-        "  pause default     its messages enter nothing until resume or arm, also after a restart",
-        "  A message may do the same with the action pause, and its resume takes only that back.",
+        "  pause default     its messages enter nothing until resume or arm,",
+        "                    also after a restart",
+        "  A message may do the same (action pause); its resume takes only that back.",
     ),
     "resume": (
-        "  resume default    after a pause, or after on_gap halt_bot; a disarmed bot",
-        "                    stays disarmed",
+        "  resume default    after a pause, or after on_gap halt_bot or reduce_only;",
+        "                    a disarmed bot stays disarmed",
         "  Look at positions first: the sender may stand elsewhere than its bot.",
     ),
-    "disarm": (
-        "  disarm default    no message starts it again, and resume does not either:",
-        "                    arm does",
-    ),
+    "disarm": ("  disarm default    no message starts it again, nor does resume: arm does",),
     "arm": ("  arm default yes   yes as the last word: no question",),
     "flatten": (
         "  flatten                everything in every account of the login",

@@ -10,17 +10,20 @@ from desk.core.ids import ContractId
 from desk.core.words import Bar, Contract, Quote
 from desk.runtime.desk import Desk
 from desk.runtime.history import MAX_BARS, HistoryReply, Timeframe, parse_timeframe
+from desk.surfaces.amounts import Ranging, names_atr
+from desk.surfaces.arguments import Arguments
 from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import DASH, age_text, clock_text, day_text, price_text, span_text, zone_names
 
-__all__ = ["FRESH", "contracts", "history", "newest_quote", "quote"]
+__all__ = ["FRESH", "contracts", "history", "newest_quote", "quote", "ranging_for"]
 
 DEFAULT_TIMEFRAME = "5m"
 DEFAULT_BARS = 20
 MOST_SHOWN = 1000  # drawing happens between two alerts: 20,000 rows would keep them waiting for seconds
 FRESH = timedelta(seconds=10)
 QUOTE_WAIT_S = 2.0
+RANGE_WAIT_S = 5.0
 _LOOK_EVERY_S = 0.05
 
 
@@ -86,6 +89,18 @@ async def newest_quote(desk: Desk, contract_id: ContractId) -> Quote | None:
         if loop.time() >= deadline:
             return newest
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def ranging_for(desk: Desk, contract: Contract, asked: Arguments) -> Ranging:
+    """The average true range where a distance needs it; its bars are read where the desk does not keep them warm."""
+    name = desk.ranges.name
+    if not any(names_atr(text) for text in (*asked.words[1:], *asked.options.values())):
+        return Ranging(name=name)
+    try:
+        async with asyncio.timeout(RANGE_WAIT_S):
+            return Ranging(await desk.ranges.read(contract.contract_id), name)
+    except TimeoutError:
+        return Ranging(name=name)
 
 
 async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:

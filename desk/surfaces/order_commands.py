@@ -15,8 +15,9 @@ from desk.surfaces.amounts import MOST_QTY, has_decimal_point, read_price, read_
 from desk.surfaces.arguments import take_apart
 from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.giving import Wanted, give
+from desk.surfaces.intent_words import enter_words
 from desk.surfaces.manual import USAGE
-from desk.surfaces.places import FoundOrder, account_for, contract_of, find_order
+from desk.surfaces.places import FoundOrder, account_for, contract_of, find_order, find_waiting
 from desk.surfaces.plan_words import account_name, symbol_of
 from desk.surfaces.shapes import WaitingView
 from desk.surfaces.show import price_text
@@ -27,6 +28,16 @@ __all__ = ["cancel", "cancel_all", "modify"]
 async def cancel(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     asked = take_apart(args, (), USAGE["cancel"])
     (text,) = asked.of_length(1)
+    waiting = find_waiting(desk, text)
+    if waiting is not None:
+        words = enter_words(
+            waiting.enter, desk.catalogue.get(waiting.contract_id), symbol_of(desk, waiting.contract_id)
+        )
+        question = f"{account_name(desk, waiting.account_id)}: cancel what waits: {words}."
+        intent = Cancel(waiting=(waiting.plan_id,))
+        return await give(
+            desk, caller, Wanted(waiting.account_id, waiting.contract_id, intent, question, asked.has_yes)
+        )
     found = find_order(desk, text)
     guards = ". It is a protective stop: it only goes where another one covers the position" if _is_stop(found) else ""
     question = f"{_where(desk, found)}: cancel {_order_words(desk, found)}{guards}."

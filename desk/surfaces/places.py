@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.orders import TrackedOrder
+from desk.core.plans import TouchPlan
 from desk.core.words import Contract, VenueOrder
 from desk.engine.state import Position
 from desk.runtime.desk import Desk
@@ -23,6 +24,7 @@ __all__ = [
     "find_account",
     "find_order",
     "find_position",
+    "find_waiting",
 ]
 
 _MOST_NUMBERS = 10_000
@@ -109,8 +111,8 @@ class FoundOrder:
 
 def find_order(desk: Desk, text: str) -> FoundOrder:
     """By the gateway's id, or by the tag of one of ours."""
-    if text in desk.state.plans:
-        raise BadCall("it waits at the desk, the gateway has no order of it yet. cancel_all SYMBOL takes it away")
+    if find_waiting(desk, text) is not None:
+        raise BadCall(f"it waits at the desk, the gateway has no order of it yet. cancel {text} takes it away")
     tag = next((tag for tag in desk.state.orders if tag == text), None)
     if tag is None:
         order_id = read_order_id(text)
@@ -126,6 +128,12 @@ def find_order(desk: Desk, text: str) -> FoundOrder:
     if order.gateway_order_id is None:
         raise BadCall(f"order {shown(text)} is on its way, the gateway has not named it yet. Try again in a moment")
     return FoundOrder(order, order.gateway_order_id)
+
+
+def find_waiting(desk: Desk, text: str) -> TouchPlan | None:
+    """An emulated order, by the id that ``orders`` shows, which is that of what asked for it, or by its plan's."""
+    plans = [plan for plan in desk.state.plans.values() if isinstance(plan, TouchPlan)]
+    return next((plan for plan in plans if text.lower() in {plan.cause.lower(), plan.plan_id.lower()}), None)
 
 
 def contract_of(desk: Desk, contract_id: ContractId) -> Contract:

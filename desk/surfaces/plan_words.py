@@ -73,6 +73,10 @@ def plan_words(desk: Desk, plan: Plan) -> str:
             return _care_state(desk, plan)
         case StopPlan():
             return f"{plan.order}" + (f", {plan.misses} searches found nothing" if plan.misses else "")
+        case ReducePlan() if plan.is_trim:
+            return (
+                f"a part was closed by somebody else: stops and targets as small as {plan.keeps:+d}, {plan.tries} tries"
+            )
         case ReducePlan():
             return f"{plan.reason.value}: {plan.qty} to close, {plan.keeps:+d} remain, {plan.tries} tries"
         case _ as never:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from desk.core.alert import PositionSide
 from desk.core.intents import BreakEvenNow, Exit, Intent, MoveStop, MoveTarget, Reduce, TrailOff
 from desk.core.words import Contract
 from desk.engine.state import Position
 from desk.runtime.desk import Desk
-from desk.surfaces import view
-from desk.surfaces.amounts import read_price, read_qty, read_ticks
+from desk.surfaces import market, view
+from desk.surfaces.amounts import Ranging, is_distance, read_price, read_qty, read_ticks
 from desk.surfaces.arguments import Arguments, take_apart
 from desk.surfaces.calls import BadCall, Caller, CommandResult, Handler
 from desk.surfaces.giving import Wanted, give
@@ -24,7 +24,7 @@ __all__ = ["POSITION_OPTIONS", "position_command"]
 
 POSITION_OPTIONS = ("account",)
 
-Writer = Callable[[Desk, Position, Contract, Arguments], tuple[Intent, str]]
+Writer = Callable[[Desk, Position, Contract, Arguments, Ranging], tuple[Intent, str]]
 """The intent of a command, and what it does, for the question."""
 
 
@@ -38,17 +38,21 @@ def position_command(command: str, usage: str) -> Handler:
         position = find_position(desk, caller, asked.words[0], asked.options)
         contract = contract_of(desk, position.contract_id)
         await desk.quotes.watch(contract.contract_id)  # the engine holds a moved stop against the market
-        intent, does = _WRITERS[command](desk, position, contract, asked)
+        ranging = await market.ranging_for(desk, contract, asked)
+        intent, does = _WRITERS[command](desk, position, contract, asked, ranging)
         what = f"{_side(position)} {abs(position.qty)} {contract.name} at {price_text(position.avg_price, contract)}"
         question = f"{account_name(desk, position.account_id)}: {what}: {does}."
-        wanted = Wanted(position.account_id, position.contract_id, intent, question, asked.has_yes)
+        place = (position.account_id, position.contract_id)
+        wanted = Wanted(*place, intent, question, asked.has_yes, tuple(ranging.said))
         return await give(desk, caller, wanted)
 
     return handle
 
 
-def _close(desk: Desk, position: Position, contract: Contract, asked: Arguments) -> tuple[Intent, str]:
-    del desk
+def _close(
+    desk: Desk, position: Position, contract: Contract, asked: Arguments, ranging: Ranging
+) -> tuple[Intent, str]:
+    del desk, ranging
     words, held = asked.of_length(1, 2), abs(position.qty)
     qty = read_qty(words[1]) if len(words) > 1 else held
     if qty > held:
@@ -61,9 +65,11 @@ def _close(desk: Desk, position: Position, contract: Contract, asked: Arguments)
     return Reduce(qty=qty, side=_side(position)), f"{way} {qty} at market, {stays}"
 
 
-def _modify_stop(desk: Desk, position: Position, contract: Contract, asked: Arguments) -> tuple[Intent, str]:
+def _modify_stop(
+    desk: Desk, position: Position, contract: Contract, asked: Arguments, ranging: Ranging
+) -> tuple[Intent, str]:
     _, text = asked.of_length(2)
-    price = read_price(text.removeprefix("@"), contract, "stop price")
+    price = _level(text, position, contract, "stop", ranging, way=-1)
     shown = next(p for p in view.view_positions(desk) if _is(p, position))
     now = shown.stop.price if shown.stop is not None else None
     was = f"from {price_text(now, contract)} " if now is not None else "(there is none now) "
@@ -71,28 +77,51 @@ def _modify_stop(desk: Desk, position: Position, contract: Contract, asked: Argu
     return MoveStop(price=price), f"stop {was}to {price_text(price, contract)}, {risk}"
 
 
-def _modify_tp(desk: Desk, position: Position, contract: Contract, asked: Arguments) -> tuple[Intent, str]:
+def _modify_tp(
+    desk: Desk, position: Position, contract: Contract, asked: Arguments, ranging: Ranging
+) -> tuple[Intent, str]:
     _, text = asked.of_length(2)
-    price = read_price(text.removeprefix("@"), contract, "target price")
+    price = _level(text, position, contract, "target", ranging, way=1)
     shown = next(p for p in view.view_positions(desk) if _is(p, position))
     now = price_text(shown.target.price, contract) if shown.target is not None else DASH
     return MoveTarget(price=price), f"target from {now} to {price_text(price, contract)}"
 
 
-def _breakeven(desk: Desk, position: Position, contract: Contract, asked: Arguments) -> tuple[Intent, str]:
+def _breakeven(
+    desk: Desk, position: Position, contract: Contract, asked: Arguments, ranging: Ranging
+) -> tuple[Intent, str]:
     del desk
     words = asked.of_length(1, 2)
-    offset = read_ticks(words[1], contract, "offset", least=0) if len(words) > 1 else 0
+    offset = read_ticks(words[1], contract, "offset", least=0, ranging=ranging) if len(words) > 1 else 0
     sign = 1 if position.qty > 0 else -1
     goal = position.avg_price + sign * offset * contract.tick_size
     risk = _result_words(position, contract, goal)
     return BreakEvenNow(offset_ticks=offset), f"stop to break-even, {price_text(goal, contract)}, {risk}"
 
 
-def _trail_off(desk: Desk, position: Position, contract: Contract, asked: Arguments) -> tuple[Intent, str]:
-    del desk, position, contract
+def _trail_off(
+    desk: Desk, position: Position, contract: Contract, asked: Arguments, ranging: Ranging
+) -> tuple[Intent, str]:
+    del desk, position, contract, ranging
     asked.of_length(1)
     return TrailOff(), "no more trailing, the stop stays where it is"
+
+
+def _level(text: str, position: Position, contract: Contract, name: str, ranging: Ranging, *, way: int) -> Decimal:
+    """A price, or a distance with its unit from the average price: ``80t``, ``20p``, ``1.5atr``. way: 1 in favour, -1 against.
+
+    Between two ticks the one nearer to the average price is taken, as it is for an alert.
+    """
+    if not is_distance(text):
+        return read_price(text.removeprefix("@"), contract, f"{name} price")
+    points = read_ticks(text, contract, name, ranging=ranging) * contract.tick_size
+    sign = way if position.qty > 0 else -way
+    price = position.avg_price + sign * points
+    nearer = ROUND_FLOOR if sign > 0 else ROUND_CEILING
+    level = (price / contract.tick_size).to_integral_value(nearer) * contract.tick_size
+    if level <= 0:
+        raise BadCall(f"{name} {text[:30]}: that is no price above 0")
+    return level
 
 
 _WRITERS: dict[str, Writer] = {

@@ -13,7 +13,7 @@ import msgspec
 
 from desk.core.intents import BreakEven, Enter, EnterEither, Exit, Intent, Reduce, Reverse, Trail, TrailOn
 from desk.core.words import OrderType, Side
-from desk.surfaces.amounts import Where, read_price, read_qty, read_ticks, shown
+from desk.surfaces.amounts import Where, is_distance, read_price, read_qty, read_ticks, shown
 from desk.surfaces.arguments import Arguments
 from desk.surfaces.calls import BadCall
 from desk.surfaces.entry_terms import Scene, write_entry
@@ -129,8 +129,8 @@ def _trail(scene: Scene, asked: Arguments) -> Intent:
     """Against what is held: its stops trail from now on. Else an entry by a trailing stop."""
     _, side_text, qty_text, amount = asked.of_length(4)
     side, qty = read_side(side_text), read_qty(qty_text)
-    unit = "" if amount[-1:].lower() in {"p", "t"} else "p"  # in price points, as it always was
-    ticks = read_ticks(amount + unit, scene.contract, "amount")
+    unit = "" if is_distance(amount) else "p"  # in price points, as it always was
+    ticks = read_ticks(amount + unit, scene.contract, "amount", ranging=scene.ranging)
     if scene.held * side.sign >= 0:
         return write_entry(scene, asked, side, qty, type=OrderType.TRAILING_STOP, trail_ticks=ticks)
     held = abs(scene.held)
@@ -148,8 +148,8 @@ def _trail(scene: Scene, asked: Arguments) -> Intent:
 def _bracket(scene: Scene, asked: Arguments) -> Intent:
     side, qty, texts = _resting(scene, asked, 2)
     _refuse_expiry(asked)
-    stop = Where(ticks=read_ticks(texts[0], scene.contract, "stop"))
-    target = Where(ticks=read_ticks(texts[1], scene.contract, "profit"))
+    stop = Where(ticks=read_ticks(texts[0], scene.contract, "stop", ranging=scene.ranging))
+    target = Where(ticks=read_ticks(texts[1], scene.contract, "profit", ranging=scene.ranging))
     return write_entry(scene, asked, side, qty, stop=stop, target=target)
 
 
@@ -191,7 +191,7 @@ def _oco(scene: Scene, asked: Arguments) -> Intent:
             f"{scene.side_held} {abs(scene.held)} {scene.contract.name} is held: one of the two would close it"
         )
     if any("@" in asked.options.get(name, "") for name in ("stop", "target")):
-        raise BadCall("one price cannot fit both sides: write stop= and target= as distances, 80 or 20p")
+        raise BadCall("one price cannot fit both sides: write stop= and target= as distances, 80, 20p or 2atr")
     first = write_entry(scene, asked, Side.BUY, qty, type=OrderType.STOP, stop_price=buy)
     return EnterEither(
         first=first, second=write_entry(scene, asked, Side.SELL, qty, type=OrderType.STOP, stop_price=sell)

@@ -184,10 +184,8 @@ def _waiting_sheet(desk: Desk, waiting: Sequence[WaitingView], caller: Caller) -
         )
         for order in waiting
     ]
-    title = (
-        "Waiting at the desk for their price (the gateway has no order of them yet; cancel_all SYMBOL takes them away)"
-    )
-    return Sheet.of("symbol,side,>qty,>at,until,why,account", rows, title=title)
+    title = "Waiting at the desk for their price (the gateway has no order of them yet; cancel ID takes one away)"
+    return Sheet.of("symbol,side,>qty,>at,until,id,account", rows, title=title)
 
 
 def _caveats(desk: Desk) -> list[Line]:

@@ -121,12 +121,7 @@ def test_an_array_is_read_in_order_and_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        ({"embeds": [], "v": 1}, "Discord-embed"),
         ({"token": "t", "pair": "BTCUSDT", "isBuy": True}, "TV-Hub"),
-        ("key=abc;command=PLACE;instrument=MNQ1!;", "CrossTrade"),
-        ("SYMBOL = MNQ1!\r\nSIGNAL = BUY\r\n", "OctoBot"),
-        ("bitmex(XBTUSD) { market(side=buy, amount=1); }", "Alertatron"),
-        ("a=main e=x s=MNQ b=buy q=1", "AutoView"),
         ("action=buy;symbol=MNQ1!", "name=value"),
         ("<!DOCTYPE html><p>hello</p>", "HTML"),
         ('Alert: {"action":"buy"}', "something before it"),

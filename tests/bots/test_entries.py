@@ -178,9 +178,9 @@ def test_distances_are_rounded_towards_the_entry_and_it_is_said(
     ("changes", "name", "why"),
     [
         ({"stop": stop_at(1, Unit.PCT)}, "stop in pct needs a price", Reason.BAD_PRICE),
-        ({"stop": stop_at(2, Unit.ATR)}, "stop in atr: not available, ATR needs bars", Reason.NOT_SUPPORTED),
+        ({"stop": stop_at(2, Unit.ATR)}, "stop in atr: the ATR(14, 5m) of MNQZ6 is not known yet", Reason.NO_ATR),
         ({"stop": stop_at(2, Unit.R)}, "stop in r", Reason.BAD_PRICE),
-        ({"targets": (target_at(2, Unit.ATR),)}, "target in atr", Reason.NOT_SUPPORTED),
+        ({"targets": (target_at(2, Unit.ATR),)}, "target in atr", Reason.NO_ATR),
         ({"stop": stop_at("NaN")}, "stop NaN points", Reason.BAD_SIZE),
         ({"stop": stop_at("-1")}, "stop -1 points", Reason.BAD_SIZE),
         ({"stop": stop_at("1e40")}, "stop 1E+40 points", Reason.BAD_SIZE),

@@ -139,12 +139,17 @@ def test_a_message_with_the_difference_means_the_difference(
         (99, 2, ("reduce", LONG, 1)),
         (100, 3, Exit()),
         (250, 3, Exit()),
-        (50, 1, Reason.BAD_SIZE),
-        (10, 3, Reason.BAD_SIZE),
+        (75, 3, ("reduce", LONG, 2)),
+        (50, 1, Exit()),
+        (10, 3, ("reduce", LONG, 1)),
+        (1, -1, Exit()),
+        (50, 0, Reason.NOTHING_TO_EXIT),
     ],
 )
 @pytest.mark.parametrize("action", [Action.REDUCE, Action.EXIT])
-def test_a_share_of_the_position_is_rounded_down(action: Action, pct: int, held: int, meaning: object) -> None:
+def test_a_share_of_the_position_is_rounded_down_to_at_least_one_contract(
+    action: Action, pct: int, held: int, meaning: object
+) -> None:
     size = AlertQty(mode="position_pct", value=Decimal(pct))
     assert short_of(ask(alert(action, qty=size), held)) == meaning
 

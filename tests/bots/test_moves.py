@@ -69,7 +69,7 @@ def test_break_even_and_trailing_at_once() -> None:
         (Action.MOVE_STOP, {"stop": None}, Reason.BAD_PRICE, "move_stop needs stop"),
         (Action.MOVE_STOP, {"stop": stop_at(5, kind="trailing_stop")}, Reason.NOT_SUPPORTED, "send trail_on"),
         (Action.MOVE_STOP, {"stop": stop_at(1, Unit.R)}, Reason.BAD_PRICE, "stop in r"),
-        (Action.MOVE_STOP, {"stop": stop_at(1, Unit.ATR)}, Reason.NOT_SUPPORTED, "stop in atr"),
+        (Action.MOVE_STOP, {"stop": stop_at(1, Unit.ATR)}, Reason.NO_ATR, "stop in atr"),
         (Action.MOVE_STOP, {"stop": stop_at("0.1")}, Reason.BAD_SIZE, "0 ticks"),
         (Action.MOVE_STOP, {"stop": stop_at("NaN", Unit.PRICE)}, Reason.BAD_PRICE, "no price"),
         (Action.MOVE_STOP, {"stop": stop_at(99999)}, Reason.BAD_PRICE, "no price"),

@@ -232,12 +232,23 @@ def test_a_step_down_in_difference_mode_takes_the_senders_share(
     assert meaning.intent == (Exit() if left == 0 else Reduce(qty=held - left, side=PositionSide.LONG))
 
 
-def test_a_replacement_in_difference_mode_is_two_sizes() -> None:
+@pytest.mark.parametrize(
+    ("bot", "expected"), [(BIG, 4), (sized("fixed"), 2), (sized("factor", 2), 8), (sized("risk_usd", 120), 3)]
+)
+@pytest.mark.parametrize(("prev", "held"), [(-3, -2), (3, 2)])
+def test_turns_and_replacements_in_difference_mode_are_counted_as_the_bot_counts(
+    bot: BotConfig, expected: int, prev: int, held: int
+) -> None:
+    message = goal(4, prev, Action.BUY, policy=AlertPolicy(same="replace"))
+    meaning = ask(message, replace(bot, mode="difference"), held)
+    assert isinstance(meaning, Wanted)
+    assert isinstance(meaning.intent, Reverse)
+    assert meaning.intent.enter.qty == expected
+
+
+def test_the_bots_word_about_the_same_side_is_tighter_than_a_replacement() -> None:
     message = goal(4, 2, Action.BUY, policy=AlertPolicy(same="replace"))
-    meaning = ask(message, replace(BIG, mode="difference"), 2)
-    assert isinstance(meaning, Refusal)
-    assert "which size is meant" in meaning.text
-    assert isinstance(ask(message, replace(BIG, same="ignore"), 2), Nothing)  # the bot's word is the tighter one
+    assert isinstance(ask(message, replace(BIG, same="ignore"), 2), Nothing)
 
 
 def test_a_bigger_goal_of_the_sender_adds_nothing_where_the_size_is_the_bots_own() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,7 @@ from desk.core.records import (
 )
 from desk.store.journal import FILE_NAME
 from desk.store.reader import Reader
+from tests.chaos.dialects import ID_IN_TEXT
 from tests.chaos.spans import Span
 from tests.chaos.venue import Place
 
@@ -62,6 +64,7 @@ class Books:
     blind: list[Span] = field(default_factory=list)  # nothing was known for sure
     open_plans: dict[str, tuple[Plan, float]] = field(default_factory=dict)
     held_s: list[float] = field(default_factory=list)  # how long each held alert waited for its decision
+    dialects: Counter[str] = field(default_factory=Counter)  # of the messages, as they were read
     starts: int = 0
     _blind_since: float | None = None
     ended: float = 0.0
@@ -71,8 +74,9 @@ class Books:
         self.ended = max(self.ended, at)
         match record:
             case AlertJournalled(alert=alert, verdict=verdict, cause=cause):
-                sender_id = alert.alert.sender_id if alert.alert is not None else None
-                decided = Decided(cause, sender_id or "", verdict, at)
+                found = re.search(ID_IN_TEXT, alert.raw)  # not every form has a place for a sender's id
+                decided = Decided(cause, found[0] if found else "", verdict, at)
+                self.dialects[alert.alert.dialect if alert.alert is not None else "unreadable"] += 1
                 self.alerts[cause] = decided
                 self.by_sender_id[decided.sender_id].append(decided)
             case AlertDecided(cause=cause, verdict=verdict):

@@ -14,11 +14,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tests.chaos.dialects import DIALECTS, render
+
 ROOTS = {
     "MNQ": "CME_MINI", "MES": "CME_MINI", "M2K": "CME_MINI", "MYM": "CBOT_MINI", "MGC": "COMEX_MINI", "MCL": "NYMEX",
     "SIL": "COMEX_MINI", "MHG": "COMEX_MINI", "MNG": "NYMEX", "M6E": "CME_MINI", "M6A": "CME_MINI", "MBT": "CME",
 }  # fmt: skip
 REPEATS = 0.05
+FOREIGN = 0.6  # of the messages, where a form has words for them
 LATE = 0.02
 _SETTLING_S = 2.5  # after an exit was sent an entry waits so long, as a rule
 _HOLDING_S = (0.0, 6.0)  # and after an entry whatever comes next
@@ -43,6 +46,8 @@ class Message:
     of: Message | None = None
     bracket: tuple[int, int] | None = None  # stop and target in ticks
     side: int = 0
+    dialect: str | None = None  # None: our own form
+    tick_size: Decimal = Decimal(1)
     _body: bytes | None = field(default=None, repr=False)
 
     @property
@@ -56,9 +61,18 @@ class Message:
         if self._body is None:
             fired = (now - timedelta(minutes=5) if self.is_late else now).astimezone(UTC)
             is_stamped = self.is_late or self.number % 3 > 0
-            stamp = {"fired_at": fired.strftime("%Y-%m-%dT%H:%M:%SZ")} if is_stamped else {}
-            self._body = json.dumps(self.members | stamp).encode()
+            at = fired.strftime("%Y-%m-%dT%H:%M:%SZ")
+            foreign = None if self.dialect is None else render(self.members, self.dialect, at, self.points)
+            own = self.members | ({"fired_at": at} if is_stamped else {})
+            self._body = foreign or json.dumps(own).encode()
         return self._body
+
+    @property
+    def points(self) -> tuple[float, float] | None:
+        """Of an entry that a form without position targets can say."""
+        if self.bracket is None or self.kind not in {"long", "short"}:
+            return None
+        return float(self.bracket[0] * self.tick_size), float(self.bracket[1] * self.tick_size)
 
 
 @dataclass
@@ -132,6 +146,10 @@ class Messages:
                 self._enter(message, kind, side)
         if kind in {"exit", "exit side", "goal flat", "flatten"}:
             place.side, place.free_at = 0, due + _SETTLING_S
+        message.tick_size = self._ticks[root]
+        if self._dice.random() < FOREIGN:
+            able = [name for name in DIALECTS if render(members, name, "", message.points) is not None]
+            message.dialect = self._dice.choice(able) if able else None
         return message
 
     def _pick(self, due: float) -> tuple[tuple[int, str], _Place]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from desk.core.orders import Role
 from desk.core.records import VerdictKind
 from tests.chaos.books import Books, Decided
 from tests.chaos.messages import Message
@@ -47,6 +48,7 @@ class Proof:
     decided: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    dialects: Counter[str] = field(default_factory=Counter)  # whose form the messages came in
     expected: int = 0
     found: int = 0
     refused: int = 0
@@ -60,6 +62,7 @@ class Proof:
     down_s: float = 0.0
     exit_s: float = 0.0
     turned_down: int = 0
+    placed_again: int = 0
     fills: int = 0
     orphans_in_grace: int = 0
 
@@ -82,6 +85,7 @@ def prove(evidence: Evidence) -> Proof:
     proof = Proof()
     _alerts(evidence, proof)
     _entries(evidence, proof)
+    _guards(evidence, proof)
     for place, row in evidence.venue.places.items():
         books, out = evidence.books[place[0]], evidence.out[place[0]]
         _naked(place, row, books, out, proof)
@@ -109,6 +113,7 @@ def _alerts(evidence: Evidence, proof: Proof) -> None:
             _decided(message, one, evidence.books[message.account_id], proof)
     proof.held_s = sorted(waited for books in evidence.books.values() for waited in books.held_s)
     for account_id, books in evidence.books.items():
+        proof.dialects += books.dialects
         for row in books.alerts.values():
             if row.sender_id not in known:
                 proof.offences.append(Offence("doubled", f"nobody sent {row.sender_id}", account_id, row.ts))
@@ -175,6 +180,25 @@ def _entries(evidence: Evidence, proof: Proof) -> None:
         row = expected[tag]
         text = f"{row.sender_id} was accepted as {tag}, and the gateway has no such order"
         proof.offences.append(Offence("lost", text, account_id, row.ts, cause=row.cause, tag=tag))
+
+
+def _guards(evidence: Evidence, proof: Proof) -> None:
+    """A protective stop on its own is asked for by no alert: the guard of a position that has none places it, once."""
+    accepted: dict[str, list[Entry]] = {}
+    for guard in evidence.venue.guards:
+        if not guard.is_refused:
+            accepted.setdefault(guard.tag, []).append(guard)
+    proof.placed_again = len(accepted)
+    for tag, guards in accepted.items():
+        first = guards[0]
+        order, _ = evidence.books[first.place[0]].orders.get(tag, (None, ""))
+        asked = order is not None and order.role is Role.STOP and (order.contract_id, order.side.sign, order.qty)
+        if asked != (first.place[1], first.side, first.qty):
+            text = f"stop {first.order_id} {tag} of {first.qty}: the journal knows {asked or 'no such stop'}"
+            proof.offences.append(_offence("doubled", text, first, {}))
+        if len(guards) > 1:
+            text = f"one stop, {len(guards)} orders: {[(guard.order_id, tag) for guard in guards]}"
+            proof.offences.append(_offence("doubled", text, guards[1], {}))
 
 
 def _not_as_asked(entry: Entry, message: Message | None, contracts: dict[str, str]) -> str:

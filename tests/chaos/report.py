@@ -27,6 +27,7 @@ def table(proof: Proof) -> str:
         ("alerts answered", f"{proof.answered}", ""),
         ("alerts decided", f"{proof.decided}", _counts(proof.verdicts)),
         ("  reasons", "", _counts(proof.reasons)),
+        ("  forms", f"{len(proof.dialects)}", _counts(proof.dialects)),
         (
             "  held at first",
             f"{len(proof.held_s)}",
@@ -58,7 +59,8 @@ def table(proof: Proof) -> str:
             *_seconds(
                 proof,
                 "guard",
-                f"{proof.turned_down} stops were turned down by the gateway; at most {GUARD_S:g} s each, "
+                f"{proof.turned_down} stops were turned down by the gateway, {proof.placed_again} placed again; "
+                f"at most {GUARD_S:g} s each, "
                 f"{GUARD_S + UNSEEN_S:g} s where the report was lost, and what nobody could see",
             ),
         ),

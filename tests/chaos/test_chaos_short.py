@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
+from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.records import Verdict, VerdictKind
+from desk.core.words import OrderType, Side
 from tests.chaos.books import Books, Decided
+from tests.chaos.dialects import DIALECTS
 from tests.chaos.messages import Message, Messages
 from tests.chaos.proof import Evidence, Proof, prove
 from tests.chaos.run import Plan, run
@@ -38,6 +43,7 @@ async def test_five_hundred_alerts_and_three_kills_lose_double_orphan_and_bare_n
     assert sum(outcome.kills.values()) == 3
     assert outcome.venue.faults["tokens.expired"] > 0
     assert len(outcome.venue.faults) > 12, "the storm had its faults"
+    assert set(DIALECTS) <= outcome.proof.dialects.keys(), "every form was sent"
 
 
 def test_messages_are_a_function_of_their_seed() -> None:
@@ -88,7 +94,12 @@ LEFT = [order(9, STOP, LEAVES), trade(9, STOP, 1), order(9, TARGET, 3)]
 
 
 def judged(
-    rows: list[dict[str, Any]], *, verdict: Verdict | None = None, answer: bool = True, exits: tuple[Span, ...] = ()
+    rows: list[dict[str, Any]],
+    *,
+    verdict: Verdict | None = None,
+    answer: bool = True,
+    exits: tuple[Span, ...] = (),
+    stops: Sequence[TrackedOrder] = (),
 ) -> Proof:
     """The proof over one alert, its journal and these rows; the log ends a minute later."""
     message = Message(1, ACCOUNT, "MNQ", "long", 0.0, {"v": 1, "id": "one"}, bracket=(30, 40), side=1)
@@ -96,6 +107,7 @@ def judged(
     accepted = Verdict(kind=VerdictKind.ACCEPTED, orders=(TAG,))  # type: ignore[arg-type]
     decided = Decided("cause", "one", verdict or accepted, T0)
     books = Books(ACCOUNT, {"cause": decided}, {"one": [decided]})
+    books.orders |= {stop.client_order_id: (stop, "") for stop in stops}
     books.exits[ACCOUNT, MNQ] += [(T0 + start, T0 + end) for start, end in exits]
     venue = read_venue([*rows, {"at": T0 + 60, "kind": "hub"}])
     return prove(Evidence([delivery], venue, {ACCOUNT: books}, {ACCOUNT: []}, {"MNQ": MNQ}))
@@ -167,6 +179,52 @@ def test_a_stop_that_the_gateway_turned_down_is_the_guards_for_twelve_seconds() 
     proof = judged([*ENTERED, order(3, STOP, 5), order(30, TARGET, 3), trade(30, 30, 1)])
     assert laws(proof) == ["naked"]
     assert proof.without_stop_s["guard"] == pytest.approx(12.0 * SCALE, abs=1e-3)
+
+
+GUARD_TAG, GUARD = "dsk-guard", 70
+TURNED_DOWN = [*ENTERED, order(3, STOP, 5)]
+
+
+def lone_stop(after_s: float, number: int = GUARD) -> list[dict[str, Any]]:
+    """The guard's stop: sent without a bracket, and working."""
+    body = {"customTag": GUARD_TAG, "type": 4, "side": 1, "size": 1}
+    request = {"at": T0 + after_s, "kind": "request", "n": 9, "path": "/api/Order/place", "body": json.dumps(body)}
+    working = order(after_s, number, 1, customTag=GUARD_TAG)
+    del working["data"]["parentOrderId"]
+    return [request, working]
+
+
+def stop_order(qty: int = 1) -> TrackedOrder:
+    at = datetime.fromtimestamp(T0, UTC)
+    return TrackedOrder(
+        client_order_id=ClientOrderId(GUARD_TAG), cause=CauseId("cause"), account_id=AccountId(ACCOUNT),
+        contract_id=ContractId(MNQ), role=Role.STOP, type=OrderType.STOP, side=Side.SELL, qty=qty,
+        state=OrderState.SUBMITTED, submitted_at=at, updated_at=at,
+    )  # fmt: skip
+
+
+def test_a_stop_that_the_guard_placed_again_covers() -> None:
+    ended = [order(9, GUARD, LEAVES, customTag=GUARD_TAG), trade(9, GUARD, 1), order(9, TARGET, 3)]
+    proof = judged([*TURNED_DOWN, *lone_stop(5), *ended], stops=[stop_order()])
+    assert laws(proof) == []
+    assert proof.without_stop_s["guard"] == pytest.approx(2.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("stops", [[], [stop_order(qty=2)]])
+def test_a_stop_that_the_journal_does_not_know_is_doubled(stops: list[TrackedOrder]) -> None:
+    ended = [order(9, GUARD, LEAVES, customTag=GUARD_TAG), trade(9, GUARD, 1), order(9, TARGET, 3)]
+    assert laws(judged([*TURNED_DOWN, *lone_stop(5), *ended], stops=stops)) == ["doubled"]
+
+
+def test_two_stops_under_one_tag_are_doubled() -> None:
+    ended = [order(9, GUARD, LEAVES, customTag=GUARD_TAG), trade(9, GUARD, 1), order(9, TARGET, 3)]
+    second = [*lone_stop(5.5, GUARD + 1), order(8, GUARD + 1, 3, customTag=GUARD_TAG)]
+    assert laws(judged([*TURNED_DOWN, *lone_stop(5), *second, *ended], stops=[stop_order()])) == ["doubled"]
+
+
+def test_the_guards_stop_that_works_on_while_flat_is_an_orphan() -> None:
+    ended = [order(9, TARGET, LEAVES), trade(9, TARGET, 1)]
+    assert laws(judged([*TURNED_DOWN, *lone_stop(5), *ended], stops=[stop_order()])) == ["orphan"]
 
 
 def test_spans_are_cut_where_others_lie() -> None:

@@ -113,11 +113,13 @@ class Venue:
     requests: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     throttled: list[tuple[float, str]] = field(default_factory=list)  # 429s: when, whose
+    guards: list[Entry] = field(default_factory=list)  # protective stops that were placed on their own
     placed: Counter[str] = field(default_factory=Counter)  # place requests by tag
     working: dict[int, dict[str, Any]] = field(default_factory=dict)  # at the end
     ended: float = 0.0
     _brackets: dict[str, set[tuple[int, int] | None]] = field(default_factory=lambda: defaultdict(set))
     _ours: dict[int, Entry] = field(default_factory=dict)
+    _lone_stops: set[str] = field(default_factory=set)  # tags
 
     @property
     def changed_brackets(self) -> list[str]:
@@ -131,6 +133,8 @@ class Venue:
             tag = body.get("customTag") or ""
             self.placed[tag] += 1
             self._brackets[tag].add(_bracket(body))
+            if body.get("type") in STOPS and "stopLossBracket" not in body:
+                self._lone_stops.add(tag)
 
     def order(self, row: dict[str, Any]) -> None:
         order = row["data"]
@@ -139,19 +143,22 @@ class Venue:
             self.working[order["id"]] = order
         else:
             self.working.pop(order["id"], None)
-        if "parentOrderId" not in order and order.get("customTag", "").startswith("dsk-"):
-            self._entry(order)
-        elif "parentOrderId" in order:
+        is_leg = "parentOrderId" in order or order.get("customTag") in self._lone_stops
+        if not is_leg and order.get("customTag", "").startswith("dsk-"):
+            self._first_row(order, self.entries)
+        elif is_leg:
+            if "parentOrderId" not in order:
+                self._first_row(order, self.guards)
             self.places[_place(order)].order(at, order, row["fate"])
 
     def trade(self, row: dict[str, Any]) -> None:
         trade = row["data"]
-        is_entry = trade["orderId"] in self._ours
+        entry = self._ours.get(trade["orderId"])
+        is_entry = entry is not None and entry.tag not in self._lone_stops
         self.places[_place(trade)].trade(_time(trade["creationTimestamp"]), trade, is_entry)
 
-    def _entry(self, order: dict[str, Any]) -> None:
-        entry = self._ours.get(order["id"])
-        if entry is not None:
+    def _first_row(self, order: dict[str, Any], where: list[Entry]) -> None:
+        if order["id"] in self._ours:
             return  # only its first row says whether it was let in
         tag = order["customTag"]
         bracket = next(iter(self._brackets[tag]), None)
@@ -159,7 +166,7 @@ class Venue:
         at, is_refused = _time(order["creationTimestamp"]), order["status"] == REJECTED
         entry = Entry(order["id"], tag, _place(order), side, order["size"], bracket, at, is_refused)
         self._ours[entry.order_id] = entry
-        self.entries.append(entry)
+        where.append(entry)
 
 
 def _place(row: dict[str, Any]) -> Place:

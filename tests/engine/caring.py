@@ -102,6 +102,7 @@ class MarketWorld(World):
             is_shadow=base.is_shadow,
             is_journal_ok=base.is_journal_ok,
             quote=lambda _: self.quote,
+            atr=base.atr,
         )
 
     def price(self, bid: Decimal | float) -> None:

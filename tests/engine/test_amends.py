@@ -181,6 +181,21 @@ def test_a_stop_is_tightened_by_its_number_and_remembers_it() -> None:
     assert {leg.touched for leg in world.legs() if leg.role is Role.STOP} == {StopTouch.MOVED}
 
 
+@pytest.mark.parametrize("role", [Role.ENTRY, Role.TARGET])
+def test_the_same_quantity_changes_nothing(role: Role) -> None:
+    world = resting() if role is Role.ENTRY else holding()
+    number = GatewayOrderId(900) if role is Role.ENTRY else number_of(world, role)
+    same = asked(world, Modify(order_id=number, qty=2))
+    assert (same.kind, same.reason) == (VerdictKind.IGNORED, "ALREADY_THERE")
+    price = at(-60) if role is Role.ENTRY else at(90)
+    moved = world.command(Modify(order_id=number, qty=2, price=price))
+    assert moved.kind is VerdictKind.ACCEPTED, moved.text
+    assert "contracts" not in moved.text
+    world.run(3)
+    order = world.venue.orders[number]
+    assert (order.qty, order.limit_price) == (2, price)
+
+
 @pytest.mark.parametrize(
     ("role", "change", "reason"),
     [

@@ -14,6 +14,7 @@ from desk.core.ids import ClientOrderId
 from desk.core.intents import (
     BreakEven,
     BreakEvenNow,
+    Cancel,
     Care,
     Enter,
     MoveStop,
@@ -443,6 +444,35 @@ def test_trailing_is_switched_on_changed_and_off() -> None:
     world.ticks(150)
     world.run(1)
     assert world.stop_ticks == 10
+
+
+@pytest.mark.parametrize(
+    ("trail", "until"),
+    [
+        (Trail(distance_ticks=40), None),
+        (Trail(distance_ticks=100), "20005.25"),
+        (Trail(distance_ticks=100, step_ticks=4), "20006.00"),
+        (Trail(distance_ticks=100, trigger_ticks=30), None),
+        (Trail(distance_ticks=100, trigger_ticks=12), "20005.25"),
+    ],
+)
+def test_a_trail_that_is_looser_than_the_stop_says_from_where_it_moves_it(trail: Trail, until: str | None) -> None:
+    world = holding()
+    world.ticks(0)
+    verdict = world.command(TrailOn(trail=trail))
+    assert verdict.kind is VerdictKind.ACCEPTED
+    assert ("looser" in verdict.text) == (until is not None)
+    if until is not None:
+        assert verdict.text.endswith(f"than the stop at 19980.00, which stays there until the market is at {until}")
+
+
+def test_without_a_target_it_is_said_what_can_be_done_instead() -> None:
+    world = holding()
+    world.command(Cancel(order_ids=(world.leg(Role.TARGET).gateway_order_id,)))
+    world.run(3)
+    verdict = world.command(MoveTarget(price=at(100)))
+    assert (verdict.kind, verdict.reason) == (VerdictKind.DENIED, "NO_LEG")
+    assert "Instead: tighten the stop" in verdict.text
 
 
 def test_a_move_that_the_market_overtakes_is_told_and_the_stop_stays() -> None:

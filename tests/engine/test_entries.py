@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from desk.core.events import OrderReported, Stopping
-from desk.core.intents import Care, Stage
+from desk.core.intents import BreakEven, Care, Stage, Trail
 from desk.core.orders import OrderState, Role
 from desk.core.plans import EnterPlan, EnterStep
 from desk.core.records import VerdictKind
@@ -102,7 +102,11 @@ def test_an_entry_goes_out_as_its_type_says(wanted: Any, sent: dict[str, Any], s
         (opens(stop_ticks=None), "NO_STOP", ""),
         (opens(stop_ticks=3), "STOP_TOO_CLOSE", "3 ticks"),
         (opens(qty=5), "MAX_POSITION", "5 contracts, allowed 4"),
-        (opens(stop_ticks=None, care=Care(stop_price=Decimal(20005))), "WRONG_SIDE", "20005 with an entry at 20000.25"),
+        (
+            opens(stop_ticks=None, care=Care(stop_price=Decimal(20005))),
+            "WRONG_SIDE",
+            "20005.00 with an entry at 20000.25",
+        ),
         (opens(stop_ticks=None, care=Care(stop_price=Decimal("19999.50"))), "STOP_TOO_CLOSE", "3 ticks"),
         (opens(stages=(Stage(qty=2, target_price=Decimal(19000)),)), "WRONG_SIDE", "target"),
         (opens(stages=(Stage(qty=2, target_price=Decimal(20001)),)), "TARGET_TOO_CLOSE", "3 ticks"),
@@ -555,3 +559,19 @@ def test_no_plan_is_left_of_an_entry_that_is_over() -> None:
     calm(world)
     assert not any(isinstance(plan, EnterPlan) for plan in world.state.plans.values())
     assert EnterStep.CANCELLING not in {getattr(plan, "step", None) for plan in world.state.plans.values()}
+
+
+@pytest.mark.parametrize(
+    ("care", "said"),
+    [
+        (Care(breakeven=BreakEven(trigger_ticks=60)), ", break-even after 15 points"),
+        (Care(breakeven=BreakEven(trigger_ticks=60, offset_ticks=2)), ", break-even plus 0.5 points after 15 points"),
+        (Care(trail=Trail(distance_ticks=48, trigger_ticks=100)), ", trail 12 points from +25"),
+        (Care(breakeven=BreakEven(trigger_ticks=4), trail=Trail(distance_ticks=48)), "after 1 point, trail 12 points"),
+        (Care(), ", stop 80 ticks"),
+    ],
+)
+def test_the_answer_says_what_is_done_with_the_stop_after_the_fill(care: Care, said: str) -> None:
+    verdict = roomy().command(opens(care=care))
+    assert verdict.kind is VerdictKind.ACCEPTED, verdict.text
+    assert verdict.text.endswith(said)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
+from desk.core.alert import Action, Alert
 from desk.core.events import (
+    FlattenRequested,
     HubChanged,
     OrderReported,
     Outcome,
@@ -18,7 +24,7 @@ from desk.core.words import OrderStatus
 from desk.engine import Submit
 from tests.engine.test_scenarios import holding
 from tests.engine.test_world import calm, ready
-from tests.engine.world import ACCOUNT, OTHER, PLACE, Faults, World, enter, exit_
+from tests.engine.world import ACCOUNT, OTHER, PLACE, Faults, World, enter, exit_, opens, with_bot
 
 # --- gaps, stops, accounts -------------------------------------------------------------------------------------------
 
@@ -56,6 +62,60 @@ def test_a_held_entry_is_not_taken_when_an_exit_or_a_flatten_came_after_it() -> 
     world.run(5)
     world.hub(True)
     assert calm(world).entries() == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "is_taken_back"), [("CME_MINI:MNQ1!", True), (None, True), ("CME_MINI:MES1!", False)]
+)
+def test_a_held_entry_is_not_taken_when_a_cancel_came_after_it(symbol: str | None, is_taken_back: bool) -> None:
+    world = ready()
+    world.hub(False)
+    world.alert(enter())
+    world.alert(Alert(action=Action.CANCEL, symbol=symbol))
+    world.hub(True)
+    assert len(calm(world).entries()) == (0 if is_taken_back else 1)
+
+
+def test_a_cancel_that_came_before_takes_nothing_back() -> None:
+    world = ready()
+    world.hub(False)
+    world.alert(Alert(action=Action.CANCEL, symbol="CME_MINI:MNQ1!"))
+    world.alert(enter())
+    world.hub(True)
+    assert len(calm(world).entries()) == 1
+
+
+def flatten_symbol(world: World) -> list[str]:
+    """The accounts on which an exit begins."""
+    event = FlattenRequested(cause=world.new_cause(), account_id=None, contract_id=PLACE[1], by="console", ts=world.now)
+    verdict = world.give(event)
+    assert verdict is not None
+    assert verdict.kind is VerdictKind.ACCEPTED
+    return [plan_id.split(":")[2] for plan_id in (verdict.plan_id or "").split()]
+
+
+def test_flattening_a_symbol_begins_only_where_something_is() -> None:
+    world = holding(accounts=(ACCOUNT, OTHER))
+    assert flatten_symbol(world) == [str(ACCOUNT)]
+    assert calm(world).venue.qty(PLACE) == 0
+
+
+def test_flattening_a_symbol_looks_everywhere_where_nothing_is_known() -> None:
+    world = ready(accounts=(ACCOUNT, OTHER))
+    assert flatten_symbol(world) == [str(ACCOUNT), str(OTHER)]
+    calm(world)
+    world = holding(accounts=(ACCOUNT, OTHER))
+    world.hub(False)
+    assert flatten_symbol(world) == [str(ACCOUNT), str(OTHER)], "nobody knows what is there"
+
+
+def test_a_manual_entry_without_a_bot_is_sent_again_after_a_sure_no() -> None:
+    world = ready(faults=Faults(not_sent=1), bot=with_bot(account_id=OTHER))
+    fresh = world.now + timedelta(seconds=15)
+    assert world.command(opens(max_position=2, fresh_until=fresh)).kind is VerdictKind.ACCEPTED
+    world.run(0.5)
+    world.faults = Faults()
+    assert calm(world).venue.qty(PLACE) == 2
 
 
 def test_a_held_entry_that_became_too_old_is_denied() -> None:

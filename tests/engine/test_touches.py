@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from desk.core.events import PriceMoved, Stopping
-from desk.core.intents import Care, Exit, Stage
+from desk.core.intents import Cancel, Care, Exit, Stage
 from desk.core.plans import TouchPlan
 from desk.core.records import PlanEnded, VerdictKind
 from desk.core.words import OrderType, Quote, Side
@@ -46,7 +46,7 @@ def test_a_market_if_touched_goes_out_at_the_touch_and_once() -> None:
     world.run(3)
     assert [order.type for order in world.entries()] == [OrderType.MARKET]
     assert calm(world).venue.qty(PLACE) == 2
-    assert any("touched 20010 (last 20010" in r.result for r in world.journal if isinstance(r, PlanEnded))
+    assert any("touched 20010.00 (last 20010.00" in r.result for r in world.journal if isinstance(r, PlanEnded))
 
 
 def test_a_stop_limit_rests_at_its_limit_after_the_touch() -> None:
@@ -164,6 +164,29 @@ def test_an_order_to_be_flat_ends_what_waits(how: str) -> None:
     assert touches(world) == []
     world.price(20010)
     assert calm(world).entries() == []
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_a_cancel_that_was_asked_for_is_an_end_and_no_incident(by_id: bool) -> None:
+    world = waiting()
+    (plan,) = touches(world)
+    verdict = world.command(Cancel(waiting=(plan.plan_id,)) if by_id else Cancel())
+    assert verdict.kind is VerdictKind.ACCEPTED
+    assert touches(world) == []
+    assert not incidents(world)
+    (end,) = [r for r in world.journal if isinstance(r, PlanEnded) and r.plan_id == plan.plan_id]
+    assert end.result.startswith("not sent: cancelled (")
+    again = world.command(Cancel(waiting=(plan.plan_id,)))
+    assert (again.kind, again.reason) == (VerdictKind.DENIED, "NO_SUCH_ORDER")
+
+
+def test_one_of_two_that_wait_is_cancelled_by_its_id() -> None:
+    world = waiting()
+    world.command(opens(touch_price=Decimal(19990), qty=1))
+    first, second = sorted(touches(world), key=lambda plan: plan.started_at)
+    verdict = world.command(Cancel(waiting=(first.plan_id,)))
+    assert verdict.text == "cancelling the waiting order buy 2 MNQZ6 at a touch of 20010.00"
+    assert touches(world) == [second]
 
 
 def test_a_touch_with_stages_becomes_a_group() -> None:

@@ -107,6 +107,7 @@ class World:
     has_contracts: bool = True
     is_journal_ok: bool = True
     is_checked: bool = True
+    atr: Decimal | None = None  # points; None: not known
     most_beyond: int = 0  # contracts that may be held beyond the limit, for a moment
 
     def __post_init__(self) -> None:
@@ -245,6 +246,7 @@ class World:
             is_shadow=self.is_shadow,
             is_journal_ok=self.is_journal_ok,
             quote=lambda _: self.quote,
+            atr=lambda _: self.atr,
         )
 
     def give(self, event: Event) -> Verdict | None:

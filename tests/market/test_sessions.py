@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from desk.core.ids import ContractId
-from desk.market import cme_is_open, is_liquid
+from desk.market import cme_is_open, cme_open_since, is_liquid
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,22 @@ from desk.market import cme_is_open, is_liquid
 )
 def test_the_exchanges_week(utc: str, is_open: bool) -> None:
     assert cme_is_open(datetime.fromisoformat(utc).replace(tzinfo=UTC)) is is_open
+
+
+@pytest.mark.parametrize(
+    ("utc", "since"),
+    [
+        ("2026-11-15 23:00", "2026-11-15 23:00"),  # Sunday 17:00 in Chicago
+        ("2026-11-18 21:59", "2026-11-17 23:00"),
+        ("2026-11-18 22:30", None),  # the daily pause
+        ("2026-11-19 04:00", "2026-11-18 23:00"),
+        ("2026-11-21 15:00", None),
+        ("2026-07-15 22:01", "2026-07-15 22:00"),  # summer time
+    ],
+)
+def test_a_session_began_at_five_in_chicago(utc: str, since: str | None) -> None:
+    now = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert cme_open_since(now) == (None if since is None else datetime.fromisoformat(since).replace(tzinfo=UTC))
 
 
 def test_a_week_has_115_open_hours() -> None:

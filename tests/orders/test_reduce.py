@@ -14,7 +14,7 @@ from desk.core.plans import ExitReason, ReducePlan, ReduceStep
 from desk.core.words import OrderStatus, OrderType, Side, VenueOrder
 from desk.orders import CancelOrder, ClosePart, ModifyOrder, Move, PlaceStop, PlaceView, Reading
 from desk.orders import reduce as reduce_plan
-from desk.orders.reduce import Sight, Unit, cuts
+from desk.orders.fit import Sight, Unit, cuts
 
 T0 = datetime(2026, 11, 18, 14, 30, tzinfo=UTC)
 ACCOUNT, CONTRACT = AccountId(1), ContractId("CON.F.US.MNQ.Z26")

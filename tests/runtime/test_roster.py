@@ -13,7 +13,7 @@ import pytest
 from desk.alerts.terms import DialectTerms, DiscordTerms
 from desk.bots import BotConfig, BotSetup
 from desk.bots.config import Sizing, Window
-from desk.core.alert import PositionSide
+from desk.core.alert import Distance, PositionSide, Unit
 from desk.core.errors import ConfigError
 from desk.core.ids import AccountId
 from desk.core.secret import Secret
@@ -114,6 +114,7 @@ def between(before: BotConfig, now: BotConfig) -> tuple[Difference, ...]:
     return differences(({"orb": before}, door), ({"orb": now}, door), {AccountId(2): "FIFTY"})
 
 
+TICKS = Distance(unit=Unit.TICKS, value=Decimal(80))
 TERMS = DialectTerms(discord=DiscordTerms(uses_stop_entry=False))
 
 
@@ -133,6 +134,8 @@ TERMS = DialectTerms(discord=DiscordTerms(uses_stop_entry=False))
         ({"cooldown_s": 60.0}, "orb cooldown_seconds: 0 -> 60", False),
         ({"price_bound_pct": Decimal("0.5")}, "orb price_bound_pct: none -> 0.5", False),
         ({"heartbeat_s": 90.0}, "orb heartbeat_minutes: none -> 1.5", False),
+        ({"stop": TICKS}, "orb stop_loss_ticks: none -> 80", True),
+        ({"target": TICKS}, "orb take_profit_ticks: none -> 80", False),
         ({"same": "add"}, "orb same: none -> add", True),
         ({"dialect": TERMS}, "orb use_stop_entry: true -> false", True),
     ],
@@ -156,7 +159,7 @@ def test_every_field_of_a_bot_can_differ() -> None:
         name="orb", account_id=AccountId(2), symbols=frozenset(), default_qty=9, max_position=9, max_alert_age_s=9,
         sizing=Sizing("fixed"), sides=frozenset(), windows=(Window(time(1), time(2)),), cooldown_s=9, debounce_s=9,
         bare_side="entry", opposite="ignore", same="add", mode="difference", on_gap="halt_bot", reorder_ms=9,
-        price_bound_pct=Decimal(9), contract_policy="reject", entries_per_minute=9, heartbeat_s=9,
+        price_bound_pct=Decimal(9), contract_policy="reject", entries_per_minute=9, heartbeat_s=9, stop=TICKS, target=TICKS,
         dialect=DialectTerms("desk", "usd", DiscordTerms(False, True, Decimal("0.1"), True)),
     )  # fmt: skip
     fields = set(BotConfig.__dataclass_fields__) - told

@@ -16,7 +16,7 @@ from desk.alerts.dialects import OBJECT_DIALECTS, TEXT_DIALECTS
 from desk.alerts.terms import DialectTerms, DiscordTerms
 from desk.bots import BotConfig, BotSetup
 from desk.bots.config import Sizing, Window
-from desk.core.alert import PositionSide
+from desk.core.alert import Distance, PositionSide, Unit
 from desk.core.errors import ConfigError
 from desk.settings.botfields import BOT_FIELDS
 from desk.settings.bots import ENV_KEYS
@@ -85,6 +85,8 @@ def test_every_key_reaches_the_bot() -> None:
         sizing_value = 0.5
         sides = "short"
         max_alert_age = 7.5
+        stop_loss_ticks = 80
+        take_profit_ticks = 160
         windows = ["mon,wed-fri 08:30-15:00", "17:00-02:00 Europe/Berlin"]
         entries_per_minute = 4
         cooldown_seconds = 60
@@ -130,6 +132,8 @@ def test_every_key_reaches_the_bot() -> None:
         price_bound_pct=None,
         contract_policy="require_match",
         entries_per_minute=4,
+        stop=Distance(unit=Unit.TICKS, value=Decimal(80)),
+        target=Distance(unit=Unit.TICKS, value=Decimal(160)),
         heartbeat_s=90,
         dialect=DialectTerms("PickMyTrade", "ticks", DiscordTerms(False, True, Decimal("0.5"), True)),
     )
@@ -192,6 +196,8 @@ BAD = {
     "max_position_size": ["0", '"none"'],
     "sizing": ['"all_in"', "2"],
     "sizing_value": ["0", "-1", "1e9", "nan"],
+    "stop_loss_ticks": ["3", "1001", '"off"'],
+    "take_profit_ticks": ["3", "4.5"],
     "max_alert_age": ["0", "301"],
     "windows": [
         '["08:30"]',

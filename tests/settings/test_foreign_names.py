@@ -46,6 +46,7 @@ SAMPLES = {
     "PROJECT_X_ACCOUNT_ID": "4711",
     "PROJECT_X_MARKET_HUB_URL": "https://rtc.topstepx.com/hubs/market",
     "MAX_POSITION_SIZE": "2",
+    "STOP_LOSS_TICKS": "80",
 }
 
 

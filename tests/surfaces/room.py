@@ -46,6 +46,7 @@ from desk.gateway.requests import BarUnit
 from desk.runtime.desk import BotDoor, Desk, Phase, StartStep
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
+from desk.runtime.ranges import Ranges
 from desk.store import Journal, open_journal
 
 T0 = datetime(2026, 11, 18, 14, 30, tzinfo=UTC)
@@ -284,6 +285,7 @@ async def open_room(data_dir: Path, clock: StillClock | None = None) -> AsyncIte
 
 
 def _desk(journal: Journal, clock: StillClock, quotes: Quotes) -> Desk:
+    history = HistoryService(flat_bars, clock)
     desk = Desk(
         mode="paper",
         version="0.1.0",
@@ -292,7 +294,8 @@ def _desk(journal: Journal, clock: StillClock, quotes: Quotes) -> Desk:
         inbox=Inbox(),
         journal=journal,
         quotes=quotes,
-        history=HistoryService(flat_bars, clock),
+        history=history,
+        ranges=Ranges(history, clock),
         bots=(BotDoor("default", Secret(TOKEN)), BotDoor("second", Secret("another-token-of-22-ch"))),
         phase=Phase.READY,
         catalogue={MNQ.contract_id: MNQ},

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.surfaces.amounts import Where, read_order_id, read_price, read_qty, read_span, read_ticks, read_where
+from desk.surfaces.amounts import Ranging, Where, read_order_id, read_price, read_qty, read_span, read_ticks, read_where
 from desk.surfaces.calls import BadCall
 from tests.surfaces.room import MNQ
 
@@ -63,6 +63,37 @@ def test_a_wrong_price_gets_what_to_write_instead(text: str, hint: str) -> None:
 )
 def test_a_distance_is_in_ticks_or_points(text: str, ticks: int) -> None:
     assert read_ticks(text, MNQ, "stop") == ticks
+
+
+@pytest.mark.parametrize(
+    ("text", "ticks", "points"),
+    [("2atr", 53, "13.25"), ("1.5ATR", 40, "10.00"), (".5atr", 13, "3.25"), ("3atr", 80, "20.00")],
+)
+def test_a_distance_in_ranges_is_rounded_down_to_ticks_and_said(text: str, ticks: int, points: str) -> None:
+    ranging = Ranging(points=Decimal("6.6666667"), name="ATR(14, 5m)")
+    assert read_ticks(text, MNQ, "stop", ranging=ranging) == ticks
+    assert read_where(text, MNQ, "stop", ranging) == Where(ticks=ticks)
+    sentence = f"stop {text.lower()} is {ticks} ticks ({points} points), the ATR(14, 5m) is 6.6666667"
+    assert ranging.said == [sentence, sentence]
+
+
+@pytest.mark.parametrize(
+    ("text", "range_", "hint"),
+    [
+        ("2atr", None, "the ATR(14, 5m) of MNQZ6 is not known yet"),
+        ("atr", "5", "a multiple of the average true range, such as 1.5atr"),
+        ("-1atr", "5", "a multiple"),
+        ("0.01atr", "5", "from 1 to"),
+        ("999999999atr", "5", "from 1 to"),
+        ("2atr", "0", "from 1 to"),
+    ],
+)
+def test_a_distance_in_ranges_that_cannot_be_had(text: str, range_: str | None, hint: str) -> None:
+    ranging = Ranging(None if range_ is None else Decimal(range_))
+    with pytest.raises(BadCall) as refused:
+        read_ticks(text, MNQ, "stop", ranging=ranging)
+    assert hint in str(refused.value)
+    assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize(

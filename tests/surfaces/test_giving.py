@@ -43,6 +43,7 @@ from desk.core.records import (
     VerdictKind,
 )
 from desk.core.words import Account, Fill, OrderType, Side, VenuePosition
+from desk.runtime.ranges import Ranges
 from desk.surfaces import giving
 from desk.surfaces.calls import Caller, Sitting
 from desk.surfaces.commands import COMMANDS
@@ -189,6 +190,11 @@ async def test_a_stop_on_the_wrong_side_of_the_market_is_refused(room: Room, per
         ("close mnq 2", Exit(side=PositionSide.LONG)),
         ("close MNQ 1", Reduce(qty=1, side=PositionSide.LONG)),
         ("modify_stop MNQ 21020.25", MoveStop(price=Decimal("21020.25"))),
+        ("modify_stop MNQ 2.6atr", MoveStop(price=Decimal("21029.25"))),  # 5.2 points, of which 5 are whole ticks
+        ("modify_stop MNQ 40t", MoveStop(price=Decimal("21024.25"))),
+        ("modify_tp MNQ 10atr", MoveTarget(price=Decimal("21054.25"))),
+        ("modify_tp MNQ 20p", MoveTarget(price=Decimal("21054.25"))),
+        ("breakeven MNQ 1atr", BreakEvenNow(offset_ticks=8)),
         ("MODIFY_TP MNQ @21090", MoveTarget(price=Decimal(21090))),
         ("breakeven MNQ", BreakEvenNow()),
         ("breakeven MNQ 2", BreakEvenNow(offset_ticks=2)),
@@ -500,3 +506,35 @@ async def test_a_close_tells_at_what_price(room: Room, caller: Caller) -> None:
     room.on_intent = close
     text = (await run(room, "close MNQ 1", caller)).text
     assert "fill      sell 1 MNQZ6 at 21040.25, gross +12.00 $, fees 0.61 $, #509, a close" in text
+
+
+# --- average true ranges ------------------------------------------------------------------------------------------------
+
+SAID = "stop 2.6atr is 20 ticks (5.00 points), the ATR(14, 5m) is 2"
+
+
+async def test_what_a_range_became_stands_in_the_question_and_in_the_answer(room: Room, person: Caller) -> None:
+    room.quotes.say("21034.25", T0)
+    accept(room)
+    asked: list[str] = []
+
+    async def yes(text: str) -> bool:
+        asked.append(text)
+        return True
+
+    result = await run(room, "trade MNQ buy 2 stop=2.6atr", replace(person, confirm=yes))
+    assert f"stop 20 ticks; risk 20.00 $. Market 21034.25 / 21034.50. {SAID}. Really?" in asked[0]
+    assert result.data["warnings"] == (SAID,)
+
+
+class NoRanges(Ranges):
+    async def read(self, contract_id: ContractId) -> None:
+        del contract_id
+
+
+async def test_a_range_that_is_not_known_trades_nothing(room: Room, person: Caller) -> None:
+    room.desk.ranges = NoRanges(room.desk.history, room.clock, period=21, timeframe="1h")
+    result = await run(room, "trade MNQ buy 2 stop=2atr", person)
+    assert not result.ok
+    assert "the ATR(21, 1h) of MNQZ6 is not known yet" in result.text
+    assert room.intents == []

@@ -10,7 +10,7 @@ import pytest
 
 from desk.core.events import ResyncRequested
 from desk.core.ids import CauseId, ClientOrderId, FillId, GatewayOrderId, client_order_id
-from desk.core.intents import BreakEven, Care, Enter, Stage, Trail
+from desk.core.intents import BreakEven, Cancel, Care, Enter, Stage, Trail
 from desk.core.orders import OrderRequest, OrderState, Role
 from desk.core.plans import (
     AmendPlan,
@@ -135,7 +135,16 @@ async def test_an_emulated_order_is_shown_where_orders_are(room: Room, caller: C
     assert "No working order." in text
     assert text.splitlines()[-1].split() == ["MNQZ6", "buy", "2", "20950.00", "15:45:00", CAUSE, "PAPER-50K"]
     assert view.state_view(room.desk).waiting[0].touch_price == Decimal("20950")
-    assert "cancel_all SYMBOL takes it away" in (await run(room, f"cancel {TOUCH.plan_id} yes", caller)).text
+    assert f"cancel {CAUSE} takes it away" in (await run(room, f"modify {CAUSE} 1 yes", caller)).text
+
+
+@pytest.mark.parametrize("text", [CAUSE, CAUSE.lower(), TOUCH.plan_id])
+async def test_an_emulated_order_is_cancelled_by_the_id_that_is_shown(room: Room, caller: Caller, text: str) -> None:
+    room.tell(PlanChanged(cause=CAUSE, plan=TOUCH, ts=T0))
+    await run(room, f"cancel {text} yes", caller)
+    (event,) = room.intents
+    assert event.intent == Cancel(waiting=(TOUCH.plan_id,))
+    assert (event.account_id, event.contract_id) == (TOUCH.account_id, TOUCH.contract_id)
 
 
 async def test_cancel_all_names_what_waits_by_the_price_it_waits_for(room: Room, caller: Caller) -> None:

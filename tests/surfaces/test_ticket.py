@@ -25,6 +25,7 @@ from desk.core.intents import (
     TrailOn,
 )
 from desk.core.words import OrderType, Side
+from desk.surfaces.amounts import Ranging
 from desk.surfaces.arguments import take_apart
 from desk.surfaces.calls import BadCall
 from desk.surfaces.entry_terms import ENTRY_OPTIONS, FRESH_FOR, Scene
@@ -36,10 +37,14 @@ from tests.surfaces.room import MNQ, T0
 BUY, SELL, LIMIT, STOP = Side.BUY, Side.SELL, OrderType.LIMIT, OrderType.STOP
 
 
+def scene(held: int) -> Scene:
+    return Scene(contract=MNQ, held=held, max_position=4, now=T0, ranging=Ranging(at("10.1")))
+
+
 def write(line: str, held: int = 0) -> Intent:
     command, *args = line.split()
     asked = take_apart(args, ENTRY_OPTIONS, USAGE[command], {BREAKEVEN_FLAG} if command == "stop_bracket" else ())
-    return write_ticket(command, Scene(contract=MNQ, held=held, max_position=4, now=T0), asked)
+    return write_ticket(command, scene(held), asked)
 
 
 def entry(side: Side = BUY, qty: int = 1, stop_ticks: int | None = 80, **terms: object) -> Enter:
@@ -57,6 +62,21 @@ def at(price: str) -> Decimal:
         ("trade MNQ buy 1 stop=80", entry()),
         ("trade MNQ SELL 2 STOP=20p", entry(SELL, 2)),
         ("trade MNQ long 1 stop=@21000", entry(stop_ticks=None, care=Care(stop_price=at("21000")))),
+        ("trade MNQ buy 1 stop=2atr", entry()),
+        (
+            "trade MNQ buy 2 stop=1.5atr target=2atr:1,none:1",
+            entry(qty=2, stop_ticks=60, stages=(Stage(qty=1, target_ticks=80), Stage(qty=1))),
+        ),
+        (
+            "trade MNQ buy 1 stop=80 be=1atr:.1atr trail=1.5ATR:2atr:4",
+            entry(
+                care=Care(
+                    breakeven=BreakEven(trigger_ticks=40, offset_ticks=4),
+                    trail=Trail(distance_ticks=60, trigger_ticks=80, step_ticks=4),
+                )
+            ),
+        ),
+        ("bracket MNQ buy 1 2atr 4atr", entry(stages=(Stage(qty=1, target_ticks=161),))),
         ("trade MNQ buy 2 stop=80 target=160", entry(qty=2, stages=(Stage(qty=2, target_ticks=160),))),
         (
             "trade MNQ buy 3 stop=80 target=40,@21100",
@@ -133,6 +153,7 @@ def test_a_ticket_is_what_its_words_say(line: str, intent: Intent) -> None:
         ("trade MNQ buy 1", -1, Exit(side=PositionSide.SHORT)),
         ("trade MNQ buy 1 stop=80", 2, entry()),
         ("trail MNQ sell 2 10", 2, TrailOn(trail=Trail(distance_ticks=40))),
+        ("trail MNQ sell 2 1atr", 2, TrailOn(trail=Trail(distance_ticks=40))),
         ("trail MNQ sell 2 40t", 2, TrailOn(trail=Trail(distance_ticks=40))),
         ("reverse MNQ stop=80", 2, Reverse(enter=entry(SELL, 2))),
         ("reverse MNQ 1 stop=80", -3, Reverse(enter=entry())),
@@ -204,7 +225,7 @@ def test_whatever_is_written_becomes_an_intent_or_a_sentence(command: str, words
     flags = {BREAKEVEN_FLAG} if command == "stop_bracket" else ()
     try:
         asked = take_apart(words, ENTRY_OPTIONS, USAGE[command], flags)
-        intent = write_ticket(command, Scene(contract=MNQ, held=held, max_position=4, now=T0), asked)
+        intent = write_ticket(command, scene(held), asked)
     except BadCall:
         return
     assert "NO STOP" not in intent_words(intent, MNQ, "MNQZ6")

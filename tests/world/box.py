@@ -398,7 +398,8 @@ class World:
         if places:
             place = self._when.choice(places)
             self.laws.by_hand.add(place)
-            self.venue.close(*place)
+            held = abs(self.venue.qty(*place))
+            self.venue.close(*place, qty=self._when.randint(1, held))
         return bool(places)
 
     def _cancel_by_hand(self) -> bool:

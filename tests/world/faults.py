@@ -27,7 +27,7 @@ class Rates:
     gaps: float = 2.0
     kills: float = 1.0
     outages: float = 0.25  # REST does not answer at all
-    hand_closes: float = 0.3  # a person closes a position on the platform, where its legs stay
+    hand_closes: float = 0.3  # a person closes a position or a part of it on the platform, where its legs stay
     hand_cancels: float = 0.3  # a person cancels a stop
     resyncs: float = 0.2
     flattens: float = 0.5

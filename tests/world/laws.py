@@ -97,6 +97,7 @@ class Laws:
         self._healthy_since: datetime | None = None
         self._moving_since: dict[str, datetime] = {}
         self._differs_since: dict[Place, datetime] = {}
+        self._too_much_since: dict[Place, datetime] = {}
         self._states = 0
 
     # -- alerts and records --------------------------------------------------------------------------------------------
@@ -331,6 +332,7 @@ class Laws:
         if not is_healthy or state is None:
             self._healthy_since = None
             self._differs_since.clear()
+            self._too_much_since.clear()
             self._moving_since.clear()
             return
         self._healthy_since = self._healthy_since or now
@@ -371,9 +373,30 @@ class Laws:
                 differs = state.position_qty(place) != self._venue.qty(*place) or self._has_orphans(place)
                 if not differs:
                     self._differs_since.pop(place, None)
-                elif now - self._differs_since.setdefault(place, now) > timedelta(seconds=DISAGREES_S):
+                elif now - self._differs_since.setdefault(place, now) > self._may_differ(account_id, now):
                     held, known = self._venue.qty(*place), state.position_qty(place)
                     self._broke(f"{place}: holds {held:+d} with {self._orders(place)}, the state says {known:+d}")
+
+                if self._reduce_plan(place) is not None or not self._is_too_much(place):
+                    self._too_much_since.pop(place, None)
+                elif now - self._too_much_since.setdefault(place, now) > self._may_differ(account_id, now):
+                    held = self._venue.qty(*place)
+                    self._broke(f"{place}: its stops are more than the {held:+d} it holds: {self._orders(place)}")
+
+    def _may_differ(self, account_id: AccountId, now: datetime) -> timedelta:
+        """A report got lost, and then the reads that would tell fail one after the other: longer."""
+        failed_at = self.failed_at.get(account_id)
+        is_unread = failed_at is not None and now - failed_at < timedelta(seconds=READ_AGAIN_S)
+        return timedelta(seconds=LIMITS_S["unread"] if is_unread else DISAGREES_S)
+
+    def _is_too_much(self, place: Place) -> bool:
+        """The stops over a position would open the other side. The legs of an entry that fills in parts may be larger."""
+        qty = self._venue.qty(*place)
+        here = [o for o in self._venue.working[place[0]].values() if o.contract_id == place[1]]
+        if not qty or any(self._is_entry(order) and order.filled_qty for order in here):
+            return False
+        stops = [o for o in here if o.status is OrderStatus.OPEN and o.type in _STOPS and not self._is_entry(o)]
+        return sum(o.qty - o.filled_qty for o in stops if o.side.sign * qty < 0) > abs(qty)
 
     def _orders(self, place: Place) -> list[object]:
         return [o for o in self._venue.working[place[0]].values() if o.contract_id == place[1]]

@@ -112,6 +112,13 @@ BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates, int]] = {
         Rates(kills=20, commands=0),
         6,
     ),
+    "legs that are too many are left": (
+        "desk.engine.trims.saw_position",
+        does_nothing,
+        "its stops are more",
+        Rates(hand_closes=20),
+        1,
+    ),
     "orphans are left": ("desk.engine.reads.sweep_orphans", does_nothing, "holds +0", Rates(hand_closes=20), 1),
 }
 

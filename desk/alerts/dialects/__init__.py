@@ -6,7 +6,12 @@ A dialect's name is what ``alerts``, ``explain`` and a bot's ``dialect`` setting
 ``fields`` is what the object dialects share. What becomes of each field: docs/dialects.md.
 """
 
+from desk.alerts.dialects.alertatron import read_alertatron
+from desk.alerts.dialects.autoview import read_autoview
+from desk.alerts.dialects.crosstrade import read_crosstrade
+from desk.alerts.dialects.discord import read_discord
 from desk.alerts.dialects.minimal import read_minimal
+from desk.alerts.dialects.octobot import read_octobot
 from desk.alerts.dialects.pickmytrade import read_pickmytrade
 from desk.alerts.dialects.robswc import read_robswc
 from desk.alerts.dialects.threecommas import read_threecommas
@@ -17,6 +22,7 @@ from desk.alerts.dialects.words import ReadsObject, ReadsText, Translation
 __all__ = ["OBJECT_DIALECTS", "TEXT_DIALECTS", "ReadsObject", "ReadsText", "Translation"]
 
 OBJECT_DIALECTS: dict[str, ReadsObject] = {
+    "Discord-embed": read_discord,
     "3Commas": read_threecommas,
     "TradersPost": read_traderspost,
     "PickMyTrade": read_pickmytrade,
@@ -24,4 +30,9 @@ OBJECT_DIALECTS: dict[str, ReadsObject] = {
     "minimal REST": read_minimal,
     "robswc": read_robswc,
 }
-TEXT_DIALECTS: dict[str, ReadsText] = {}
+TEXT_DIALECTS: dict[str, ReadsText] = {
+    "CrossTrade": read_crosstrade,
+    "OctoBot": read_octobot,
+    "AutoView": read_autoview,
+    "Alertatron": read_alertatron,
+}
