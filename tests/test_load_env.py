@@ -137,6 +137,17 @@ BAD = {
     "POSITION_SIZE": ["0", "101", "1.5", "nan", "-1", "one"],
     "MAX_POSITION_SIZE": ["0", "201"],
     "MAX_ALERT_AGE": ["0", "301", "-5"],
+    "BOT_SIDES": ["up", "long,short"],
+    "BARE_SIDE": ["guess"],
+    "DEBOUNCE_SECONDS": ["-1", "86401", "5m"],
+    "PRICE_BOUND_PCT": ["0", "51", "1%", "off"],
+    "HEARTBEAT_MINUTES": ["0", "10081", "hourly"],
+    "BOT_DIALECT": ["Telegram"],
+    "PICKMYTRADE_DOLLAR_UNIT": ["euro"],
+    "USE_STOP_ENTRY": ["maybe", "2"],
+    "CLOSE_ENTIRE_POSITION_AT_TP1": ["half"],
+    "TP1_FRACTION": ["0", "1.01", "75", "nan"],
+    "IGNORE_NON_ENTRY_SIGNALS": ["some"],
     "FOREIGN_POSITIONS": ["close", "yes"],
     "FOREIGN_STOP_TICKS": ["3", "1001", "4.5"],
     "CACHE_INIT": ["true"],
@@ -289,6 +300,11 @@ def test_live_behind_a_tunnel_that_hides_the_sender_gets_a_hint() -> None:
         {"WEBHOOK_HOST": "0.0.0.0"},
     ):
         assert load(**LIVE, **cure).hints == ()
+
+
+def test_a_fraction_that_nothing_uses_is_pointed_out() -> None:
+    assert "TP1_FRACTION" in load(TP1_FRACTION="0.5", CLOSE_ENTIRE_POSITION_AT_TP1="yes").hints[0]
+    assert load(TP1_FRACTION="0.5").hints == load(CLOSE_ENTIRE_POSITION_AT_TP1="on").hints == ()
 
 
 @pytest.mark.parametrize(

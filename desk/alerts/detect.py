@@ -19,6 +19,7 @@ CANONICAL_KEYS = frozenset(
     }
 )  # fmt: skip
 
+_MINIMAL_WORDS = frozenset({"long", "short", "close"})  # no actions of ours
 _STRATEGY_TEXT = re.compile(r"\border (buy|sell) @ ([0-9.]{1,20}) filled on (\S{1,40}?)\.?(?:\s|$)", re.IGNORECASE)
 _NAME = re.compile(r"(?<![^;,&\s])([A-Za-z_]{1,30})\s{0,8}=")
 _ORDER_NAMES = frozenset({"action", "symbol", "ticker", "instrument", "side", "qty", "quantity", "volume"})
@@ -39,10 +40,15 @@ def dialect_of_object(data: JsonObject) -> str | None:
         return "TradersPost"
     if "data" in data and not data.keys().isdisjoint(("strategy_name", "token", "multiple_accounts")):
         return "PickMyTrade"
+    if "pair" in data and not data.keys().isdisjoint(("isBuy", "isSell", "isClose")):
+        return "TV-Hub"
     if "type" in data and "strat" in data:
         return "topstepbot"
     if "action" in data and "symbol" in data:
-        return "ours without v" if data.keys() <= CANONICAL_KEYS else "minimal REST"
+        is_ours = data.keys() <= CANONICAL_KEYS and str(data["action"]).strip().lower() not in _MINIMAL_WORDS
+        return "ours without v" if is_ours else "minimal REST"
+    if "key" in data:
+        return "robswc"
     return None
 
 

@@ -44,12 +44,18 @@ def is_secret_name(name: str) -> bool:
 
 
 def secret_of_object(data: JsonObject) -> str | None:
-    """The sender's secret at the top of one JSON object, whatever the dialect calls it."""
+    """The sender's secret at the top of one JSON object, whatever the dialect calls it; else the one that the entries of
+    PickMyTrade's account list share."""
     for wanted in SECRET_KEYS:
         for name, value in data.items():
             if isinstance(value, str) and name.strip().lower() == wanted and value:
                 return str(value)
-    return None
+    listed = data.get("multiple_accounts")
+    entries = listed if isinstance(listed, list) else []
+    tokens = {
+        str(token) for entry in entries if isinstance(entry, dict) and isinstance(token := entry.get("token"), str)
+    }
+    return tokens.pop() if len(tokens) == 1 else None
 
 
 def secret_of_text(text: str) -> str | None:

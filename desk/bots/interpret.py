@@ -154,10 +154,12 @@ class _Reader:
         if size == 0 and held > 0:
             text = f"{position.now} {position.size} is less than one contract here (sizing {self.bot.sizing.mode}): all goes"
             return Wanted(Exit(), (text,))
-        if held < 0:
-            return self._opposite(side, size, "reverse")
         if only_out:
             return self._down_to(position.now, size, held)
+        if self._clears_first() and held != size:
+            return self._replace(side, size)
+        if held < 0:
+            return self._opposite(side, size, "reverse")
         if size is not None and held > size:
             return part_of(self.now_at, held - size)
         if size is not None and held == size:
@@ -202,6 +204,8 @@ class _Reader:
 
     def _entry(self, side: Side) -> Meaning:
         held = self.now_at.held * side.sign
+        if self._clears_first():
+            return self._replace(side, None)
         if held > 0:
             return self._same(side)
         if held < 0:
@@ -233,6 +237,8 @@ class _Reader:
         if held <= 0:
             what = f"the position is {self.now_at.held:+d}" if held else "nothing is held"
             return Refusal(Reason.REQUIRED_POSITION, f"add: {what}, nothing to add to", by_position=True)
+        if self.alert.policy.same == "replace":
+            return Refusal(Reason.NOT_SUPPORTED, "add with policy same: replace: which one is meant?")
         return self._same(side, default="add")
 
     def _reverse_what_is_held(self) -> Meaning:
@@ -250,6 +256,11 @@ class _Reader:
                 return Refusal(Reason.ALREADY_THERE, text, by_position=True)
             case "ignore":
                 return Nothing(Reason.ALREADY_THERE, text)
+            case "replace" if qty is None:
+                return self._replace(side, goal)
+            case "replace":
+                text = "policy same: replace, and the bot trades in difference mode: which size is meant? Send add"
+                return Refusal(Reason.NOT_SUPPORTED, text, by_position=True)
             case _:
                 return self._enter(side, goal=goal, held=0 if goal is None else abs(self.now_at.held), qty=qty)
 
@@ -269,7 +280,7 @@ class _Reader:
     def _reverse(self, side: Side, goal: int | None) -> Meaning:
         """An entry that cannot be had does not keep the old side: the message surely wants that one gone."""
         warnings: list[str] = []
-        after_exit = replace(self.now_at, has_working_orders=False)
+        after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
         not_allowed = self._side_problem(side)
         if not_allowed is not None:
             return Wanted(Exit(), (f"closing only: {not_allowed}",))
@@ -279,6 +290,24 @@ class _Reader:
             text = f"closing only, the entry on the other side is refused: {problem.reason}: {problem.text}"
             return Wanted(Exit(), (text,))
         return Wanted(Reverse(enter=enter), tuple(warnings))
+
+    def _clears_first(self) -> bool:
+        """The message cancels what works at its place, and nothing is held there: all that works may go."""
+        is_busy = self.now_at.has_working_orders or self.now_at.has_entries or self.now_at.entering_qty != 0
+        return bool(self.alert.policy.cancel_working) and is_busy and self.now_at.position_qty == 0
+
+    def _replace(self, side: Side, goal: int | None) -> Meaning:
+        """To verified flat, whatever is there, then the entry. One that cannot be had leaves everything as it is."""
+        not_allowed = self._side_problem(side)
+        if not_allowed is not None:
+            return Refusal(Reason.SIDE_NOT_ALLOWED, not_allowed, by_position=True)
+        warnings: list[str] = []
+        after_exit = replace(self.now_at, has_working_orders=False, has_entries=False)
+        try:
+            enter = enter_of(self.alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
+        except CannotHave as problem:
+            return Refusal(problem.reason, problem.text, by_position=True)
+        return Wanted(Reverse(enter=enter, replaces=True), tuple(warnings))
 
     def _enter(self, side: Side, goal: int | None = None, held: int = 0, qty: int | None = None) -> Meaning:
         """goal: of the position, of which ``held`` is there. qty: contracts of the entry itself, by the sender's step."""

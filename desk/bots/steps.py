@@ -14,7 +14,7 @@ __all__ = ["Step", "signed_size", "step_of", "tighter_gap", "tighter_opposite", 
 
 _SIGNS = {PositionSide.LONG: 1, PositionSide.SHORT: -1, PositionSide.FLAT: 0}
 _OPPOSITE = ("reverse", "close_only", "ignore", "reject")  # from what opens most to what does least
-_SAME = ("add", "ignore", "reject")
+_SAME = ("add", "replace", "ignore", "reject")
 _ON_GAP = ("follow_target", "reduce_only", "halt_bot")
 
 

@@ -43,7 +43,7 @@ def check_terms(alert: Alert, bot: BotConfig, now_at: Situation, received: datet
 def _cannot_do(alert: Alert, bot: BotConfig, now_at: Situation, has_goal: bool) -> list[str]:
     policy, position, mode = alert.policy, alert.position, alert.qty.mode
     has_own_size = bot.sizing.mode in {"fixed", "risk_usd"}  # whatever the message computes is said and not used
-    cancels = bool(policy.cancel_working) and now_at.has_working_orders
+    cancels = bool(policy.cancel_working) and now_at.has_entries
     asked = [
         (mode not in _ENTRY_MODES, f"qty mode {mode}"),
         (has_goal and mode in COMPUTED and not has_own_size, f"qty mode {mode} beside position.size"),
@@ -51,10 +51,9 @@ def _cannot_do(alert: Alert, bot: BotConfig, now_at: Situation, has_goal: bool) 
         (position is not None and position.now is None and position.size is not None, "position size without now"),
         (alert.has_breakeven and alert.breakeven is None, "breakeven, read by an older version"),
         (alert.has_trail and alert.trail is None, "trail, read by an older version"),
-        (policy.same == "replace", "policy same: replace"),
         (policy.contract == "require_match" and alert.contract is None, "policy require_match without a contract"),
         (policy.window is not None, "policy window"),
-        (cancels, "policy cancel_working, with working orders there"),
+        (cancels, "policy cancel_working, with entries that rest beside a position"),
         (bool(alert.account_terms), "a size per account"),
     ]
     return [name for is_asked, name in asked if is_asked]

@@ -125,9 +125,13 @@ class Reduce(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="wha
 
 
 class Reverse(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="what"):
-    """To verified flat, then the entry, if it is still fresh and risk approves it then."""
+    """To verified flat, then the entry, if it is still fresh and risk approves it then.
+
+    replaces: what is held, rests or waits on the entry's own side goes as well. What cannot be entered then closes nothing.
+    """
 
     enter: Enter
+    replaces: bool = False
 
 
 class MoveStop(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="what"):

@@ -60,7 +60,7 @@ def gated(wanted: Wanted, asked: Asked) -> Meaning:
     problem = next(_problems(asked, enter.side), None)
     if problem is None:
         return Wanted(intent, (*wanted.warnings, *_contract_note(asked)))
-    if isinstance(intent, Reverse):
+    if isinstance(intent, Reverse) and not intent.replaces:  # what cannot be replaced stays
         text = f"closing only, the entry on the other side is refused: {problem.reason}: {problem.text}"
         return Wanted(Exit(), (text,))
     return problem

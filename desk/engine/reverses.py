@@ -15,6 +15,7 @@ from desk.engine.pricing import price_entry
 from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
 from desk.engine.sending import account_view
 from desk.engine.state import State
+from desk.engine.waiting import has_waiting
 from desk.orders import reverse
 from desk.risk import Denied, Reason
 
@@ -28,10 +29,12 @@ def rule_reverse(state: State, wanted: Reverse, contract: Contract, asker: Asker
     runs."""
     enter, place = wanted.enter, place_of(asker, contract)
     held, coming = state.position_qty(place), entering_qty(state, place)
-    if (held or coming) * enter.side.sign > 0 and held * coming >= 0 and state.exit_plan(place) is None:
+    is_there = (held or coming) * enter.side.sign > 0 and held * coming >= 0
+    if is_there and not wanted.replaces and state.exit_plan(place) is None:
         text = f"position is {held:+d}, on its way {coming:+d}: already on the side it shall be reversed to"
         return denied(Reason.ALREADY_THERE, text, asker.warnings)
-    has_something = held or coming or any(state.orders_at(place)) or any(state.foreign_at(place))
+    is_working = any(state.orders_at(place)) or any(state.foreign_at(place)) or has_waiting(state, place)
+    has_something = held or coming or is_working
     if not has_something and state.exit_plan(place) is None:
         return rule_enter(state, enter, contract, asker, ctx)
     if state.flatten_plan(asker.account_id) is not None:
@@ -56,10 +59,12 @@ def rule_reverse(state: State, wanted: Reverse, contract: Contract, asker: Asker
         )
         approved = check(priced, contract, flat, ctx)
         answer = approved if isinstance(approved, Denied) else priced
-    if isinstance(answer, Denied) and answer.reason not in _PASSING:
+    passing = {Reason.NO_QUOTE} if wanted.replaces else _PASSING  # only a turn is worth an exit that leaves flat
+    if isinstance(answer, Denied) and answer.reason not in passing:
         return denied(answer.reason, answer.text, asker.warnings)
     then = f"as it stands not the entry ({answer.reason}: {answer.text})" if isinstance(answer, Denied) else answer.text
-    text = f"exiting {contract.name} ({held:+d}), then {then}; the entry is checked again when the place is flat"
+    first = f"exiting {contract.name} ({held:+d})" if held else f"cancelling what works in {contract.name}"
+    text = f"{first}, then {then}; the entry is checked again when the place is flat"
     if ctx.is_shadow or asker.is_dry_run:
         return would(f"would reverse: {text}", ctx)
     plan_id = f"reverse:{asker.cause}:{place[0]}:{place[1]}"

@@ -1,4 +1,4 @@
-"""The reverse plan: to verified flat, then the entry on the other side.
+"""The reverse plan: to verified flat, then the entry on the other side, or on the same one where it replaces what is there.
 
 ```
  waiting for the exit ──verified flat──▶ the engine prices the entry and asks risk ──▶ ended: sent, or denied and told

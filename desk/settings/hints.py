@@ -23,6 +23,9 @@ def hints_for(values: Mapping[str, Any], given: Collection[str]) -> tuple[str, .
         "FOREIGN_STOP_TICKS has no effect: FOREIGN_POSITIONS=protect places that stop.": (
             values["foreign_positions"] == "show" and "FOREIGN_STOP_TICKS" in given
         ),
+        "TP1_FRACTION has no effect: CLOSE_ENTIRE_POSITION_AT_TP1=true takes the whole position there.": (
+            values["close_entire_position_at_tp1"] and "TP1_FRACTION" in given
+        ),
         "Every alert that comes through a tunnel is refused with 404, for it seems to come from this computer: set "
         "WEBHOOK_PROXY_HEADER to the header in which the tunnel names the sender, or WEBHOOK_ALLOWED_IPS=any.": (
             is_live and is_behind_tunnel and is_blind

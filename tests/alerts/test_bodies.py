@@ -122,11 +122,7 @@ def test_an_array_is_read_in_order_and_as_a_whole() -> None:
     ("body", "name"),
     [
         ({"embeds": [], "v": 1}, "Discord-embed"),
-        ({"bot_uuid": "x", "action": "enter_long"}, "3Commas"),
-        ({"ticker": "MNQ1!", "action": "buy"}, "TradersPost"),
-        ({"symbol": "MNQ1!", "data": "buy", "token": "t"}, "PickMyTrade"),
-        ({"type": "SIGNAL", "strat": "a", "ticker": "MNQ"}, "topstepbot"),
-        ({"action": "BUY", "symbol": "MNQ", "quantity": 1}, "minimal REST"),
+        ({"token": "t", "pair": "BTCUSDT", "isBuy": True}, "TV-Hub"),
         ("key=abc;command=PLACE;instrument=MNQ1!;", "CrossTrade"),
         ("SYMBOL = MNQ1!\r\nSIGNAL = BUY\r\n", "OctoBot"),
         ("bitmex(XBTUSD) { market(side=buy, amount=1); }", "Alertatron"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from desk.bots import Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
@@ -253,7 +254,6 @@ def test_a_plain_text_is_no_order_and_says_so(situation: Situation | None) -> No
         ({"qty": AlertQty(mode="lots", value=Decimal(1))}, "qty mode lots"),
         ({"qty": AlertQty(mode="default", value=Decimal(3))}, "qty value"),
         ({"position": AlertPosition(size=Decimal(3))}, "position size"),
-        ({"policy": AlertPolicy(same="replace")}, "policy same: replace"),
         ({"policy": AlertPolicy(contract="require_match")}, "require_match"),
         ({"policy": AlertPolicy(window="{}")}, "policy window"),
         ({"account_terms": (AlertAccount(ref="main", factor=Decimal(2)),)}, "per account"),
@@ -272,10 +272,44 @@ def test_a_computed_size_beside_a_position_size_is_refused(mode: str) -> None:
     assert reason(meaning) is Reason.NOT_SUPPORTED
 
 
-def test_cancel_working_is_honoured_where_there_is_nothing_to_cancel() -> None:
-    message = alert(policy=AlertPolicy(cancel_working=True))
+@pytest.mark.parametrize(
+    "message", [alert(), alert(position=AlertPosition(now=PositionSide.LONG)), target(2), target(2, Action.BUY)]
+)
+@pytest.mark.parametrize("busy", [{"has_working": True}, {"has_entries": True}, {"entering": -2}, {"entering": 1}])
+def test_cancel_working_lets_what_rests_go_first(message: Alert, busy: dict[str, Any]) -> None:
+    policy = AlertPolicy(cancel_working=True, opposite="reject", same="reject")
+    message = msgspec.structs.replace(message, policy=policy)
     assert entry(ask(message))
-    assert "cancel_working" in interpret(message, BOT, where(has_working=True), NOW).text  # type: ignore[union-attr]
+    meaning = ask(message, **busy)
+    assert isinstance(meaning, Wanted)
+    assert isinstance(meaning.intent, Reverse)
+    assert meaning.intent.replaces
+    assert meaning.intent.enter == entry(ask(message))
+
+
+def test_cancel_working_leaves_alone_what_protects_a_position() -> None:
+    policy = AlertPolicy(cancel_working=True, same="add")
+    assert entry(ask(alert(policy=policy), 2, has_working=True)) == entry(ask(alert())), "its bracket stays"
+    meaning = ask(alert(policy=policy), 2, has_working=True, has_entries=True)
+    assert "cancel_working" in meaning.text  # type: ignore[union-attr]
+    assert reason(ask(target(2, policy=policy), has_working=True, entering=2)) is Reason.ALREADY_THERE
+
+
+def test_replace_closes_the_same_side_and_enters_anew() -> None:
+    message = alert(policy=AlertPolicy(same="replace"))
+    assert entry(ask(message))
+    assert wanted(ask(message, 2, has_working=True)) == Reverse(enter=entry(ask(message)), replaces=True)
+    assert wanted(ask(target(3, policy=AlertPolicy(same="replace")), 2)) == Reverse(
+        enter=entry(ask(target(3))), replaces=True
+    )
+    assert reason(ask(alert(Action.ADD, policy=AlertPolicy(same="replace")), 2)) is Reason.NOT_SUPPORTED
+
+
+def test_a_replacement_that_cannot_be_had_closes_nothing() -> None:
+    meaning = ask(alert(policy=AlertPolicy(same="replace"), stop=None), 2)
+    assert reason(meaning) is Reason.NO_STOP
+    assert isinstance(meaning, Refusal)
+    assert meaning.by_position
 
 
 def test_a_reversal_cancels_whatever_works_there() -> None:

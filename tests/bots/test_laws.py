@@ -129,9 +129,9 @@ def check(message: Alert, held: int, meaning: Meaning) -> None:
             assert may_open(message)
             assert held * made.side.sign >= 0, "an entry never works against what is held"
             check_entry(made)
-        case Reverse(enter=made):
+        case Reverse(enter=made, replaces=replaces):
             assert may_open(message)
-            assert held * made.side.sign < 0
+            assert held * made.side.sign < 0 or (replaces and message.policy.same == "replace")
             check_entry(made)
         case Reduce(qty=qty, side=side):
             assert 1 <= qty < abs(held), "a part, never more than is held"

@@ -214,6 +214,32 @@ def test_a_goal_is_counted_as_the_bot_counts(
     assert getattr(found, "qty", None) == number
 
 
+@pytest.mark.parametrize(
+    ("bot", "prev", "now", "held", "left"),
+    [
+        (BIG, 4, 3, 4, 3),
+        (BIG, 4, 1, 2, 0),  # never more than is held
+        (sized("factor", "0.5"), 8, 6, 4, 3),
+        (sized("fixed"), 4, 3, 2, 1),  # rounded up
+        (sized("risk_usd", 100), 3, 1, 9, 3),
+    ],
+)
+def test_a_step_down_in_difference_mode_takes_the_senders_share(
+    bot: BotConfig, prev: int, now: int, held: int, left: int
+) -> None:
+    meaning = ask(goal(now, prev, Action.SELL), replace(bot, mode="difference"), held)
+    assert isinstance(meaning, Wanted)
+    assert meaning.intent == (Exit() if left == 0 else Reduce(qty=held - left, side=PositionSide.LONG))
+
+
+def test_a_replacement_in_difference_mode_is_two_sizes() -> None:
+    message = goal(4, 2, Action.BUY, policy=AlertPolicy(same="replace"))
+    meaning = ask(message, replace(BIG, mode="difference"), 2)
+    assert isinstance(meaning, Refusal)
+    assert "which size is meant" in meaning.text
+    assert isinstance(ask(message, replace(BIG, same="ignore"), 2), Nothing)  # the bot's word is the tighter one
+
+
 def test_a_bigger_goal_of_the_sender_adds_nothing_where_the_size_is_the_bots_own() -> None:
     assert isinstance(ask(goal(4, 2), sized("fixed"), 2), Nothing)
 

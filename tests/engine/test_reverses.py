@@ -13,7 +13,7 @@ from desk.core.intents import Care, Exit, Reverse, Stage
 from desk.core.plans import ReversePlan
 from desk.core.records import VerdictKind
 from desk.core.words import OrderType, Side
-from tests.engine.test_entries import LIMIT, roomy
+from tests.engine.test_entries import LIMIT, quoted, roomy
 from tests.engine.test_scenarios import incidents
 from tests.engine.test_world import calm
 from tests.engine.world import PLACE, Faults, World, opens
@@ -56,6 +56,39 @@ def test_on_the_wanted_side_there_is_nothing_to_reverse() -> None:
     world = held()
     assert world.command(Reverse(enter=opens())).reason == "ALREADY_THERE"
     assert world.venue.qty(PLACE) == 2
+
+
+def test_a_replacement_closes_the_same_side_and_enters_anew() -> None:
+    world = held()
+    assert "exiting" in world.command(Reverse(enter=opens(qty=3), replaces=True)).text
+    world.run(0.05)
+    assert len(world.entries()) == 1, "not before it is flat"
+    world.run(10)
+    assert calm(world).venue.qty(PLACE) == 3
+    assert len(world.entries()) == 2
+
+
+@pytest.mark.parametrize("late", [{"fresh_until": -1}, {"qty": 9}])
+def test_a_replacement_that_cannot_be_closes_nothing(late: dict[str, int]) -> None:
+    world = held()
+    more: dict[str, Any] = dict(late)
+    if "fresh_until" in late:
+        more["fresh_until"] = world.now - timedelta(seconds=1)
+    assert world.command(Reverse(enter=opens(**more), replaces=True)).kind is VerdictKind.DENIED
+    world.run(3)
+    assert calm(world).venue.qty(PLACE) == 2
+
+
+@pytest.mark.parametrize("waits", [LIMIT, {"touch_price": Decimal(20010)}])
+def test_what_rests_or_waits_on_the_same_side_is_cancelled_before_a_replacement(waits: dict[str, Any]) -> None:
+    world = quoted()
+    assert world.command(opens(**waits)).kind is VerdictKind.ACCEPTED
+    world.run(1)
+    assert "cancelling what works" in world.command(Reverse(enter=opens(), replaces=True)).text
+    world.run(10)
+    assert calm(world).venue.qty(PLACE) == 2
+    assert not world.resting()
+    assert len(world.entries()) == (2 if waits is LIMIT else 1)
 
 
 def test_what_rests_on_the_other_side_goes_first() -> None:
