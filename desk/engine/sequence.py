@@ -35,6 +35,7 @@ __all__ = [
     "is_late",
     "is_trading",
     "turn_of",
+    "wanted_side",
 ]
 
 FUTURE_TOLERANCE = timedelta(seconds=5)  # a time further ahead is a wrong clock, and orders nothing
@@ -44,6 +45,17 @@ _TRADING = {
     Action.ENTER_LONG, Action.ENTER_SHORT, Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.BUY, Action.SELL,
     Action.SET_POSITION, Action.ADD, Action.REDUCE, Action.REVERSE,
 }  # fmt: skip
+
+
+_WANTS = {
+    Action.ENTER_LONG: PositionSide.LONG,
+    Action.BUY: PositionSide.LONG,
+    Action.ENTER_SHORT: PositionSide.SHORT,
+    Action.SELL: PositionSide.SHORT,
+    Action.EXIT: PositionSide.FLAT,
+    Action.EXIT_LONG: PositionSide.FLAT,
+    Action.EXIT_SHORT: PositionSide.FLAT,
+}
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -74,10 +86,11 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """The newest message of a bot about one symbol that was decided, whatever the verdict: it tells where the sender is.
 
-    pair, prev: of the newest message that had a pair. fired_at, bar_time: the newest ones. only_reduces: a gap under
-    ``reduce_only`` or ``halt_bot`` lasts until the sender is flat.
+    wants: the side that the newest one asked for; None: it does not say. pair, prev: of the newest that had a pair. fired_at,
+    bar_time: the newest ones. only_reduces: a gap under ``reduce_only`` or ``halt_bot`` lasts until the sender is flat.
     """
 
+    wants: PositionSide | None = None
     pair: Pair | None = None
     prev: Pair | None = None
     fired_at: datetime | None = None
@@ -97,6 +110,11 @@ class Turn(StrEnum):
 
 def is_trading(alert: Alert) -> bool:
     return alert.action in _TRADING
+
+
+def wanted_side(alert: Alert) -> PositionSide | None:
+    """The side that a message asks for, by its pair, else by its action."""
+    return goal_of(alert) or _WANTS.get(alert.action)
 
 
 def before(alert: Alert) -> Pair | None:
@@ -141,12 +159,17 @@ def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
     pair, prev = after(alert), before(alert)
     if pair is None:
         return msgspec.structs.replace(
-            signal, fired_at=fired_at or signal.fired_at, bar_time=bar_time or signal.bar_time, ts=event.ts
+            signal,
+            wants=wanted_side(alert),
+            fired_at=fired_at or signal.fired_at,
+            bar_time=bar_time or signal.bar_time,
+            ts=event.ts,
         )
     gap = None
     if prev is not None and signal.pair is not None and not prev.matches(signal.pair):
         gap = Gap(start=signal.pair, end=prev, cause=event.cause, ts=event.ts, policy=alert.policy.on_gap)
     return Signal(
+        wants=pair.side,
         pair=pair,
         prev=prev,
         fired_at=fired_at or signal.fired_at,

@@ -25,7 +25,7 @@ from desk.engine.apply import is_resting
 from desk.engine.bots import symbol_key
 from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
-from desk.engine.sequence import Gap, Signal, Turn, before, continues, turn_of
+from desk.engine.sequence import Gap, Signal, Turn, before, continues, turn_of, wanted_side
 from desk.engine.state import Place, State
 from desk.risk import Reason
 
@@ -106,13 +106,14 @@ def _late(
     state: State, event: AlertReceived, bot: BotConfig, now_at: Situation, signal: Signal, now: datetime
 ) -> AtTurn:
     """A newer message counts. What the newer one does not want either is left even by a late one; exits by their action alone
-    know no time at all. An entry on the side of the newer one, which only reduced, goes as far as that one went.
+    know no time at all, nor do entries by their action that agree with the newer one. An entry by its pair on the side of the
+    newer one, which only reduced, goes as far as that one went.
     """
     alert = event.alert
     assert alert is not None, "an unreadable message is never late"
     goal, newest = goal_of(alert), signal.pair
-    if goal is None and not may_open(alert):
-        return AtTurn(alert, bot)
+    if goal is None and (not may_open(alert) or wanted_side(alert) is signal.wants is not None):
+        return AtTurn(alert, bot, only_reduces=signal.only_reduces)
     is_wanted = newest is not None and _is_on(newest.side, now_at.position_qty)
     is_leaving = state.exit_plan(_place(bot, now_at)) is not None
     if goal is PositionSide.FLAT and now_at.position_qty and not is_wanted and not is_leaving:

@@ -102,18 +102,16 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  modify 4711 1        modify 4711 21010.0        modify 4711 1 21010.25",
     ),
     "pause": (
-        "  pause default     its messages enter nothing until resume or arm, also after a restart",
-        "  A message may do the same with the action pause, and its resume takes only that back.",
+        "  pause default     its messages enter nothing until resume or arm,",
+        "                    also after a restart",
+        "  A message may do the same (action pause); its resume takes only that back.",
     ),
     "resume": (
-        "  resume default    after a pause, or after on_gap halt_bot; a disarmed bot",
-        "                    stays disarmed",
+        "  resume default    after a pause, or after on_gap halt_bot or reduce_only;",
+        "                    a disarmed bot stays disarmed",
         "  Look at positions first: the sender may stand elsewhere than its bot.",
     ),
-    "disarm": (
-        "  disarm default    no message starts it again, and resume does not either:",
-        "                    arm does",
-    ),
+    "disarm": ("  disarm default    no message starts it again, nor does resume: arm does",),
     "arm": ("  arm default yes   yes as the last word: no question",),
     "flatten": (
         "  flatten                everything in every account of the login",

@@ -222,6 +222,26 @@ def test_an_exit_by_its_action_knows_no_time(action: Action) -> None:
     assert calm(world).venue.qty(PLACE) == 0
 
 
+@pytest.mark.parametrize(
+    ("newer", "older", "reason"),
+    [
+        (Action.EXIT, Action.ENTER_LONG, "SUPERSEDED"),
+        (Action.ENTER_SHORT, Action.ENTER_LONG, "SUPERSEDED"),
+        (Action.ENTER_LONG, Action.ENTER_LONG, ""),  # both agree: an add that was overtaken
+        (Action.NOTE, Action.ENTER_LONG, ""),
+        (Action.MOVE_STOP, Action.ENTER_LONG, ""),
+    ],
+)
+def test_an_older_entry_by_its_action_does_not_undo_what_came_after_it(
+    newer: Action, older: Action, reason: str
+) -> None:
+    world = ready(bot=with_bot(same="add", opposite="reverse", default_qty=1))
+    world.alert(Alert(action=newer, symbol="MNQ1!", fired_at=world.now, stop=STOP))
+    world.run(5)
+    late = Alert(action=older, symbol="MNQ1!", fired_at=world.now - timedelta(seconds=8), stop=STOP)
+    assert world.alert(late).reason == reason
+
+
 def test_an_old_entry_after_a_newer_message_is_too_old() -> None:
     world = ready()
     world.alert(sent(2, 0, world.now))

@@ -166,6 +166,7 @@ def test_an_emulated_order_says_for_what_it_waits() -> None:
         ({"action": "reduce", "qty": 1, "stop": None, "targets": None}, "close 1 MNQZ6 long at market, never more"),
         ({"action": "move_stop", "stop": {"unit": "price", "value": 21020}, "qty": None, "targets": None}, "stop to 21020.00"),
         ({"action": "flatten_all", "symbol": None, "stop": None, "targets": None, "qty": None}, "flatten the account"),
+        ({"policy": {"same": "replace"}}, "replace what is there in MNQZ6: flat first, then buy 2"),
         ({"action": "sell", "position": {"now": "short", "size": 1}}, "reverse MNQZ6: flat first, then sell 1"),
     ],
 )  # fmt: skip
@@ -209,7 +210,7 @@ def test_every_reason_of_the_engine_belongs_to_one_rule() -> None:
         ({"fired_at": "2026-11-18T15:00:00Z"}, {}, {"age": "FROM_THE_FUTURE"}),
         ({"action": "buy"}, {}, {"side": "AMBIGUOUS_SIDE"}),
         ({"accounts": [{"ref": "elsewhere"}]}, {}, {"account": "ACCOUNT_NOT_ALLOWED"}),
-        ({"policy": {"same": "replace"}}, {}, {"supported": "NOT_SUPPORTED"}),
+        ({"accounts": [{"ref": "main", "factor": 0.5}]}, {}, {"supported": "NOT_SUPPORTED"}),
         ({"policy": {"require_position": "short"}}, {}, {"position": "REQUIRED_POSITION"}),
         ({"qty": 5}, {}, {"size": "MAX_POSITION"}),
         ({"stop": None}, {}, {"stop": "NO_STOP"}),
