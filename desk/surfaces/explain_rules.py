@@ -82,6 +82,12 @@ class Rule:
     only: tuple[Callable[[Case], bool], str] | None = None
 
 
+def _readable(case: Case) -> tuple[Answer, str]:
+    if case.alert.is_text:
+        return Answer.PASS, "plain text"
+    return Answer.PASS, "our own form" if case.alert.dialect == "desk" else f"the form of {case.alert.dialect}"
+
+
 def _armed(case: Case) -> tuple[Answer, str]:
     life = life_of(case.trial.state, case.bot)
     return (Answer.PASS if life.what == "armed" else Answer.FAIL), life.text
@@ -131,7 +137,8 @@ def _age(case: Case) -> tuple[Answer, str]:
     fired_at, asked = case.alert.fired_at, case.alert.policy.max_age_s
     most_s = case.bot.max_alert_age_s if asked is None else min(case.bot.max_alert_age_s, float(asked))
     if fired_at is None:
-        return Answer.UNKNOWN, 'no fired_at, so its age is not checked; send "fired_at":"{{timenow}}"'
+        hint = '; send "fired_at":"{{timenow}}"' if case.alert.dialect == "desk" else ""
+        return Answer.UNKNOWN, f"it does not say when it was fired, so its age is not checked{hint}"
     age = case.trial.ctx.now - fired_at
     text = f"{age_text(age / timedelta(milliseconds=1))} old, at most {most_s:g} s"
     return (Answer.PASS if age.total_seconds() <= most_s else Answer.FAIL), text
@@ -199,7 +206,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "readable",
         frozenset({Reason.UNREADABLE}),
-        lambda case: (Answer.PASS, "plain text" if case.alert.is_text else f"the form of {case.alert.dialect}"),
+        _readable,
         is_sure=True,
     ),
     Rule(

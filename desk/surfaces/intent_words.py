@@ -37,8 +37,9 @@ def intent_words(intent: Intent, contract: Contract | None, symbol: str) -> str:
             return enter_words(intent, contract, symbol)
         case EnterEither(first=first, second=second):
             return f"{enter_words(first, contract, symbol)}; or {enter_words(second, contract, symbol)}: one of the two"
-        case Reverse(enter=enter):
-            return f"reverse {symbol}: flat first, then {enter_words(enter, contract, symbol)}"
+        case Reverse(enter=enter, replaces=replaces):
+            what = "replace what is there in" if replaces else "reverse"
+            return f"{what} {symbol}: flat first, then {enter_words(enter, contract, symbol)}"
         case Exit(everything=True):
             return "flatten the account"
         case Exit(side=side):

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,14 +18,15 @@ from immutables import Map
 from desk.alerts import DialectTerms, dedupe_key, read_body
 from desk.bots import BotConfig
 from desk.bots.config import Window
-from desk.core.alert import Alert, PositionSide
+from desk.core.alert import PositionSide
 from desk.core.events import AlertReceived
+from desk.core.ids import new_cause_id
 from desk.core.plans import ExitReason
 from desk.core.records import AlertJournalled, BotEntered, BotSwitched, Record, Verdict, VerdictKind
 from desk.core.secret import Secret
 from desk.core.switches import Switch
 from desk.core.words import Quote
-from desk.engine import Context, State, fold
+from desk.engine import Context, State, decide, fold
 from desk.engine.state import LastExit
 from desk.risk import Reason
 from desk.surfaces import view
@@ -43,6 +45,7 @@ QUOTE = Quote(
     ts_event=T0,
     ts_recv=T0,
 )
+GOLDEN = Path(__file__).parents[1] / "alerts" / "golden"
 FLAT = fold(State(), rooms.account_records())
 LONG = fold(FLAT, rooms.position_records())
 ENTRY: dict[str, Any] = {
@@ -78,17 +81,21 @@ def one(state: State = FLAT, ctx: Context | None = None, **fields: Any) -> Expla
     return message
 
 
-def journalled(text: str) -> Record:
-    """The message as the door took it."""
-    reading = read_body(text.encode())
-    key, window = dedupe_key(reading, 0)
-    alert: Alert = reading.alerts[0]
-    event = AlertReceived(
-        cause=rooms.CAUSE, bot="default", alert=alert, problem=None, raw=reading.raw, body_sha256=reading.body_sha256,
-        dedupe_key=key, dedupe_window_s=window, source="127.0.0.1", ts=T0,
+def event_of(text: str, index: int = 0, ctx: Context | None = None) -> AlertReceived:
+    """One message of a body, as the door makes it."""
+    reading = read_body(text.encode(), (), lambda _: (ctx or context()).bots["default"].dialect)
+    key, window = dedupe_key(reading, index)
+    alert = reading.alerts[index] if reading.alerts else None
+    return AlertReceived(
+        cause=new_cause_id(T0, bytes([index] * 10)), bot="default", alert=alert, problem=reading.problem, raw=reading.raw,
+        body_sha256=reading.body_sha256, dedupe_key=key, dedupe_window_s=window, source="127.0.0.1", ts=T0,
     )  # fmt: skip
+
+
+def journalled(text: str) -> Record:
     verdict = Verdict(kind=VerdictKind.DENIED, reason="NO_STOP")
-    return AlertJournalled(cause=rooms.CAUSE, alert=event, verdict=verdict, ts=T0)
+    event = event_of(text)
+    return AlertJournalled(cause=event.cause, alert=event, verdict=verdict, ts=T0)
 
 
 def answers(message: Explanation, *kinds: Answer) -> dict[str, str]:
@@ -166,6 +173,7 @@ def test_an_emulated_order_says_for_what_it_waits() -> None:
         ({"action": "reduce", "qty": 1, "stop": None, "targets": None}, "close 1 MNQZ6 long at market, never more"),
         ({"action": "move_stop", "stop": {"unit": "price", "value": 21020}, "qty": None, "targets": None}, "stop to 21020.00"),
         ({"action": "flatten_all", "symbol": None, "stop": None, "targets": None, "qty": None}, "flatten the account"),
+        ({"policy": {"same": "replace"}}, "replace what is there in MNQZ6: flat first, then buy 2"),
         ({"action": "sell", "position": {"now": "short", "size": 1}}, "reverse MNQZ6: flat first, then sell 1"),
     ],
 )  # fmt: skip
@@ -187,6 +195,21 @@ def test_several_messages_are_decided_one_after_the_other() -> None:
     first, second = told(text).messages
     assert first.verdict == "accepted"
     assert (second.verdict, second.reason) == ("ignored", "ALREADY_THERE"), "the first one's order is on its way"
+
+
+@pytest.mark.parametrize("held", [FLAT, LONG], ids=["flat", "long"])
+def test_every_recorded_body_of_every_form_is_explained_as_it_would_be_decided(held: State) -> None:
+    bodies = [path for path in GOLDEN.rglob("*.json") if ".expected" not in path.name]
+    assert len(bodies) > 10
+    ctx = context()
+    for path in bodies:
+        text = path.read_text(encoding="utf-8")
+        found, state = told(text, held, ctx), held
+        for index, message in enumerate(found.messages):
+            decision = decide(state, event_of(text, index, ctx), ctx)
+            assert decision.verdict is not None
+            assert (message.verdict, message.text) == (decision.verdict.kind, decision.verdict.text), path.name
+            state = decision.state
 
 
 # --- the rules -----------------------------------------------------------------------------------------------------
