@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from desk.alerts import NO_TERMS, DialectTerms
 from desk.core.clock import Clock
 from desk.core.errors import UnknownSymbol
 from desk.core.events import AlertReceived, FlattenRequested, IntentGiven
@@ -63,10 +64,11 @@ class StartStep:
 
 @dataclass(frozen=True, slots=True)
 class BotDoor:
-    """How a bot is reached: its name and the secret that opens it."""
+    """How a bot is reached: its name, the secret that opens it, and what its owner said about the messages."""
 
     name: str
     token: Secret
+    terms: DialectTerms = NO_TERMS
 
 
 @dataclass(slots=True)
