@@ -28,6 +28,8 @@ _MOST_CONNECTIONS = 1_000  # beyond it the slowest one makes room for a new one
 _BACKLOG = 1_024  # connections that the system accepts for us meanwhile
 _MOST_SOURCES = 1_000  # that are told apart in a minute's line
 
+_QUIET = logging.Logger("desk.http", level=logging.CRITICAL)
+
 log = structlog.get_logger()
 
 
@@ -160,8 +162,7 @@ async def _hide(request: web.Request, response: web.StreamResponse) -> None:
 async def listening(app: web.Application, host: str, port: int, setting: str, porter: Porter) -> AsyncIterator[int]:
     """Serves ``app`` and gives the port it got. Ends within a second. Raises ConfigError when it cannot be had."""
     app.on_response_prepare.append(_hide)
-    quiet = logging.Logger("desk.http", level=logging.CRITICAL)
-    runner = web.AppRunner(app, access_log=None, logger=quiet, shutdown_timeout=_STOP_S, lingering_time=_LINGER_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
     await runner.setup()
     assert runner.server is not None, "set up"
     sweeping: asyncio.Task[None] | None = None
@@ -180,10 +181,36 @@ async def listening(app: web.Application, host: str, port: int, setting: str, po
         porter.log_refusals(asyncio.get_running_loop().time(), is_last=True)
 
 
+class _Connection(RequestHandler):
+    """One connection. What is no HTTP gets a bare 400, no word about the software and nothing of what was sent."""
+
+    __slots__ = ("_porter",)
+
+    def __init__(self, server: web.Server, porter: Porter) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(server, loop=loop, access_log=None, logger=_QUIET, lingering_time=_LINGER_S)  # type: ignore[arg-type]
+        self._porter = porter
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        del exc, message
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun, and no other can follow")
+        self._porter.turn_away(str(status))
+        answer = web.Response(status=status, headers={"Server": ""})
+        answer.force_close()
+        return answer
+
+
 async def _listen(server: web.Server, host: str, port: int, setting: str, porter: Porter) -> asyncio.Server:
     def answer() -> RequestHandler:
         porter.make_room(server.connections)
-        return server()
+        return _Connection(server, porter)
 
     try:
         return await asyncio.get_running_loop().create_server(answer, host, port, backlog=_BACKLOG)
