@@ -34,6 +34,8 @@ def enter_of(
     """goal: the position wanted afterwards, of which ``held`` is there; None: the alert's own size. Raises CannotHave."""
     check_terms(alert, bot, now_at, has_goal=goal is not None)
     order = order_terms(alert, bot, now_at.contract, side, received, warnings)
+    if now_at.symbol.delayed:  # in live mode that was refused just now
+        warnings.append(f"{alert.symbol} is delayed data: taken in paper mode only")
     if alert.stop is None:
         raise CannotHave(Reason.NO_STOP, 'an entry needs a stop, e.g. "stop": {"unit": "points", "value": 20}')
     by = Measure(now_at.contract, side, warnings, reference=order.reference, atr_points=now_at.atr_points)

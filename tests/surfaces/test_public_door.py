@@ -6,10 +6,12 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from desk.alerts import DialectTerms
 from desk.core.errors import StoreError
@@ -18,6 +20,7 @@ from desk.core.records import Verdict, VerdictKind
 from desk.core.secret import Secret
 from desk.runtime.desk import BotDoor, Desk, Phase
 from desk.runtime.inbox import Inbox
+from desk.surfaces.door_sources import AllowedSources
 from tests.surfaces.doorstep import SECOND_TOKEN, alert, config, connect, head, post, raw
 from tests.surfaces.room import T0, TOKEN, Room
 from webhook_server import Doors, open_doors
@@ -168,6 +171,19 @@ async def test_what_is_no_http_gets_nothing_back_of_what_it_sent(doors: Doors) -
         assert answer.startswith(b"HTTP/1.0 400 ")
         assert answer.endswith(b"\r\n\r\n")
         assert b"aiohttp" not in answer
+
+
+@pytest.mark.parametrize(
+    ("peer", "source"),
+    [("127.0.0.1", "52.89.214.238"), ("::1", "52.89.214.238"), ("6.6.6.6", "6.6.6.6"), ("192.168.1.9", "192.168.1.9")],
+)
+def test_a_forwarded_address_counts_only_from_this_computer(peer: str, source: str) -> None:
+    """The proxy runs here; whoever reaches the door from elsewhere wrote the header himself (reference 4)."""
+    sources = AllowedSources.of(("52.89.214.238",), "X-Forwarded-For")
+    headers = CIMultiDict({"X-Forwarded-For": "1.2.3.4, 52.89.214.238"})
+    request: Any = SimpleNamespace(remote=peer, headers=headers)
+    assert sources.source(request) == source
+    assert sources.allows(source) is (source == "52.89.214.238")
 
 
 # --- bots, their secrets and their terms are those of the moment -----------------------------------------------------
