@@ -138,21 +138,18 @@ def _session_config(settings: Settings) -> Any:
 
 def _doors_config(settings: Settings) -> Any:
     from desk.store import load_or_make_token
-    from desk.surfaces.client_certificate import CertificateRule
     from webhook_server import DoorsConfig
 
     token, made = settings.api_token, settings.data_dir / "api.token"
-    header, is_required = settings.webhook_client_cert_header, settings.webhook_client_cert == "require"
     return DoorsConfig(
         api_token=token or load_or_make_token(settings.data_dir, "api"),
         api_token_file=None if token else str(made),
-        webhook_host=settings.webhook_host,
-        webhook_port=settings.webhook_port,
-        api_port=settings.api_port,
+        webhook_host=settings.webhook_host, webhook_port=settings.webhook_port, api_port=settings.api_port,
         allowed_ips=settings.webhook_allowed_ips,
         proxy_header=settings.webhook_proxy_header,
-        certificate=CertificateRule(header, is_required) if header is not None else None,
-    )
+        certificate_header=settings.webhook_client_cert_header,
+        requires_certificate=settings.webhook_client_cert == "require",
+    )  # fmt: skip
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from desk.core.events import AlertReceived
 from desk.core.records import Verdict
 from desk.core.secret import Secret
 from desk.runtime.desk import BotDoor, Desk, Phase
-from desk.surfaces.client_certificate import CertificateWatch
+from desk.surfaces.client_certificate import CertificateRule, CertificateWatch
 from desk.surfaces.door_limits import DEFAULT_LIMITS, BotPace, DoorLimits, Strangers, counted
 from desk.surfaces.door_sources import AllowedSources, is_own_proxy
 from desk.surfaces.http_server import Porter, TurnedAway, json_answer, offered_secret
@@ -43,13 +43,13 @@ class PublicDoor:
         desk: Desk,
         sources: AllowedSources,
         *,
-        certificate: CertificateWatch | None = None,
+        certificate: CertificateRule | None = None,
         limits: DoorLimits = DEFAULT_LIMITS,
         body_s: float = BODY_S,
     ) -> None:
         self._desk = desk
         self._sources = sources
-        self._certificate = certificate
+        self._certificate = None if certificate is None else CertificateWatch(certificate)
         self._pace = BotPace(limits)
         self._strangers = Strangers(limits)
         self._body_s = body_s

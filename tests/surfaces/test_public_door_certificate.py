@@ -156,8 +156,8 @@ def test_where_it_is_required_nothing_else_passes() -> None:
 
 
 async def test_at_the_door_it_is_asked_after_the_secret_and_turns_away_like_a_wrong_one(room: Room) -> None:
-    rule = CertificateRule(HEADER, is_required=True)
-    async with open_doors(room.desk, config(certificate=rule)) as doors, aiohttp.ClientSession() as http:
+    rules = config(certificate_header=HEADER, requires_certificate=True)
+    async with open_doors(room.desk, rules) as doors, aiohttp.ClientSession() as http:
         url = f"{doors.public_url}/tv/{TOKEN}"
         with capture_logs() as lines:
             assert (await post(http, f"{doors.public_url}/tv/guess", headers={HEADER: WRONG}))[0] == 404
@@ -173,7 +173,7 @@ async def test_at_the_door_it_is_asked_after_the_secret_and_turns_away_like_a_wr
 
 async def test_at_the_door_a_renewal_degrades_to_a_warning(room: Room) -> None:
     async with (
-        open_doors(room.desk, config(certificate=CertificateRule(HEADER))) as doors,
+        open_doors(room.desk, config(certificate_header=HEADER)) as doors,
         aiohttp.ClientSession() as http,
     ):
         with capture_logs() as lines:
