@@ -23,12 +23,13 @@ __all__ = ["measure"]
 GOAL_MS = 50.0
 GOAL_POSTS = 0.5
 GIVE_UP_S = 10.0
+PARALLEL = 50
 HOW = (
     "One desk in its own process. Slow clients hold connections to its public door: a third sends the beginning of a head and "
     "no more, a third a whole head and one byte of a body, a third nothing; one that the desk closes comes again at once. "
     "Meanwhile a durable `note` alert comes over a connection of its own, one after the other, each timed from the bytes at the "
     f"sender to the whole answer; then {CONNECTIONS} connections post as fast as they are answered. The floor is the same desk "
-    "before the slow clients came."
+    f"before the slow clients came. Apart from them, {PARALLEL} alerts are sent at the same moment."
 )
 _BEGUN = (
     b"POST /webhook HTTP/1.1\r\nHost: slow\r\nX-Slow: ",
@@ -41,6 +42,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
     """Rounds without and with slow clients alternate."""
     slow = min(counts.slow_clients, most_connections())
     alone, besieged = list[Answer](), list[Answer]()
+    parallel = list[Answer]()
     alone_rates, besieged_rates = list[float](), list[float]()
     windows: list[Window] = []
     numbers = count()
@@ -49,12 +51,14 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
         async with measured_desk(folder, gateway, profile) as desk:
             for number in range(-counts.warm_ups, counts.notes_rounds):
                 answers, rate = await _round(desk, counts, numbers)
+                at_once = await _parallel(desk, numbers)
                 began = time.monotonic()
                 async with _slow_clients(desk.public, slow) as clients:
                     besieged_answers, besieged_rate = await _round(desk, counts, numbers)
                 came_again += clients.came_again
                 if number >= 0:
                     alone += answers
+                    parallel += at_once
                     besieged += besieged_answers
                     alone_rates.append(rate)
                     besieged_rates.append(besieged_rate)
@@ -67,6 +71,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
         figures=(
             _answer(f"alert → 200 with {slow} slow clients open, p50", besieged, alone, 50),
             _answer(f"alert → 200 with {slow} slow clients open, slowest", besieged, alone, 100),
+            _answer(f"{PARALLEL} alerts at once → 200, p99", parallel, alone, 99, "one alert at a time"),
             _posts(slow, besieged_rates, alone_rates),
             stall_figure("longest event-loop stall in the daemon meanwhile", desk.report, windows),
         ),
@@ -91,7 +96,23 @@ async def _round(desk: MeasuredDesk, counts: Counts, numbers: count[int]) -> tup
     return answers, rate
 
 
-def _answer(name: str, besieged: Sequence[Answer], alone: Sequence[Answer], percent: float) -> Figure:
+async def _parallel(desk: MeasuredDesk, numbers: count[int]) -> list[Answer]:
+    """So many alerts at the same moment, each over a connection of its own."""
+    connections = [await Connection.open(desk.public) for _ in range(PARALLEL)]
+    try:
+        return await asyncio.gather(*(one.post(PATH, note(f"door-{next(numbers)}")) for one in connections))
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def _answer(
+    name: str,
+    besieged: Sequence[Answer],
+    alone: Sequence[Answer],
+    percent: float,
+    floor_name: str = "the same desk without slow clients",
+) -> Figure:
     ms, floor = ([(answer.answered - answer.sent) * 1000 for answer in answers] for answers in (besieged, alone))
     value = percentile(ms, percent)
     return Figure(
@@ -99,7 +120,7 @@ def _answer(name: str, besieged: Sequence[Answer], alone: Sequence[Answer], perc
         value=value,
         unit="ms",
         floor=percentile(floor, percent),
-        floor_name="the same desk without slow clients",
+        floor_name=floor_name,
         ratio=value / percentile(floor, percent),
         goal=f"< {GOAL_MS:.0f} ms",
         is_met=value < GOAL_MS,
