@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(env_file=options.env_file)
         has_console = not options.no_console and sys.stdin is not None and sys.stdin.isatty()
-        return asyncio.run(_run(settings, has_console))
+        return asyncio.run(_run(settings, has_console, lambda: load_settings(env_file=options.env_file)))
     except ConfigError as wrong:
         print(wrong, file=sys.stderr)
         return EXIT_CONFIG
@@ -57,9 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(settings: Settings, has_console: bool) -> int:
-    """Everything in the order in which it must close: lock, journal, main loop, doors, gateway, hubs, lanes."""
+async def _run(settings: Settings, has_console: bool, read_settings: Callable[[], Settings]) -> int:
+    """Everything in the order in which it must close: lock, journal, main loop, doors, gateway, hubs, lanes.
+
+    read_settings: once more, for ``reload``.
+    """
     from desk.gateway import GatewayClient, HubPool
+    from desk.runtime.config import session_config
     from desk.runtime.executor import Executor
     from desk.runtime.logs import configure_logging
     from desk.runtime.session import Session
@@ -75,7 +79,7 @@ async def _run(settings: Settings, has_console: bool) -> int:
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
         await journal.claim(login or "paper")
-        session = Session(journal, _session_config(settings))
+        session = Session(journal, session_config(settings, read_settings))
         stop_on_signals(session.desk.stop)
         await stack.enter_async_context(session.main_loop_running())
         doors = await stack.enter_async_context(open_doors(session.desk, _doors_config(settings)))
@@ -107,33 +111,6 @@ async def _surface(session: Session, urls: Any, settings: Settings, has_console:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(banner(), name="banner")
         await run_console(session.desk, settings.data_dir, urls, no_color=settings.no_color)
-
-
-def _session_config(settings: Settings) -> Any:
-    from desk.core.ids import AccountId
-    from desk.runtime.config import StartConfig
-    from desk.runtime.session import SessionConfig
-    from desk.store import load_or_make_token
-
-    account = settings.project_x_account_id
-    return SessionConfig(
-        mode=settings.trading_mode,
-        data_dir=settings.data_dir,
-        webhook_token=settings.webhook_token or load_or_make_token(settings.data_dir, "webhook"),
-        symbols=frozenset(settings.symbols),
-        position_size=settings.position_size,
-        max_position=settings.max_position_size,
-        max_alert_age_s=settings.max_alert_age_s,
-        start=StartConfig(
-            account_id=AccountId(account) if account is not None else None,
-            must_have_account=settings.trading_mode == "live",
-            symbols=settings.symbols,
-            prefetch_symbols=settings.prefetch_symbols,
-            prefetch_timeframes=settings.prefetch_timeframes,
-            is_cache_lazy=settings.cache_init == "lazy",
-        ),
-        foreign_stop_ticks=settings.foreign_stop_ticks,
-    )
 
 
 def _doors_config(settings: Settings) -> Any:

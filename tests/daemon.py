@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 
+from desk.bots import BotConfig, BotSetup
 from desk.core.secret import Secret
 from desk.gateway import GatewayClient, GatewayConfig, HubPool
 from desk.runtime.config import StartConfig
@@ -36,6 +37,14 @@ PRICE = Decimal("21000.25")
 WEBHOOK_TOKEN = "a-webhook-token-of-tests"
 API_TOKEN = "an-api-token-of-tests"
 PLACE = "/api/Order/place"
+BOT = BotConfig(
+    name="default",
+    account_id=None,
+    symbols=frozenset({"MNQ", "ES"}),
+    default_qty=1,
+    max_position=4,
+    max_alert_age_s=15,
+)
 SCALE = float(os.environ.get("TEST_TIME_SCALE", "1"))
 DEADLINE_S = 10.0 * SCALE
 
@@ -169,21 +178,13 @@ async def quiet_sim(**config: Any) -> AsyncIterator[SimServer]:
 async def running_desk(url: str, data_dir: Path, **changes: Any) -> AsyncIterator[RunningDesk]:
     """Session and doors as ``trading_bot.py`` puts them together, against the gateway at ``url``; stopped at the end.
 
-    changes: fields of StartConfig, of SessionConfig, or of GatewayConfig.
+    changes: fields of StartConfig, of SessionConfig, of GatewayConfig, or of the default bot's BotConfig.
     """
     start = _filled(
         StartConfig(None, False, ("MNQ",), ("MNQ",), ("1m",), prefetch_bars=50, first_retry_s=0.05), changes
     )
-    config = SessionConfig(
-        mode="paper",
-        data_dir=data_dir,
-        webhook_token=Secret(WEBHOOK_TOKEN),
-        symbols=frozenset({"MNQ", "ES"}),
-        position_size=1,
-        max_position=4,
-        max_alert_age_s=15,
-        start=start,
-    )
+    setup = BotSetup(_filled(BOT, changes, kept=("account_id",)), token=Secret(WEBHOOK_TOKEN))
+    config = SessionConfig(mode="paper", data_dir=data_dir, bots=(setup,), start=start)
     hubs = (f"{url}/hubs/user", f"{url}/hubs/market")
     gateway_config = _filled(GatewayConfig(url, *hubs, "paper", Secret("paper"), timeout_s=5), changes)
     config = _filled(config, changes)
@@ -206,8 +207,9 @@ async def running_desk(url: str, data_dir: Path, **changes: Any) -> AsyncIterato
             await serving
 
 
-def _filled(config: Any, changes: dict[str, Any]) -> Any:
-    mine = {name: changes.pop(name) for name in list(changes) if name in config.__dataclass_fields__}
+def _filled(config: Any, changes: dict[str, Any], kept: tuple[str, ...] = ()) -> Any:
+    fields = set(config.__dataclass_fields__) - set(kept)
+    mine = {name: changes.pop(name) for name in list(changes) if name in fields}
     return replace(config, **mine)
 
 

@@ -157,11 +157,11 @@ def test_a_bad_value_is_refused_with_its_key_and_range_and_never_repeated(key: s
 
 
 def test_every_bad_key_is_named_at_once_with_its_place(env_file: Path) -> None:
-    env_file.write_text("# mine\n\nPOSITION_SIZE=1.5\nTP1_FRACTION=0.75\nWEBHOOK_PRT=1\nno equals sign\n")
+    env_file.write_text("# mine\n\nPOSITION_SIZE=1.5\nUSE_NATIVE_BRACKETS=1\nWEBHOOK_PRT=1\nno equals sign\n")
     message = refusal(env_file, TRADING_MODE="live", API_PORT="x", TOPSTEPX_API_KEY="k")
     for piece in (
         "POSITION_SIZE (.env line 3): must be a whole number from 1 to 100",
-        "TP1_FRACTION (.env line 4): ",
+        "USE_NATIVE_BRACKETS (.env line 4): ",
         "WEBHOOK_PRT (.env line 5): no such setting, did you mean WEBHOOK_PORT?",
         ".env line 6: must be KEY=value",
         "API_PORT (environment): must be a whole number from 0 to 65535",

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from desk.bots import BotSetup
 from desk.core.errors import AuthFailed
 from desk.core.secret import Secret
 from desk.gateway import GatewayClient, GatewayConfig, HubPool
@@ -24,7 +25,7 @@ from desk.runtime.executor import Executor
 from desk.runtime.session import Session, SessionConfig
 from desk.sim import SimServer
 from desk.store import open_journal
-from tests.daemon import SCALE, WEBHOOK_TOKEN, RunningDesk, quiet_sim, requests_to, running_desk, until
+from tests.daemon import BOT, SCALE, WEBHOOK_TOKEN, RunningDesk, quiet_sim, requests_to, running_desk, until
 
 LOGIN, ACCOUNTS = "/api/Auth/loginKey", "/api/Account/search"
 CONTRACTS, HISTORY = "/api/Contract/available", "/api/History/retrieveBars"
@@ -222,11 +223,7 @@ async def test_a_refused_login_ends_the_start_at_once(tmp_path: Path) -> None:
         config = SessionConfig(
             mode="paper",
             data_dir=tmp_path,
-            webhook_token=token,
-            symbols=frozenset(),
-            position_size=1,
-            max_position=1,
-            max_alert_age_s=15,
+            bots=(BotSetup(BOT, token=token),),
             start=start,
         )
         session = Session(journal, config)

@@ -31,7 +31,7 @@ from tests.engine.test_world import calm
 from tests.engine.world import PLACE, World
 
 ROOT = Path(__file__).parents[1]
-HARD_LIMIT_S = 1.0 * SCALE  # of the reference; p99 below 50 ms is measured by `python -m benchmarks --only alert,door`
+GIVES_UP_S = 3.0 * SCALE  # TradingView; p99 below 50 ms is measured by `python -m benchmarks --only door`
 PARALLEL = 50
 DELIVERIES = (0.0, 5.0, 5.0, 5.0)  # TradingView's re-sends: at 0, 5, 10 and 15 s
 
@@ -245,15 +245,16 @@ async def test_fifty_parallel_posts_are_answered_when_their_rows_are_in_the_jour
         await desk.ready()
         loop, journal = asyncio.get_running_loop(), desk.session.desk.journal
 
-        async def post(number: int) -> float:
+        async def post(number: int) -> tuple[float, str]:
             began = loop.time()
             status, answer = await desk.post(alert("note", id=f"note-{number}", symbol=None))
-            took = loop.time() - began
             assert (status, answer["verdict"]) == (200, "accepted")
-            assert await journal.story(answer["alert_id"]), "answered, and not in the journal"
-            return took
+            return loop.time() - began, answer["alert_id"]
 
-        assert max(await asyncio.gather(*(post(number) for number in range(PARALLEL)))) < HARD_LIMIT_S
+        answers = await asyncio.gather(*(post(number) for number in range(PARALLEL)))
+        assert max(took_s for took_s, _ in answers) < GIVES_UP_S
+        kept = {row.alert_id for row in await journal.recent_alerts(PARALLEL)}
+        assert kept == {alert_id for _, alert_id in answers}
 
 
 ENTRY = {"v": 1, "symbol": "CME_MINI:MNQ1!", "action": "enter_long", "qty": 2, "stop": {"unit": "points", "value": 20}}

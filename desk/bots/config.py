@@ -56,7 +56,8 @@ class BotConfig:
     reorder_ms: how long a message that does not fit the last one waits for the one in between.
     price_bound_pct: an entry whose price is further from the live price is refused. contract_policy: what is done when the
     message's ``contract`` is not the gateway's. entries_per_minute: beyond it entries are refused.
-    heartbeat_s: how often a heartbeat is due in trading hours; None: not watched.
+    heartbeat_s: how often a heartbeat is due in trading hours; None: not watched. others_symbols: roots that other bots of
+    the same account trade; filled in at the start, and this bot's messages leave them alone.
     """
 
     name: str
@@ -82,3 +83,4 @@ class BotConfig:
     entries_per_minute: int | None = None
     heartbeat_s: float | None = None
     dialect: DialectTerms = NO_TERMS
+    others_symbols: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from decimal import Decimal
 from desk.bots.config import BotConfig
 from desk.bots.distances import Measure, exit_price, ticks_of
 from desk.bots.order import order_terms
-from desk.bots.sizes import position_limit, shares_of, size_of
+from desk.bots.sizes import Yardstick, needs_stop, position_limit, shares_of, size_of
 from desk.bots.terms import check_terms
 from desk.bots.words import CannotHave, Situation
 from desk.core.alert import Alert, BreakEvenSpec, StopSpec, TargetSpec, TrailSpec, Unit
@@ -32,18 +32,19 @@ def enter_of(
     held: int = 0,
 ) -> Enter:
     """goal: the position wanted afterwards, of which ``held`` is there; None: the alert's own size. Raises CannotHave."""
-    check_terms(alert, bot, now_at, has_goal=goal is not None)
+    check_terms(alert, bot, now_at, received, has_goal=goal is not None)
     order = order_terms(alert, bot, now_at.contract, side, received, warnings)
     if now_at.symbol.delayed:  # in live mode that was refused just now
         warnings.append(f"{alert.symbol} is delayed data: taken in paper mode only")
     if alert.stop is None:
         raise CannotHave(Reason.NO_STOP, 'an entry needs a stop, e.g. "stop": {"unit": "points", "value": 20}')
     by = Measure(now_at.contract, side, warnings, reference=order.reference, atr_points=now_at.atr_points)
-    if alert.qty.mode == "risk_usd" and goal is None:  # the stop first: the size comes from it
+    yardstick = Yardstick(now_at.contract, None, order.reference, now_at.balance, abs(now_at.held))
+    if needs_stop(alert, bot, goal):
         stop_ticks, stop_price, risk_ticks = _stop(alert.stop, by)
-        qty = size_of(alert, bot, now_at.contract, risk_ticks, None, warnings)
+        qty = size_of(alert, bot, replace(yardstick, stop_ticks=risk_ticks), None, warnings)
     else:
-        qty = size_of(alert, bot, now_at.contract, None, goal, warnings) - held
+        qty = size_of(alert, bot, yardstick, goal, warnings) - held
         stop_ticks, stop_price, risk_ticks = _stop(alert.stop, replace(by, qty=qty))
     by = replace(by, qty=qty, stop_ticks=risk_ticks)
     stages = _stages(alert, qty, by)

@@ -1,8 +1,9 @@
 """What an alert asks for, given what its bot holds. Pure: canonical alert in, intent out. ``docs/alerts.md`` is its table.
 
 The position target wins over the action (TradingView reference 8 and 11), but a message that says exit or reduce never opens
-anything: the live bracket may have closed the position before it came. What this version cannot honour is refused by name:
-dropping a trailing stop or a second target silently would trade something else than the sender asked for.
+anything: the live bracket may have closed the position before it came. A bot in difference mode trades the sender's own step
+instead (``steps``). What this version cannot honour is refused by name: dropping a trailing stop or a second target silently
+would trade something else than the sender asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from desk.bots.config import BotConfig
 from desk.bots.entry import enter_of
 from desk.bots.moves import MOVES, move
 from desk.bots.parts import exit_or_part, exit_whole, part_of
-from desk.bots.sizes import whole
+from desk.bots.sizes import goal_size, share_to_close
+from desk.bots.steps import Step, step_of, tighter_opposite, tighter_same, with_contracts
 from desk.bots.terms import SEE_TABLE, account_problem, required_position
 from desk.bots.words import CannotHave, Meaning, Nothing, Refusal, Situation, Wanted
 from desk.core.alert import Action, Alert, AlertPosition, PositionSide
@@ -22,23 +24,29 @@ from desk.core.intents import Cancel, Exit, Reverse
 from desk.core.words import Side
 from desk.risk import Reason
 
-__all__ = ["interpret", "may_open", "wants_exit"]
+__all__ = ["goal_of", "interpret", "may_open", "wants_exit"]
 
 _ENTRIES = {Action.ENTER_LONG: Side.BUY, Action.ENTER_SHORT: Side.SELL}
 _EXITS = {Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT}
 _ONLY_OUT = {*_EXITS, Action.REDUCE}
 _RAW = {Action.BUY: Side.BUY, Action.SELL: Side.SELL}
 _SILENT = {Action.NOTE, Action.HEARTBEAT}
-_LATER = {Action.PAUSE, Action.RESUME}
+_SWITCHES = {
+    Action.PAUSE: "paused: its entries are denied from now on, its exits run",
+    Action.RESUME: "resumed, where a message had paused it; what a person or a gap stopped, a person starts again",
+}
 _TARGETED = {*_ENTRIES, *_EXITS, *_RAW, Action.SET_POSITION, Action.ADD, Action.REDUCE, Action.REVERSE}
 _SIDES = {PositionSide.LONG: Side.BUY, PositionSide.SHORT: Side.SELL}
+_OPENS = {side: position for position, side in _SIDES.items()}
+_NAMES = {side: position.value for position, side in _SIDES.items()}
+FLAT_TWICE = "flat before and after: entry and exit inside one bar that came late, or a wrong template; nothing to do"
 
 
 def wants_exit(alert: Alert) -> bool:
     """It asks for flat, whatever is held."""
     if alert.action in {Action.FLATTEN, Action.FLATTEN_ALL}:
         return True
-    goal = _goal(alert)
+    goal = goal_of(alert)
     if goal is not None:
         return goal is PositionSide.FLAT
     return alert.action in _EXITS and exit_whole(alert)
@@ -56,8 +64,8 @@ def interpret(alert: Alert, bot: BotConfig, now_at: Situation | None, received: 
             text = "plain text, kept and not an order: nothing was done. A message that trades starts with {"
             return Nothing(Reason.NO_ORDER, text)
         return Nothing(Reason.NOTED, "noted; no order asked for")
-    if alert.action in _LATER:
-        return Refusal(Reason.NOT_SUPPORTED, f"action {alert.action}: not available; {SEE_TABLE}")
+    if alert.action in _SWITCHES:
+        return Nothing(Reason.NOTED, f"bot {bot.name} {_SWITCHES[alert.action]}")
     elsewhere = account_problem(alert, bot)
     if elsewhere is not None:
         return elsewhere
@@ -70,7 +78,8 @@ def interpret(alert: Alert, bot: BotConfig, now_at: Situation | None, received: 
     return _Reader(alert, bot, now_at, received).meaning()
 
 
-def _goal(alert: Alert) -> PositionSide | None:
+def goal_of(alert: Alert) -> PositionSide | None:
+    """The side of the position that a trading message says its sender has afterwards; None: it says none."""
     return alert.position.now if alert.position is not None and alert.action in _TARGETED else None
 
 
@@ -92,7 +101,7 @@ class _Reader:
             return refused
         if alert.action is Action.FLATTEN:
             return exit_or_part(alert, self.now_at)
-        if alert.position is not None and _goal(alert) is not None:
+        if alert.position is not None and goal_of(alert) is not None:
             return self._towards(alert.position)
         if alert.action in _ONLY_OUT:
             return exit_or_part(alert, self.now_at)
@@ -113,10 +122,17 @@ class _Reader:
     # --- towards a position ----------------------------------------------------------------------------------------
 
     def _towards(self, position: AlertPosition) -> Meaning:
-        """The sender's position after the signal is the goal: idempotent, and a lost message does no harm."""
+        """The sender's position after the signal is the goal: idempotent, and a lost message does no harm.
+
+        In difference mode the sender's step is made instead, where the message tells it. A step that its action contradicts
+        is not: the goal then tells how far to go down, and nothing is opened.
+        """
         alert = self.alert
         assert position.now is not None, "the caller checked that a target is there"
+        step = step_of(position)
         if position.now is PositionSide.FLAT:
+            if step is not None and not step.prev and (self.bot.mode == "difference" or not self.now_at.has_anything):
+                return Nothing(Reason.NOTHING_TO_EXIT, FLAT_TWICE)
             return exit_or_part(alert, self.now_at)
         side = _SIDES[position.now]
         said = _ENTRIES.get(alert.action)
@@ -125,13 +141,19 @@ class _Reader:
             return Refusal(Reason.AMBIGUOUS_SIDE, text)
         held = self.now_at.held * side.sign
         only_out = alert.action in _ONLY_OUT or _RAW.get(alert.action) is side.opposite
-        if only_out and held <= 0:
-            return self._out_of_the_other_side(position.now)
         if alert.action is Action.ADD and held <= 0:
             return self._add(side)
-        size = None if position.size is None else whole(position.size)
-        if position.size is not None and (size is None or size < 1):
-            return Refusal(Reason.BAD_SIZE, f"position.size {position.size}: whole contracts, at least 1")
+        if self.bot.mode == "difference" and step is not None and (step.is_partial_exit or not only_out):
+            return self._by_step(step, side, held)
+        if only_out and held <= 0:
+            return self._out_of_the_other_side(position.now)
+        try:
+            size = goal_size(position.size, position.prev_size, self.bot, max(held, 0))
+        except CannotHave as problem:
+            return Refusal(problem.reason, problem.text)
+        if size == 0 and held > 0:
+            text = f"{position.now} {position.size} is less than one contract here (sizing {self.bot.sizing.mode}): all goes"
+            return Wanted(Exit(), (text,))
         if held < 0:
             return self._opposite(side, size, "reverse")
         if only_out:
@@ -144,6 +166,21 @@ class _Reader:
             adds = size is not None or alert.action is Action.ADD
             return self._same(side, goal=size, default="add" if adds else "ignore")
         return self._enter(side, goal=size)
+
+    def _by_step(self, step: Step, side: Side, held: int) -> Meaning:
+        """Difference mode, with something left afterwards: ``side``. ``held`` counts on that side."""
+        if step.is_partial_exit:
+            if held <= 0:
+                text = f"{step}: nothing {_NAMES[side]} is held, nothing to reduce"
+                return Nothing(Reason.NOTHING_TO_EXIT, text)
+            return part_of(self.now_at, min(share_to_close(step.prev, step.now, self.bot, held), held))
+        if not step.contracts:
+            return Nothing(Reason.ALREADY_THERE, f"{step}: nothing changes")
+        if held < 0:
+            return self._opposite(side, step.contracts, "reverse")
+        if held > 0:
+            return self._same(side, qty=step.contracts, default="add" if step.is_add else "ignore")
+        return self._enter(side, qty=step.contracts)
 
     def _out_of_the_other_side(self, now: PositionSide) -> Meaning:
         """A message that leaves a position smaller, and that position is not there. It opens nothing."""
@@ -172,11 +209,18 @@ class _Reader:
         return self._enter(side)
 
     def _raw(self, side: Side) -> Meaning:
-        """A bare side is an entry only where the policy says that it turns a position round."""
+        """A bare side is what the bot was told that it is; untold, an entry only where the message's policy says that it turns
+        a position round. A sell that is an exit never becomes a short (TradingView reference 8)."""
         opposite = self.alert.policy.opposite
-        if opposite == "reverse":
+        is_against = self.now_at.held * side.sign < 0
+        if self.bot.bare_side == "exit_opposite":
+            if is_against:
+                return Wanted(Exit())
+            text = f"a bare {self.alert.action} only closes here, and nothing {_NAMES[side.opposite]} is held"
+            return Nothing(Reason.NOTHING_TO_EXIT, text)
+        if self.bot.bare_side == "entry" or opposite == "reverse":
             return self._entry(side)
-        if opposite == "close_only" and self.now_at.held * side.sign < 0:
+        if opposite == "close_only" and is_against:
             return Wanted(Exit())
         text = (
             f"a bare {self.alert.action} may be an entry or an exit; send enter_long, enter_short, exit, the position "
@@ -199,19 +243,19 @@ class _Reader:
 
     # --- what a position means for an entry ------------------------------------------------------------------------
 
-    def _same(self, side: Side, goal: int | None = None, default: str = "ignore") -> Meaning:
+    def _same(self, side: Side, goal: int | None = None, default: str = "ignore", qty: int | None = None) -> Meaning:
         text = f"already {self.now_at.held:+d} {self.now_at.contract.name}, entries under way included"
-        match self.alert.policy.same or default:
+        match tighter_same(self.alert.policy.same, self.bot.same) or default:
             case "reject":
                 return Refusal(Reason.ALREADY_THERE, text, by_position=True)
             case "ignore":
                 return Nothing(Reason.ALREADY_THERE, text)
             case _:
-                return self._enter(side, goal=goal, held=0 if goal is None else abs(self.now_at.held))
+                return self._enter(side, goal=goal, held=0 if goal is None else abs(self.now_at.held), qty=qty)
 
     def _opposite(self, side: Side, goal: int | None, default: str | None) -> Meaning:
         held = self.now_at.held
-        match self.alert.policy.opposite or default:
+        match tighter_opposite(self.alert.policy.opposite, self.bot.opposite) or default:
             case "reverse":
                 return self._reverse(side, goal)
             case "ignore":
@@ -226,6 +270,9 @@ class _Reader:
         """An entry that cannot be had does not keep the old side: the message surely wants that one gone."""
         warnings: list[str] = []
         after_exit = replace(self.now_at, has_working_orders=False)
+        not_allowed = self._side_problem(side)
+        if not_allowed is not None:
+            return Wanted(Exit(), (f"closing only: {not_allowed}",))
         try:
             enter = enter_of(self.alert, self.bot, after_exit, side, self.received, warnings, goal=goal)
         except CannotHave as problem:
@@ -233,11 +280,22 @@ class _Reader:
             return Wanted(Exit(), (text,))
         return Wanted(Reverse(enter=enter), tuple(warnings))
 
-    def _enter(self, side: Side, goal: int | None = None, held: int = 0) -> Meaning:
+    def _enter(self, side: Side, goal: int | None = None, held: int = 0, qty: int | None = None) -> Meaning:
+        """goal: of the position, of which ``held`` is there. qty: contracts of the entry itself, by the sender's step."""
+        not_allowed = self._side_problem(side)
+        if not_allowed is not None:
+            return Refusal(Reason.SIDE_NOT_ALLOWED, not_allowed)
         warnings: list[str] = []
+        alert = self.alert if qty is None else with_contracts(self.alert, qty)
         try:
-            enter = enter_of(self.alert, self.bot, self.now_at, side, self.received, warnings, goal=goal, held=held)
+            enter = enter_of(alert, self.bot, self.now_at, side, self.received, warnings, goal=goal, held=held)
         except CannotHave as problem:
-            by_position = goal is not None or bool(self.alert.policy.cancel_working)
+            by_position = goal is not None or qty is not None or bool(self.alert.policy.cancel_working)
             return Refusal(problem.reason, problem.text, by_position)
         return Wanted(enter, tuple(warnings))
+
+    def _side_problem(self, side: Side) -> str | None:
+        """Exits know no side: only what opens is asked."""
+        if _OPENS[side] in self.bot.sides:
+            return None
+        return f"bot {self.bot.name} may not open {_NAMES[side]} positions (sides: {', '.join(sorted(self.bot.sides))})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -12,7 +13,21 @@ from desk.core.alert import Alert, TargetSpec
 from desk.core.words import Contract
 from desk.risk import Reason
 
-__all__ = ["position_limit", "shares_of", "size_of", "whole"]
+__all__ = [
+    "COMPUTED",
+    "RISK_MODES",
+    "Yardstick",
+    "goal_size",
+    "needs_stop",
+    "position_limit",
+    "shares_of",
+    "size_of",
+    "whole",
+]
+
+RISK_MODES = frozenset({"risk_usd", "risk_pct"})
+COMPUTED = RISK_MODES | {"factor", "equity_pct", "position_pct", "notional_usd"}
+_BEYOND = Decimal(10) ** 13  # of any size or sum; keeps the arithmetic exact
 
 
 def whole(value: Decimal) -> int | None:
@@ -25,51 +40,179 @@ def position_limit(alert: Alert, bot: BotConfig) -> int:
     return bot.max_position if ceiling is None else min(bot.max_position, int(max(ceiling, Decimal(0))))
 
 
-def size_of(
-    alert: Alert, bot: BotConfig, contract: Contract, stop_ticks: int | None, goal: int | None, warnings: list[str]
-) -> int:
-    """Contracts to enter, or those of the position that is the goal. Computed sizes are cut to the message's maximum.
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What a size is computed from. None: not known, and a size that needs it is refused by name.
 
-    stop_ticks: only ``risk_usd`` needs it. Raises CannotHave for less than one contract and beyond the limits.
+    stop_ticks: what one contract risks. price: at which the entry is expected. balance: of the account, USD. held: contracts
+    that are there already, entries under way included.
     """
-    qty, most = alert.qty, alert.qty.max
+
+    contract: Contract
+    stop_ticks: int | None = None
+    price: Decimal | None = None
+    balance: Decimal | None = None
+    held: int = 0
+
+
+def goal_size(size: Decimal | None, prev_size: Decimal | None, bot: BotConfig, held: int) -> int | None:
+    """Contracts that this bot shall hold where its sender's strategy holds ``size``. held: on that side, at least 0.
+
+    None: only the side is the goal, because the sender gives no size or the bot counts differently (sizing fixed and risk_usd);
+    of such a position the sender's share goes when the sender's gets smaller. Raises CannotHave.
+    """
+    if size is None:
+        return None
+    exact = whole(size)
+    if exact is None or exact < 1:
+        raise CannotHave(Reason.BAD_SIZE, f"position.size {size}: whole contracts, at least 1")
+    match bot.sizing.mode:
+        case "as_sent":
+            return exact
+        case "factor":
+            return int(exact * _factor(bot))
+        case _:
+            prev = None if prev_size is None else whole(prev_size)
+            is_less = prev is not None and exact < prev and held > 0
+            return held - share_to_close(prev, exact, bot, held) if is_less and prev is not None else None
+
+
+def share_to_close(prev: int, now: int, bot: BotConfig, held: int) -> int:
+    """Contracts that go when the sender's strategy goes from ``prev`` down to ``now`` on one side (signed or not).
+
+    As many as it closed; where the bot counts differently than its sender, the same share of what is held, rounded up: one
+    contract goes at the first partial exit, as it goes at the first target.
+    """
+    prev, now = abs(prev), abs(now)
+    return prev - now if bot.sizing.mode == "as_sent" else held - held * now // prev
+
+
+def needs_stop(alert: Alert, bot: BotConfig, goal: int | None) -> bool:
+    """The stop's distance comes before the size."""
+    if bot.sizing.mode == "risk_usd":
+        return goal is None
+    return bot.sizing.mode != "fixed" and goal is None and alert.qty.mode in RISK_MODES
+
+
+def size_of(alert: Alert, bot: BotConfig, by: Yardstick, goal: int | None, warnings: list[str]) -> int:
+    """Contracts to enter, or those of the position that is the goal. Rounded down; less than one is refused, never made one.
+
+    What the message computes is cut to its own maximum, what the bot computes to every limit; a number that the message
+    names and that is too large is refused. Raises CannotHave.
+    """
+    limit, most = position_limit(alert, bot), alert.qty.max
     if goal is not None:
         size: int | None = goal
-    elif qty.mode in {"factor", "risk_usd"}:
-        size = _computed(alert, bot, contract, stop_ticks)
-        if most is not None and size > most >= 1:
-            warnings.append(f"qty {qty.mode} {qty.value} is {size} contracts, cut to the message's own maximum {most}")
-            size = int(most)
+    elif bot.sizing.mode in {"fixed", "risk_usd"} or (bot.sizing.mode == "factor" and alert.qty.value is not None):
+        size = _of_bot(alert, bot, by, warnings)
+        size = _cut(size, limit if most is None else min(Decimal(limit), most), f"sizing {bot.sizing.mode}", warnings)
+    elif alert.qty.mode in COMPUTED:
+        size = _of_message(alert, bot, by)
+        if most is not None and most >= 1:
+            size = _cut(size, most, f"qty {alert.qty.mode} {alert.qty.value}", warnings)
     else:
-        size = bot.default_qty if qty.value is None else whole(qty.value)
+        size = bot.default_qty if alert.qty.value is None else whole(alert.qty.value)
     if size is None or size < 1:
-        raise CannotHave(Reason.BAD_SIZE, f"qty {qty.value}: whole contracts, at least 1")
+        raise CannotHave(
+            Reason.BAD_SIZE, f"qty {alert.qty.value if goal is None else goal}: whole contracts, at least 1"
+        )
     if most is not None and size > most:
         raise CannotHave(Reason.BAD_SIZE, f"qty {size} is above the message's own maximum {most}")
-    limit = position_limit(alert, bot)
     if size > limit:
         text = f"qty {size}: allowed is a position of {limit} contracts (MAX_POSITION_SIZE, policy.max_position)"
         raise CannotHave(Reason.MAX_POSITION, text)
     return size
 
 
-def _computed(alert: Alert, bot: BotConfig, contract: Contract, stop_ticks: int | None) -> int:
-    """Rounded down; nothing left is refused, never rounded up to one."""
-    mode, value = alert.qty.mode, alert.qty.value
-    if value is None or not value.is_finite() or value <= 0:
-        raise CannotHave(Reason.BAD_SIZE, f"qty {value}: a number above 0")
-    if mode == "factor":
-        size = int(value * bot.default_qty)
-        text = f"factor {value} of {bot.default_qty} (POSITION_SIZE)"
-    else:
-        if not stop_ticks:
-            raise CannotHave(Reason.BAD_SIZE, "qty risk_usd needs a stop whose distance is known: give points or price")
-        risk = stop_ticks * contract.tick_value
-        size = int(value // risk)
-        text = f"risk_usd {value} with a stop that risks {risk} USD per contract"
-    if size < 1:
-        raise CannotHave(Reason.BAD_SIZE, f"qty {text} is less than one contract")
+def _cut(size: int, most: Decimal | int, what: str, warnings: list[str]) -> int:
+    if size <= most:
+        return size
+    warnings.append(f"{what} is {size} contracts, cut to the maximum {most}")
+    return int(most)
+
+
+def _of_bot(alert: Alert, bot: BotConfig, by: Yardstick, warnings: list[str]) -> int:
+    """The bot's own rule. What the message says instead is not dropped silently."""
+    sizing, qty = bot.sizing, alert.qty
+    if sizing.mode == "factor":
+        sent = _of_message(alert, bot, by) if qty.mode in COMPUTED else _whole(qty.value)
+        return _at_least_one(sent * _factor(bot), f"{sent} contracts times {sizing.value} (sizing factor)")
+    if qty.value is not None:
+        warnings.append(f"qty {qty.mode} {qty.value} is not used: the bot's sizing is {sizing.mode}")
+    if sizing.mode == "fixed":
+        return bot.default_qty
+    risk = _risk_per_contract(by, "sizing risk_usd")
+    budget = sizing.value or Decimal(0)
+    return _at_least_one(budget // risk, f"sizing risk_usd {budget} with a stop that risks {risk} USD per contract")
+
+
+def _factor(bot: BotConfig) -> Decimal:
+    return bot.sizing.value if bot.sizing.value is not None else Decimal(1)
+
+
+def _whole(value: Decimal | None) -> int:
+    size = None if value is None else whole(value)
+    if size is None or size < 1:
+        raise CannotHave(Reason.BAD_SIZE, f"qty {value}: whole contracts, at least 1")
     return size
+
+
+def _of_message(alert: Alert, bot: BotConfig, by: Yardstick) -> int:
+    """What the message asks to be computed (TradingView reference 11)."""
+    mode, value = alert.qty.mode, alert.qty.value
+    if value is None or not value.is_finite() or not 0 < value <= _BEYOND:
+        raise CannotHave(Reason.BAD_SIZE, f"qty {value}: a number above 0")
+    match mode:
+        case "factor":
+            return _at_least_one(value * bot.default_qty, f"qty factor {value} of {bot.default_qty} (POSITION_SIZE)")
+        case "position_pct":
+            if not by.held:
+                raise CannotHave(
+                    Reason.BAD_SIZE, f"qty position_pct {value}: nothing is held that it could be a share of"
+                )
+            return _at_least_one(value * by.held / 100, f"qty position_pct {value} of {by.held}")
+        case "risk_usd" | "risk_pct":
+            usd = value if mode == "risk_usd" else value * _balance(by, mode) / 100
+            risk = _risk_per_contract(by, f"qty {mode}")
+            text = f"qty {mode} {value}{_in_usd(usd, mode)} with a stop that risks {risk} USD per contract"
+            return _at_least_one(usd // risk, text)
+        case _:
+            usd = value if mode == "notional_usd" else value * _balance(by, mode) / 100
+            worth = _worth(by, mode)
+            text = f"qty {mode} {value}{_in_usd(usd, mode)}, and one contract is worth {worth.normalize():f} USD"
+            return _at_least_one(usd // worth, text)
+
+
+def _in_usd(usd: Decimal, mode: str) -> str:
+    return "" if mode.endswith("usd") else f" ({usd.quantize(Decimal('0.01'))} USD)"
+
+
+def _at_least_one(exact: Decimal, text: str) -> int:
+    """Rounded down. Quotients come by ``//``, so that no rounding of digits makes a contract."""
+    size = int(exact)
+    if size < 1:
+        raise CannotHave(Reason.BAD_SIZE, f"{text} is less than one contract")
+    return size
+
+
+def _risk_per_contract(by: Yardstick, name: str) -> Decimal:
+    """USD that one contract loses at the stop, fees not counted."""
+    if not by.stop_ticks:
+        raise CannotHave(Reason.BAD_SIZE, f"{name} needs a stop whose distance is known: give points or price")
+    return by.stop_ticks * by.contract.tick_value
+
+
+def _balance(by: Yardstick, mode: str) -> Decimal:
+    if by.balance is None or by.balance <= 0:
+        raise CannotHave(Reason.BAD_SIZE, f"qty {mode}: the account's balance is not known, or there is none")
+    return by.balance
+
+
+def _worth(by: Yardstick, mode: str) -> Decimal:
+    """USD that one contract stands for: price times the value of a point."""
+    if by.price is None or by.price <= 0:
+        raise CannotHave(Reason.BAD_SIZE, f"qty {mode} needs price, the price that the entry expects")
+    return by.price / by.contract.tick_size * by.contract.tick_value
 
 
 def shares_of(targets: Sequence[TargetSpec], qty: int, warnings: list[str]) -> list[int]:

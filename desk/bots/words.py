@@ -25,11 +25,17 @@ class Situation:
     has_entries: bool = False  # entries rest or wait there, also such as cancel out: a pair
     avg_price: Decimal | None = None  # of the position; None: flat, or not known
     atr_points: Decimal | None = None  # None: nobody computed it
+    balance: Decimal | None = None  # of the account, USD; None: not known
 
     @property
     def held(self) -> int:
         """Signed, as if every entry under way had filled."""
         return self.position_qty + self.entering_qty
+
+    @property
+    def has_anything(self) -> bool:
+        """Something is held, on its way, or rests or waits there."""
+        return bool(self.position_qty or self.entering_qty or self.has_entries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from desk.core.words import Account, Fill, VenueOrder, VenuePosition
 __all__ = [
     "AccountReported",
     "AlertReceived",
+    "BotsReloaded",
     "Event",
     "FillReported",
     "FlattenRequested",
@@ -72,6 +73,15 @@ class IntentGiven(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     account_id: AccountId
     contract_id: ContractId | None
     intent: Intent
+    by: str  # console | api
+    ts: datetime
+
+
+class BotsReloaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person had the bots' configuration read again. ``changes``: one line each, without secrets."""
+
+    cause: CauseId
+    changes: tuple[str, ...]
     by: str  # console | api
     ts: datetime
 
@@ -211,6 +221,7 @@ Event = (
     AlertReceived
     | FlattenRequested
     | IntentGiven
+    | BotsReloaded
     | PriceMoved
     | OrderReported
     | PositionReported

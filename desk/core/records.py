@@ -24,6 +24,7 @@ __all__ = [
     "AccountReconciled",
     "AlertDecided",
     "AlertJournalled",
+    "BotsChanged",
     "CommandDecided",
     "DaemonStarted",
     "DaemonStopping",
@@ -109,6 +110,15 @@ class CommandDecided(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     intent: Intent
     by: str
     verdict: Verdict
+    ts: datetime
+
+
+class BotsChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """From here on the bots are configured differently. ``changes``: one line each, without secrets."""
+
+    cause: CauseId
+    changes: tuple[str, ...]
+    by: str
     ts: datetime
 
 
@@ -255,6 +265,7 @@ Record = (
     | AlertJournalled
     | AlertDecided
     | CommandDecided
+    | BotsChanged
     | WouldHaveSent
     | OrderChanged
     | ForeignOrderChanged

@@ -129,6 +129,7 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         has_working_orders=any(state.orders_at(place)) or any(state.foreign_at(place)),
         has_entries=has_waiting(state, place),
         avg_price=state.positions[place].avg_price if place in state.positions else None,
+        balance=state.accounts[bot.account_id].account.balance if bot.account_id in state.accounts else None,
     )
 
 

@@ -17,6 +17,7 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    BotsChanged,
     CommandDecided,
     DaemonStarted,
     DaemonStopping,
@@ -112,7 +113,7 @@ def apply(state: State, record: Record) -> State:
             return _tidied(_unreconciled(state, has_lost_track=True), record.ts)
         case DaemonStopping():
             return _replace(state, is_stopping=True)
-        case CommandDecided() | WouldHaveSent() | IncidentRaised():
+        case CommandDecided() | BotsChanged() | WouldHaveSent() | IncidentRaised():
             return state
         case _ as never:
             assert_never(never)

@@ -9,6 +9,7 @@ import msgspec
 from desk.core.events import (
     AccountReported,
     AlertReceived,
+    BotsReloaded,
     Event,
     FillReported,
     FlattenRequested,
@@ -44,7 +45,15 @@ from desk.core.plans import (
     StopStep,
     TouchPlan,
 )
-from desk.core.records import DaemonStarted, DaemonStopping, HubRecorded, ResyncStarted
+from desk.core.records import (
+    BotsChanged,
+    DaemonStarted,
+    DaemonStopping,
+    HubRecorded,
+    ResyncStarted,
+    Verdict,
+    VerdictKind,
+)
 from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
@@ -76,6 +85,14 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
             return decide_flatten(draft, event)
         case IntentGiven():
             return decide_intent(draft, event)
+        case BotsReloaded():
+            draft.record(BotsChanged(cause=event.cause, changes=event.changes, by=event.by, ts=ctx.now))
+            return draft.finish(
+                Verdict(
+                    kind=VerdictKind.ACCEPTED,
+                    text=f"{len(event.changes)} change{'s' * (len(event.changes) != 1)} of the bots",
+                )
+            )
         case PriceMoved():
             _price_moved(draft, event.contract_id)
         case OrderReported(order=order):

@@ -47,6 +47,20 @@ class Reason(StrEnum):
     STOPPING = "STOPPING"
     JOURNAL_DOWN = "JOURNAL_DOWN"
     BUDGET_LOW = "BUDGET_LOW"  # the requests that are left in the gateway's window are kept for exits
+    # what the bot was told, and what its sender said before
+    SIDE_NOT_ALLOWED = "SIDE_NOT_ALLOWED"  # the bot opens on the other side only
+    DISARMED = "DISARMED"  # by a person
+    PAUSED = "PAUSED"  # by a message or by a person
+    HALTED = "HALTED"  # a message was lost, and the bot stops then
+    GAP = "GAP"  # a message was lost: until its sender is flat the bot only reduces
+    OUT_OF_ORDER = "OUT_OF_ORDER"  # waits a moment for the message in between
+    SUPERSEDED = "SUPERSEDED"  # a newer message of the same sender counts
+    SETTLING = "SETTLING"  # waits until what runs at its place has ended
+    OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
+    COOLDOWN = "COOLDOWN"
+    DEBOUNCED = "DEBOUNCED"
+    TOO_MANY_ENTRIES = "TOO_MANY_ENTRIES"
+    PRICE_BOUND = "PRICE_BOUND"  # the message's prices are too far from the market
     # orders and legs
     NO_SUCH_ORDER = "NO_SUCH_ORDER"  # not known, or over
     NOT_OURS = "NOT_OURS"  # made by hand or by another tool: only a person may change it

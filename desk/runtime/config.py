@@ -1,20 +1,25 @@
-"""What the start and the desk itself are told. Filled by ``load_env.py``'s settings in ``trading_bot.py``."""
+"""What a run is told. Made of the settings by :func:`session_config`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from desk.bots.setup import BotSetup
 from desk.core.ids import AccountId
+from desk.settings.bots import changed_outside_bots
+from desk.settings.table import Settings
 
-__all__ = ["StartConfig"]
+__all__ = ["BotsRead", "SessionConfig", "StartConfig", "session_config"]
 
 
 @dataclass(frozen=True, slots=True)
 class StartConfig:
     """How to come up.
 
-    account_id: the default bot's; None (paper only): the first account that may trade. must_have_account: a start without
-    that account in the gateway's list is refused. symbols: roots whose quotes are subscribed. prefetch_*: roots and
+    account_id: of a bot that names none; None (paper only): the first account that may trade. must_have_account: a start
+    without that account in the gateway's list is refused. symbols: roots whose quotes are subscribed. prefetch_*: roots and
     timeframes of the history cache, ``prefetch_bars`` each. is_cache_lazy: it is filled at the first ``history`` instead.
     """
 
@@ -27,3 +32,56 @@ class StartConfig:
     prefetch_bars: int = 500
     first_retry_s: float = 1.0
     last_retry_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class BotsRead:
+    """What the files say now. needs_restart: other settings that changed and are not looked at before the next start."""
+
+    bots: tuple[BotSetup, ...]
+    needs_restart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """mode: paper, or live (shadow: decided and journalled, nothing sent). bots: at least one, the default one first.
+
+    read_again: what ``reload`` reads, in a thread; raises ConfigError. None: there are no files to read.
+    foreign_stop_ticks: None: positions of others are shown only.
+    """
+
+    mode: str
+    data_dir: Path
+    bots: tuple[BotSetup, ...]
+    start: StartConfig
+    foreign_stop_ticks: int | None = None
+    read_again: Callable[[], BotsRead] | None = None
+
+    @property
+    def is_shadow(self) -> bool:
+        return self.mode != "paper"
+
+
+def session_config(settings: Settings, read_settings: Callable[[], Settings]) -> SessionConfig:
+    """read_settings: the same settings as the files say them later; raises ConfigError."""
+    account = settings.project_x_account_id
+
+    def read_again() -> BotsRead:
+        fresh = read_settings()
+        return BotsRead(fresh.bots, changed_outside_bots(settings, fresh))
+
+    return SessionConfig(
+        mode=settings.trading_mode,
+        data_dir=settings.data_dir,
+        bots=settings.bots,
+        start=StartConfig(
+            account_id=AccountId(account) if account is not None else None,
+            must_have_account=settings.trading_mode == "live",
+            symbols=tuple(sorted({root for bot in settings.bots for root in bot.config.symbols})),
+            prefetch_symbols=settings.prefetch_symbols,
+            prefetch_timeframes=settings.prefetch_timeframes,
+            is_cache_lazy=settings.cache_init == "lazy",
+        ),
+        foreign_stop_ticks=settings.foreign_stop_ticks,
+        read_again=read_again,
+    )

@@ -11,23 +11,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from desk.alerts import NO_TERMS, DialectTerms
+from desk.alerts.terms import NO_TERMS, DialectTerms
+from desk.bots import BotConfig
 from desk.core.clock import Clock
 from desk.core.errors import UnknownSymbol
-from desk.core.events import AlertReceived, FlattenRequested, IntentGiven
+from desk.core.events import AlertReceived, BotsReloaded, FlattenRequested, IntentGiven
 from desk.core.ids import AccountId, CauseId, ContractId, new_cause_id
 from desk.core.records import Verdict
 from desk.core.secret import Secret
 from desk.core.symbols import parse_symbol, resolve
-from desk.core.words import Contract, Quote
+from desk.core.words import Account, Contract, Quote
 from desk.engine.state import State
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.store import Journal
 
-__all__ = ["BotDoor", "Desk", "Phase", "QuoteSource", "StartStep"]
+if TYPE_CHECKING:
+    from desk.runtime.reload import Reread
+
+__all__ = ["BotDoor", "Desk", "Phase", "QuoteSource", "Reloads", "StartStep"]
 
 
 class Phase(StrEnum):
@@ -64,11 +68,23 @@ class StartStep:
 
 @dataclass(frozen=True, slots=True)
 class BotDoor:
-    """How a bot is reached: its name, the secret that opens it, and what its owner said about the messages."""
+    """How a bot is reached: its name, the secret that opens it, and what its owner said about the messages that come in."""
 
     name: str
     token: Secret
     terms: DialectTerms = NO_TERMS
+
+
+class Reloads(Protocol):
+    """Reads the bots' configuration again, see ``reload.py``."""
+
+    async def read(self) -> Reread:
+        """What the files say now and how it differs. Raises ConfigError: nothing is taken over."""
+        ...
+
+    async def apply(self, reread: Reread, by: str) -> Verdict:
+        """Journals the change and takes it over at once. Raises ConfigError, StoreError or Unavailable: nothing was."""
+        ...
 
 
 @dataclass(slots=True)
@@ -83,10 +99,13 @@ class Desk:
     journal: Journal
     quotes: QuoteSource
     history: HistoryService
-    bots: tuple[BotDoor, ...]
+    bots: tuple[BotDoor, ...]  # the default one first
     phase: Phase = Phase.STARTING
     catalogue: Mapping[ContractId, Contract] = field(default_factory=dict)
     account_id: AccountId | None = None  # the default bot's
+    bot_configs: Mapping[str, BotConfig] = field(default_factory=dict)  # by name; replaced as a whole by `reload`
+    listed: tuple[Account, ...] = ()  # the accounts of the login, as the gateway listed them at the start
+    reloader: Reloads | None = None  # None: nothing to read again
     max_position: int = 0  # contracts per symbol to which a person's entry may lead; 0: none
     steps: list[StartStep] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # part -> what is wrong and what it means, shown in /health
@@ -125,7 +144,7 @@ class Desk:
         """A fresh id for a command or an alert."""
         return new_cause_id(self.clock.now(), os.urandom(10))
 
-    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven | BotsReloaded) -> Verdict:
         """Hands an event to the engine and waits for what was decided, which then is in the journal.
 
         Raises StoreError when it could not be journalled (nothing was done), Unavailable when the inbox is full.

@@ -13,6 +13,7 @@ from collections import deque
 from desk.core.errors import Unavailable
 from desk.core.events import (
     AlertReceived,
+    BotsReloaded,
     Event,
     FlattenRequested,
     IntentGiven,
@@ -60,7 +61,7 @@ class Inbox:
             self._priced.add(event.contract_id)
             self.put(event)
 
-    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven) -> Verdict:
+    async def ask(self, event: AlertReceived | FlattenRequested | IntentGiven | BotsReloaded) -> Verdict:
         """An event whose verdict is awaited. Raises Unavailable when full or closed, StoreError when not journalled."""
         if self._closed:
             raise Unavailable(self._closed)

@@ -8,17 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from desk.bots import BotConfig
 from desk.core.errors import DeskError, Unavailable
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
 from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
-from desk.core.secret import Secret
 from desk.core.version import VERSION
 from desk.core.words import Bar, Quote
 from desk.engine import Context, State, requests_to_flat
@@ -26,14 +23,16 @@ from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
 from desk.gateway.requests import BarUnit
-from desk.runtime.config import StartConfig
-from desk.runtime.desk import BotDoor, Desk, Phase
+from desk.runtime.config import SessionConfig
+from desk.runtime.desk import Desk, Phase
 from desk.runtime.executor import Executor
 from desk.runtime.feeds import Feeds
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.loop import MainLoop
 from desk.runtime.prices import Prices
+from desk.runtime.reload import Reloader
+from desk.runtime.roster import doors_of, waiting
 from desk.runtime.start import StartSequence
 from desk.runtime.stop import Stage, run_stages
 from desk.store import Journal
@@ -43,25 +42,6 @@ __all__ = ["Session", "SessionConfig"]
 SETTLE_S = 5.0  # with the other stages under 10 s
 
 log = structlog.get_logger("desk.session")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionConfig:
-    """mode: paper, or live (shadow: decided and journalled, nothing sent). The default bot's rules and its secret."""
-
-    mode: str
-    data_dir: Path
-    webhook_token: Secret
-    symbols: frozenset[str]
-    position_size: int
-    max_position: int
-    max_alert_age_s: float
-    start: StartConfig
-    foreign_stop_ticks: int | None = None  # None: positions of others are shown only
-
-    @property
-    def is_shadow(self) -> bool:
-        return self.mode != "paper"
 
 
 class Session:
@@ -81,9 +61,11 @@ class Session:
             journal=journal,
             quotes=self._lines,
             history=HistoryService(self._lines.bars, clock),
-            bots=(BotDoor("default", config.webhook_token),),
-            max_position=config.max_position,
+            bots=doors_of(config.bots, config.data_dir),
+            bot_configs=waiting(config.bots),
+            max_position=config.bots[0].config.max_position,
         )
+        self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
         self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)
         self._background: set[asyncio.Task[None]] = set()
@@ -97,18 +79,9 @@ class Session:
 
     def _context(self, is_journal_ok: bool) -> Context:
         """What decisions may look at besides the state, as it is at this moment."""
-        bot = BotConfig(
-            name="default",
-            account_id=self.desk.account_id,
-            symbols=self.config.symbols,
-            default_qty=self.config.position_size,
-            max_position=self.config.max_position,
-            max_alert_age_s=self.config.max_alert_age_s,
-            takes_delayed_data=not self.config.is_shadow,
-        )
         return Context(
             now=self.desk.clock.now(),
-            bots={bot.name: bot},
+            bots=self.desk.bot_configs,
             contracts=self.desk.catalogue,
             is_shadow=self.config.is_shadow,
             is_journal_ok=is_journal_ok,
@@ -138,7 +111,7 @@ class Session:
         self.desk.clock_offset = lambda: gateway.clock_offset_s
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote)
         self._lines.feeds = feeds
-        start = StartSequence(self.desk, gateway, feeds, self.config.start, self._run_beside)
+        start = StartSequence(self.desk, gateway, feeds, self.config.start, self.config.bots, self._run_beside)
         try:
             self._run_beside(gateway.keep_token_fresh(), "token refresh")
             self._run_beside(start.keep_catalogue(), "contract list")

@@ -7,13 +7,14 @@ while the others go on. The history cache never delays readiness. The public doo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 import structlog
 
-from desk.core.errors import AuthFailed, ConfigError, DeskError, GatewayError, ProtocolError, UnknownSymbol
+from desk.bots import BotSetup
+from desk.core.errors import AuthFailed, DeskError, GatewayError, ProtocolError, UnknownSymbol
 from desk.core.events import AccountReported
 from desk.core.words import Account, Contract
 from desk.engine import State
@@ -23,6 +24,7 @@ from desk.runtime.desk import Desk, Phase, StartStep
 from desk.runtime.feeds import MEANING as HUB_MEANING
 from desk.runtime.feeds import Feeds
 from desk.runtime.history import parse_timeframe
+from desk.runtime.roster import assigned, default_account
 
 __all__ = ["StartSequence"]
 
@@ -44,7 +46,7 @@ MARKET_GRACE_S = 1.0  # the market hub is waited for so long when all else is re
 
 
 class StartSequence:
-    """Brings one desk up. ``background`` starts a supervised task that may outlive the start (the cache)."""
+    """Brings one desk up. bots: at least one. background: starts a supervised task that may outlive the start (the cache)."""
 
     def __init__(
         self,
@@ -52,18 +54,20 @@ class StartSequence:
         gateway: GatewayClient,
         feeds: Feeds,
         config: StartConfig,
+        bots: Sequence[BotSetup],
         background: Callable[[Awaitable[None], str], None],
     ) -> None:
         self._desk = desk
         self._gateway = gateway
         self._feeds = feeds
         self._config = config
+        self._bots = bots
         self._background = background
         self._began = 0.0
         self._market_is_up = asyncio.Event()
 
     async def run(self) -> None:
-        """Returns when the desk is ready. Raises AuthFailed (fatal) and ConfigError (the account is not there)."""
+        """Returns when the desk is ready. Raises AuthFailed (fatal) and ConfigError (an account is not there)."""
         self._began = self._desk.clock.monotonic()
         await self._part("login", self._gateway.login)
         try:
@@ -118,19 +122,11 @@ class StartSequence:
 
     async def _accounts(self) -> list[Account]:
         accounts = await self._gateway.accounts()
-        wanted = self._config.account_id
-        if wanted is not None and wanted not in {account.account_id for account in accounts}:
-            listed = ", ".join(f"{a.account_id} ({a.name})" for a in accounts) or "none"
-            raise ConfigError(
-                f"PROJECT_X_ACCOUNT_ID={wanted} is not among the accounts of this login: {listed}.\n"
-                "Set it to one of these ids. Ids change when an account is reset."
-            )
-        if wanted is None and not self._config.must_have_account:
-            tradable = [account for account in accounts if account.can_trade] or accounts
-            wanted = tradable[0].account_id if tradable else None
+        configs = assigned(self._bots, accounts, self._config.account_id, is_paper=not self._config.must_have_account)
         for account in accounts:
             self._desk.inbox.put(AccountReported(account=account, ts=self._desk.clock.now()))
-        self._desk.account_id = wanted
+        self._desk.bot_configs, self._desk.listed = configs, tuple(accounts)
+        self._desk.account_id = default_account(configs)
         return accounts
 
     async def _contracts(self) -> list[Contract]:
@@ -176,10 +172,11 @@ class StartSequence:
                 self._desk.troubles[f"symbol {symbol}"] = f"{problem}; alerts for it are refused"
 
     async def _reconciled(self) -> None:
-        """Until the gateway's word on the bot's account is folded in; the engine asks for it when the user hub is up."""
+        """Until the gateway's word on every bot's account is folded in; the engine asks for it when the user hub is up."""
 
         def is_so(state: State) -> bool:
-            return self._desk.account_id is not None and state.is_reconciled(self._desk.account_id)
+            ids = [bot.account_id for bot in self._desk.bot_configs.values()]
+            return all(account_id is not None and state.is_reconciled(account_id) for account_id in ids)
 
         async def reconciled(patience_s: float) -> None:
             if not await self._desk.until(is_so, patience_s):

@@ -6,26 +6,33 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from desk.core.alert import PositionSide
 from desk.core.secret import Secret
 
 __all__ = [
     "Kind",
     "addresses",
     "choice",
+    "exact",
+    "file",
+    "flag",
     "header",
     "host",
     "is_loopback",
     "line",
     "loopback_url",
     "number",
+    "or_none",
     "path",
     "presence",
     "roots",
     "secret",
+    "sides",
     "timeframes",
     "token",
     "url",
@@ -81,6 +88,47 @@ def number(low: float, high: float) -> Kind:
     return Kind(f"a number from {low:g} to {high:g}", parse)
 
 
+def exact(low: str, high: str) -> Kind:
+    """A number of which every digit counts."""
+
+    def parse(text: str) -> Decimal:
+        value = Decimal(_matching(r"[0-9]{1,9}(\.[0-9]{1,9})?", text))
+        if not Decimal(low) <= value <= Decimal(high):
+            raise ValueError
+        return value
+
+    return Kind(f"a number from {low} to {high}", parse)
+
+
+def or_none(kind: Kind) -> Kind:
+    """``none`` switches it off."""
+    return Kind(f"{kind.allowed}, or none", lambda text: None if text.lower() == "none" else kind.parse(text))
+
+
+def flag() -> Kind:
+    words = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "1": True, "0": False}
+
+    def parse(text: str) -> bool:
+        if text.lower() not in words:
+            raise ValueError
+        return words[text.lower()]
+
+    return Kind("true or false", parse)
+
+
+def sides() -> Kind:
+    """On which sides something may be opened."""
+    both = {side.value: frozenset({side}) for side in (PositionSide.LONG, PositionSide.SHORT)}
+    words = both | {"both": both["long"] | both["short"]}
+
+    def parse(text: str) -> frozenset[PositionSide]:
+        if text.lower() not in words:
+            raise ValueError
+        return words[text.lower()]
+
+    return Kind("one of long, short, both", parse)
+
+
 def choice(*words: str) -> Kind:
     def parse(text: str) -> str:
         by_lower = {word.lower(): word for word in words}
@@ -130,6 +178,10 @@ def header() -> Kind:
 
 def path() -> Kind:
     return Kind("a directory", lambda text: Path(_matching(r"[^\x00-\x1f]{1,1000}", text)).expanduser())
+
+
+def file() -> Kind:
+    return Kind("the path of a file", lambda text: Path(_matching(r"[^\x00-\x1f]{1,1000}", text)).expanduser())
 
 
 def roots() -> Kind:

@@ -10,16 +10,15 @@ from fnmatch import fnmatchcase
 __all__ = ["why_refused"]
 
 _SESSIONS = "the gateway logs in with PROJECT_X_USERNAME and PROJECT_X_API_KEY only"
-_STAGES = "exits are stages of the alert itself, each with its own stop and target kept by the venue"
-_STRATEGY = "strategies are not configured by environment variables"
+_STRATEGY = "there are no built-in strategies; TradingView's alerts trade"
 _CACHE = "closed bars are kept for ever and only missing ranges are fetched"
 _WIRE = "the names of the hub's methods belong to the protocol"
-_DOORS = "the private door on API_PORT is always protected and streams by itself"
+_DOORS = "the private door on API_PORT is always on and always protected"
 _STORE = "the journal is a file in DATA_DIR"
 _TUNNEL = "start the tunnel beside the daemon and point it at WEBHOOK_PORT"
 _NOTICES = "notices are not sent yet"
 _LIMITS = "this limit is not enforced yet, and pretending would be worse: set it in TopstepX"
-_OUTDATED = "it has no meaning here"
+_BREAKEVEN = "an entry says it itself: breakeven in the alert, be=TICKS in the console's command"
 
 # Names that no other program uses: refused in the real environment, too. The first pattern that matches speaks.
 _SPECIFIC: dict[str, str] = {
@@ -30,11 +29,8 @@ _SPECIFIC: dict[str, str] = {
     "PROJECT_X_QUOTE_EVENT PROJECT_X_SUBSCRIBE_METHOD PROJECT_X_UNSUBSCRIBE_METHOD": _WIRE,
     "PROJECT_X_JWT* PROJECT_X_TOKEN": _SESSIONS,
     "USE_PROJECTX_SDK": "there is no second client to choose",
-    "CLOSE_ENTIRE_POSITION_AT_TP1 TP1_FRACTION": _STAGES,
-    "IGNORE_NON_ENTRY_SIGNALS IGNORE_TP1_SIGNALS": "no exit is ever ignored; leave the alert out in TradingView",
-    "DEBOUNCE_SECONDS": "repeats are recognised by their content; MAX_ALERT_AGE refuses late entries",
+    "IGNORE_TP1_SIGNALS": "write IGNORE_NON_ENTRY_SIGNALS",
     "USE_NATIVE_BRACKETS ENABLE_BRACKET_ORDERS": "every entry carries its stop and target to the venue",
-    "USE_STOP_ENTRY": "the alert says how it enters",
     "STOP_LOSS_TICKS": "the alert names its stop",
     "DASHBOARD_AUTH_TOKEN": "write API_TOKEN",
     "DASHBOARD_ENABLED DASHBOARD_ORDER_HISTORY_TTL DASHBOARD_POSITIONS_TTL WEBSOCKET_REQUIRE_AUTH": _DOORS,
@@ -42,7 +38,7 @@ _SPECIFIC: dict[str, str] = {
     "CACHE_TTL_MARKET_HOURS CACHE_TTL_OFF_HOURS BAR_DEFAULT_TIMEFRAMES": _CACHE,
     "DAILY_LOSS_LIMIT MAXIMUM_LOSS_LIMIT": _LIMITS,
     "GLOBAL_MAX_POSITIONS": "write MAX_POSITION_SIZE",
-    "MANUAL_BREAKEVEN_ENABLED MANUAL_BREAKEVEN_PROFIT_POINTS": _OUTDATED,
+    "MANUAL_BREAKEVEN_ENABLED MANUAL_BREAKEVEN_PROFIT_POINTS": _BREAKEVEN,
     "OVERNIGHT_RANGE_* MEAN_REVERSION_* TREND_FOLLOWING_*": _STRATEGY,
     "MAX_CONCURRENT_STRATEGIES AUTO_SELECT_STRATEGIES MARKET_CONDITION_CHECK_INTERVAL": _STRATEGY,
     "OVERNIGHT_START_TIME OVERNIGHT_END_TIME OVERNIGHT_USE_DAILY_ATR MARKET_OPEN_GRACE_MINUTES": _STRATEGY,

@@ -14,13 +14,13 @@ __all__ = ["load_or_make_token"]
 
 _TOKEN_BYTES = 16
 _SHORTEST = 16  # characters; whoever writes his own token into the file may not make it guessable
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def load_or_make_token(data_dir: Path, name: str) -> Secret:
     """The token in ``DATA_DIR/<name>.token``, made at the first call (128 random bits, URL-safe) and kept for good.
 
-    name: lower-case letters, digits and underscores. The file is readable by its owner only (mode 0600; on Windows by
+    name: lower-case letters, digits, underscores and hyphens. The file is readable by its owner only (mode 0600; on Windows by
     whoever may read the directory). Raises StoreError, without the token, when the file cannot be read, made or used.
     """
     assert _NAME.fullmatch(name), "a token's name becomes a file name"

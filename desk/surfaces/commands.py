@@ -21,6 +21,7 @@ from desk.surfaces.entry_commands import ticket
 from desk.surfaces.entry_terms import ENTRY_OPTIONS
 from desk.surfaces.manual import MANUAL, USAGE
 from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
+from desk.surfaces.reload import reload_bots
 from desk.surfaces.sheet import Line, Page, Sheet
 from desk.surfaces.ticket import BREAKEVEN_FLAG
 
@@ -128,6 +129,10 @@ _ROWS = (
     Command("why", "ID", "the whole story of an alert, a command, an order or a plan", story.why, ("alert",), most=1),
     Command("status", "", "mode, start, connections, what is wrong and what that means", house.status),
     Command("bot", "", "the webhook's URL, a message template and a curl line to try it", house.bot),
+    Command(
+        "reload", "[yes]", "reads the bots of .env and desk.toml again, shows what changes, takes it over", reload_bots,
+        does_change_exposure=True, most=1, more=MANUAL["reload"],
+    ),
     Command("help", "[command]", "this list, or the forms and examples of a command", _help, ("command",), most=1),
     Command("quit", "", "stop the daemon; protective stops stay at the venue", house.leave),
 )  # fmt: skip

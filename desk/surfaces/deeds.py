@@ -13,6 +13,7 @@ from desk.core.records import (
     AccountReconciled,
     AlertDecided,
     AlertJournalled,
+    BotsChanged,
     CommandDecided,
     DaemonStarted,
     DaemonStopping,
@@ -51,6 +52,8 @@ def deed(desk: Desk, record: Record) -> tuple[str, str]:
             return f"held alert {record.verdict.kind.value}", _verdict(record.verdict)
         case CommandDecided():
             return _command(desk, record)
+        case BotsChanged():
+            return "bots changed", f"{record.by}: {'; '.join(record.changes)}"
         case WouldHaveSent():
             return "would have sent", record.text
         case OrderChanged():

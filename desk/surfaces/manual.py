@@ -110,5 +110,9 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  Has every account read at the gateway first; entries wait for that moment.",
         "  It changes nothing by itself.",
     ),
+    "reload": (
+        "  All of it or nothing. Secrets are replaced at once; what a bot has open keeps",
+        "  its account. Asks only where the change may trade more than before.",
+    ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }

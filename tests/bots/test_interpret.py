@@ -226,10 +226,10 @@ def test_flatten_all_needs_no_symbol() -> None:
 
 @pytest.mark.parametrize("action", [Action.PAUSE, Action.RESUME])
 @pytest.mark.parametrize("situation", [None, where(2)])
-def test_what_comes_later_is_refused_by_name(action: Action, situation: Situation | None) -> None:
+def test_pausing_trades_nothing_whatever_is_held(action: Action, situation: Situation | None) -> None:
     meaning = interpret(Alert(action=action), BOT, situation, NOW)
-    assert reason(meaning) is Reason.NOT_SUPPORTED
-    assert f"action {action}" in meaning.text  # type: ignore[union-attr]
+    assert reason(meaning) is Reason.NOTED
+    assert f"bot default {action.value}" in meaning.text  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("situation", [None, where(), where(2)])
@@ -250,18 +250,12 @@ def test_a_plain_text_is_no_order_and_says_so(situation: Situation | None) -> No
     [
         ({"has_breakeven": True}, "breakeven"),  # kept by a version that could not read it
         ({"has_trail": True}, "trail"),
-        ({"qty": AlertQty(mode="risk_pct", value=Decimal(1))}, "qty mode risk_pct"),
-        ({"qty": AlertQty(mode="equity_pct", value=Decimal(1))}, "qty mode equity_pct"),
-        ({"qty": AlertQty(mode="notional_usd", value=Decimal(1))}, "qty mode notional_usd"),
-        ({"qty": AlertQty(mode="position_pct", value=Decimal(1))}, "qty mode position_pct"),
+        ({"qty": AlertQty(mode="lots", value=Decimal(1))}, "qty mode lots"),
         ({"qty": AlertQty(mode="default", value=Decimal(3))}, "qty value"),
         ({"position": AlertPosition(size=Decimal(3))}, "position size"),
         ({"policy": AlertPolicy(same="replace")}, "policy same: replace"),
-        ({"policy": AlertPolicy(contract="reject")}, "policy contract"),
         ({"policy": AlertPolicy(contract="require_match")}, "require_match"),
         ({"policy": AlertPolicy(window="{}")}, "policy window"),
-        ({"policy": AlertPolicy(on_gap="halt_bot")}, "on_gap"),
-        ({"policy": AlertPolicy(on_gap="reduce_only")}, "on_gap"),
         ({"account_terms": (AlertAccount(ref="main", factor=Decimal(2)),)}, "per account"),
     ],
 )
@@ -412,7 +406,7 @@ def test_an_entry_on_the_side_that_is_held_follows_the_policy(
     [
         ({"stop": None}, "NO_STOP"),
         ({"qty": AlertQty(mode="contracts", value=Decimal(6))}, "MAX_POSITION"),
-        ({"qty": AlertQty(mode="equity_pct", value=Decimal(6))}, "qty mode equity_pct"),
+        ({"qty": AlertQty(mode="equity_pct", value=Decimal(6))}, "qty equity_pct"),
         ({"fired_at": NOW + timedelta(seconds=60)}, "FROM_THE_FUTURE"),
     ],
 )

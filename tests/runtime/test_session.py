@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from desk.bots import BotSetup
 from desk.core.errors import Unavailable
 from desk.core.events import TimerFired
 from desk.core.ids import GatewayOrderId
@@ -23,7 +24,7 @@ from desk.runtime.session import Session, SessionConfig
 from desk.runtime.stop import Stage, run_stages
 from desk.sim import SimServer
 from desk.store import Journal, open_journal
-from tests.daemon import SCALE, alert, is_protected, places, quiet_sim, running_desk, until
+from tests.daemon import BOT, SCALE, alert, is_protected, places, quiet_sim, running_desk, until
 from tests.runtime.words import alert_event
 
 
@@ -53,11 +54,7 @@ def make(journal: Journal, folder: Path) -> Breaking:
     config = SessionConfig(
         mode="paper",
         data_dir=folder,
-        webhook_token=Secret("a-token"),
-        symbols=frozenset({"MNQ"}),
-        position_size=1,
-        max_position=4,
-        max_alert_age_s=15,
+        bots=(BotSetup(BOT, token=Secret("a-token")),),
         start=StartConfig(None, False, ("MNQ",), (), ()),
     )
     return Breaking(journal, config)
