@@ -56,6 +56,7 @@ FIELDS, MEANING, REPEATS = (
     "tests/bots/test_interpret.py::",
     "tests/engine/test_repeats.py::",
 )
+WATCHDOG = "tests/engine/test_signals_watchdog.py::"
 SYMBOLS, ORDER = "tests/core/test_symbols_catalogue.py::", "tests/engine/test_signals_order.py::"
 
 CHECKLIST = (
@@ -207,8 +208,17 @@ CHECKLIST = (
             DOOR + "test_probes_are_answered_and_change_nothing",
         ),
     ),
-    Line("heartbeat overdue in session: warning; out of session or holiday: silent", beside=("signals:",)),
-    Line("16 alerts in 3 minutes: the user is warned before TradingView stops the alert", beside=("signals:",)),
+    Line(
+        "heartbeat overdue in session: warning; out of session or holiday: silent",
+        beside=(
+            WATCHDOG + "test_an_overdue_heartbeat_is_told_once",
+            WATCHDOG + "test_nothing_is_overdue_out_of_session",
+        ),
+    ),
+    Line(
+        "16 alerts in 3 minutes: the user is warned before TradingView stops the alert",
+        beside=(WATCHDOG + "test_before_tradingview_stops_an_alert_a_person_is_warned_once",),
+    ),
 )
 
 
