@@ -24,12 +24,6 @@ from desk.risk import Reason
 
 __all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule"]
 
-_OPENS_NOTHING = frozenset(
-    {
-        Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.REDUCE, Action.CANCEL, Action.FLATTEN, Action.MOVE_STOP,
-        Action.MOVE_TARGET, Action.BREAKEVEN, Action.TRAIL_ON, Action.TRAIL_OFF,
-    }
-)  # fmt: skip
 HELD_AGAIN_S = 1.0  # what is held for something that is no event, the contract list, is tried again
 
 
@@ -150,6 +144,14 @@ def _held_contract(state: State, account_id: AccountId, contract: Contract, ctx:
         if account == account_id and held is not None and held.symbol_id == contract.symbol_id:
             return held
     return contract
+
+
+_OPENS_NOTHING = frozenset(
+    {
+        Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.REDUCE, Action.CANCEL, Action.FLATTEN, Action.MOVE_STOP,
+        Action.MOVE_TARGET, Action.BREAKEVEN, Action.TRAIL_ON, Action.TRAIL_OFF,
+    }
+)  # fmt: skip
 
 
 def _whatever_month(alert: Alert, ctx: Context) -> Contract | None:
