@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,7 +18,7 @@ from structlog.testing import capture_logs
 
 from desk.alerts import read_body
 from desk.core.secret import Secret
-from desk.surfaces import http_public
+from desk.surfaces import http_public, http_server
 from desk.surfaces.door_limits import BotPace, DoorLimits, Strangers, counted
 from desk.surfaces.door_sources import AllowedSources
 from desk.surfaces.http_server import most_connections
@@ -171,6 +173,25 @@ def test_the_defaults_are_above_all_alerts_of_the_largest_plan_at_one_bar_close(
     pace = BotPace(DoorLimits())
     for minute in range(5):  # a thousand alerts on one-minute bars, all to one bot
         assert all(pace.takes("a", 1, 60.0 * minute) for _ in range(1_000))
+
+
+def test_the_bounds_stand_in_the_page_of_the_receiver() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "receiver.md").read_text(encoding="utf-8")
+    limits = DoorLimits()
+    assert f"| {limits.bot_burst:,} at once, {limits.bot_per_second:g} a second after that |" in page
+    assert f"| {limits.strangers_per_minute} a minute |" in page
+    assert f"| {http_server._MOST_CONNECTIONS:,}, or half of the open files" in page
+    assert f"| {http_server.IDLE_S:g} s | closed |" in page
+    assert f"| {http_server._KEPT_S:g} s | closed;" in page
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such bound")
+@pytest.mark.parametrize(("files", "connections"), [(20_000, 1_000), (1_024, 512), (256, 128), (8, 16), (-1, 1_000)])
+def test_half_of_the_open_files_is_left_for_everything_else(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (files, files))
+    assert most_connections() == connections
 
 
 # --- slow clients ----------------------------------------------------------------------------------------------------------
