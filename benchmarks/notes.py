@@ -49,10 +49,11 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
                 seconds = counts.notes_s if number >= 0 else min(counts.notes_s, 0.5)
                 began = time.monotonic()
                 posted, rate = await post_notes(desk.public, PATH, seconds, numbers)
+                ended = time.monotonic()
                 answered += posted
                 _, floor_rate = await post_notes(floor, "/ok", seconds, numbers)
                 if number >= 0:
-                    windows.append((began, began + seconds))
+                    windows.append((began, ended))
                     desk_rates.append(rate)
                     floor_rates.append(floor_rate)
     journalled = _rows(desk)
