@@ -141,12 +141,12 @@ def _doors_config(settings: Settings) -> Any:
     return DoorsConfig(
         api_token=token or load_or_make_token(settings.data_dir, "api"),
         api_token_file=None if token else str(made),
-        webhook_host=settings.webhook_host,
-        webhook_port=settings.webhook_port,
-        api_port=settings.api_port,
+        webhook_host=settings.webhook_host, webhook_port=settings.webhook_port, api_port=settings.api_port,
         allowed_ips=settings.webhook_allowed_ips,
         proxy_header=settings.webhook_proxy_header,
-    )
+        certificate_header=settings.webhook_client_cert_header,
+        requires_certificate=settings.webhook_client_cert == "require",
+    )  # fmt: skip
 
 
 @asynccontextmanager

@@ -16,8 +16,11 @@ import structlog
 from desk.core.secret import Secret
 from desk.runtime.desk import Desk
 from desk.surfaces.calls import Urls
+from desk.surfaces.client_certificate import CertificateRule
+from desk.surfaces.door_limits import DEFAULT_LIMITS, DoorLimits
+from desk.surfaces.door_sources import AllowedSources
 from desk.surfaces.http_private import PrivateDoor
-from desk.surfaces.http_public import AllowedSources, PublicDoor
+from desk.surfaces.http_public import PublicDoor
 from desk.surfaces.http_server import listening
 
 __all__ = ["Doors", "DoorsConfig", "open_doors"]
@@ -38,6 +41,9 @@ class DoorsConfig:
     api_port: int = 8081
     allowed_ips: tuple[str, ...] | None = None
     proxy_header: str | None = None  # only behind a proxy or tunnel on this computer
+    certificate_header: str | None = None  # where that proxy reports the client certificate; None: nobody looks at it
+    requires_certificate: bool = False
+    limits: DoorLimits = DEFAULT_LIMITS
     api_token_file: str | None = None  # shown in hints; None: the token came from a setting
     body_timeout_s: float = 2.0
 
@@ -64,7 +70,10 @@ async def open_doors(desk: Desk, config: DoorsConfig) -> AsyncIterator[Doors]:
     Raises ConfigError, naming port and setting, when one cannot be had; then none is open.
     """
     sources = AllowedSources.of(config.allowed_ips, config.proxy_header)
-    public = PublicDoor(desk, sources, body_s=config.body_timeout_s)
+    rule = None
+    if config.certificate_header is not None:
+        rule = CertificateRule(config.certificate_header, config.requires_certificate)
+    public = PublicDoor(desk, sources, certificate=rule, limits=config.limits, body_s=config.body_timeout_s)
     private = PrivateDoor(desk, config.api_token, _urls(config, config.webhook_port, config.api_port))
     async with AsyncExitStack() as stack:
         api_port = await stack.enter_async_context(

@@ -13,7 +13,21 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import alerts, exits, hub, limiter, machine, memory, notes, requests, restarts, start, truth
+from benchmarks import (
+    alerts,
+    door,
+    exits,
+    hub,
+    limiter,
+    machine,
+    memory,
+    notes,
+    parsing,
+    requests,
+    restarts,
+    start,
+    truth,
+)
 from benchmarks.document import render
 from benchmarks.figures import Counts, Group, Report
 from benchmarks.processes import ROOT
@@ -37,6 +51,7 @@ QUICK = Counts(
     memory_s=5.0,
     restarts=2,
     exits=5,
+    parse_rounds=3,
 )
 TINY = Counts(
     name="tiny",
@@ -58,6 +73,9 @@ TINY = Counts(
     held=(1,),
     exits=1,
     exit_patience_s=0.3,
+    parse_rounds=1,
+    parse_repeats=3,
+    slow_clients=20,
 )
 LONG_S = 600.0
 
@@ -71,6 +89,8 @@ def main() -> int:
         "start": lambda folder: start.measure(counts, folder),
         "alert": lambda folder: asyncio.run(alerts.measure(counts, folder, options.profile)),
         "notes": lambda folder: asyncio.run(notes.measure(counts, folder, options.profile)),
+        "parse": lambda folder: parsing.measure(counts),
+        "door": lambda folder: asyncio.run(door.measure(counts, folder, options.profile)),
         "hub": lambda folder: asyncio.run(hub.measure(counts, folder)),
         "limiter": lambda folder: asyncio.run(limiter.measure(counts, folder)),
         "requests": lambda folder: asyncio.run(requests.measure(counts, folder, options.profile)),

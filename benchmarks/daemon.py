@@ -1,6 +1,7 @@
 """The daemon as a measured process: ``trading_bot.main`` itself, with raised rate windows and a few probes.
 
-Only the request budget of the gateway client differs from ``python trading_bot.py`` (it has no setting, on purpose).
+Only the request budget of the gateway client and the pace of a bot's alerts differ from ``python trading_bot.py`` (they have
+no setting, on purpose).
 Ends when standard input does, and then writes what the probes saw.
 """
 
@@ -27,10 +28,12 @@ from benchmarks.stamps import Stamps
 from desk.gateway.config import GatewayConfig
 from desk.gateway.pacing import PacingConfig
 from desk.runtime import signals
+from desk.surfaces.door_limits import DoorLimits
 from load_env import Settings
 
 __all__ = ["DaemonReport"]
 
+ANY_PACE = DoorLimits(bot_burst=1_000_000)
 RAISED = PacingConfig(general_limit=1_000_000, history_limit=1_000_000)
 TICK_S = 0.005
 _WORTH_NOTING_S = 0.001
@@ -98,6 +101,13 @@ def _with_raised_windows(function: Callable[[Settings], Any]) -> Callable[[Setti
     return raised
 
 
+def _with_any_pace(function: Callable[[Settings], Any]) -> Callable[[Settings], Any]:
+    def raised(settings: Settings) -> Any:
+        return dataclasses.replace(function(settings), limits=ANY_PACE)
+
+    return raised
+
+
 def _with_probes(function: Callable[[asyncio.Event], None], probes: Probes) -> Callable[[asyncio.Event], None]:
     def install(stop: asyncio.Event) -> None:
         function(stop)
@@ -115,6 +125,7 @@ def main() -> int:
     stamps.install()
     setattr(signals, "stop_on_signals", _with_probes(signals.stop_on_signals, probes))  # noqa: B010 - a replaced function
     setattr(trading_bot, "_gateway_config", _with_raised_windows(trading_bot._gateway_config))  # noqa: B010
+    setattr(trading_bot, "_doors_config", _with_any_pace(trading_bot._doors_config))  # noqa: B010
     code = trading_bot.main(["--no-console", "--env-file", str(options.report.with_suffix(".env"))])
     if probes.profile is not None:
         probes.profile.disable()

@@ -27,6 +27,7 @@ FLAT_S = 30.0
 RAISED = (
     "request windows of the gateway client: 1,000,000 per window instead of 200/60 s and 50/30 s",
     "rate limits of the simulator: off",
+    "alerts of one bot at once: 1,000,000 instead of 2,000",
     "SYMBOLS: every product instead of four",
     "MAX_ALERT_AGE: 60 s instead of 15 s",
 )

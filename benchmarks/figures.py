@@ -32,6 +32,9 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     held: tuple[int, ...] = (0, 5, 50)  # positions at a restart, two open orders each
     exits: int = 15  # of each way and case
     exit_patience_s: float = 2.0
+    parse_rounds: int = 7
+    parse_repeats: int = 500  # of each sample, in a round
+    slow_clients: int = 500
 
 
 class Part(msgspec.Struct, frozen=True):

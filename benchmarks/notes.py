@@ -18,7 +18,7 @@ from benchmarks.figures import Counts, Figure, Group, Part, median
 from benchmarks.processes import child, running_simulator
 from benchmarks.stalls import Window, pauses_in_words, stall_figure
 
-__all__ = ["measure"]
+__all__ = ["CONNECTIONS", "measure", "post_notes"]
 
 CONNECTIONS = 32
 GOAL = 0.2
@@ -48,11 +48,12 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
             for number in range(-counts.warm_ups, counts.notes_rounds):
                 seconds = counts.notes_s if number >= 0 else min(counts.notes_s, 0.5)
                 began = time.monotonic()
-                posted, rate = await _round(desk.public, PATH, seconds, numbers)
+                posted, rate = await post_notes(desk.public, PATH, seconds, numbers)
+                ended = time.monotonic()
                 answered += posted
-                _, floor_rate = await _round(floor, "/ok", seconds, numbers)
+                _, floor_rate = await post_notes(floor, "/ok", seconds, numbers)
                 if number >= 0:
-                    windows.append((began, began + seconds))
+                    windows.append((began, ended))
                     desk_rates.append(rate)
                     floor_rates.append(floor_rate)
     journalled = _rows(desk)
@@ -62,8 +63,8 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
     return _group(desk_rates, floor_rates, journalled, desk.report, windows)
 
 
-async def _round(url: str, path: str, seconds: float, numbers: count[int]) -> tuple[int, float]:
-    """(answered, per second)."""
+async def post_notes(url: str, path: str, seconds: float, numbers: count[int]) -> tuple[int, float]:
+    """Notes over so many connections, each as soon as the last was answered: (answered, per second)."""
     connections = [await Connection.open(url) for _ in range(CONNECTIONS)]
     gc.collect()
     gc.disable()

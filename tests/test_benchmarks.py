@@ -162,7 +162,20 @@ def test_a_tiny_run_measures_every_group(tmp_path: Path) -> None:
     assert "Floor" in run.stdout
     report = msgspec.json.decode(results.read_bytes(), type=Report)
     keys = [group.key for group in report.groups]
-    assert keys == ["start", "alert", "notes", "hub", "limiter", "requests", "truth", "restart", "exits", "memory"]
+    assert keys == [
+        "start",
+        "alert",
+        "notes",
+        "parse",
+        "door",
+        "hub",
+        "limiter",
+        "requests",
+        "truth",
+        "restart",
+        "exits",
+        "memory",
+    ]
     for group in report.groups:
         first = group.figures[0]
         assert first.floor is not None

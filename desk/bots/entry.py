@@ -37,6 +37,8 @@ def enter_of(
     alert = _with_the_bots_own(alert, bot, warnings)
     check_terms(alert, bot, now_at, received, has_goal=goal is not None)
     order = order_terms(alert, bot, now_at.contract, side, received, warnings)
+    if now_at.symbol.delayed:  # in live mode that was refused just now
+        warnings.append(f"{alert.symbol} is delayed data: taken in paper mode only")
     if alert.stop is None:
         text = 'an entry needs a stop, e.g. "stop": {"unit": "points", "value": 20}, or set one for the bot (STOP_LOSS_TICKS)'
         raise CannotHave(Reason.NO_STOP, text)

@@ -28,6 +28,7 @@ __all__ = [
     "expiry_of_contract",
     "parse_symbol",
     "resolve",
+    "roll_notice",
     "root_of_contract",
 ]
 
@@ -252,6 +253,25 @@ def resolve(symbol: Symbol, contracts: Sequence[Contract]) -> Contract:
         verb = "lists no" if not found else "lists more than one"
         raise UnknownSymbol(f"The gateway {verb} {wanted}. Listed: {names}.")
     return found[0]
+
+
+def roll_notice(chart: str | None, traded: Contract) -> str | None:
+    """What a person is told in the roll week: the chart's month is not the one that is traded (TradingView reference 9.3).
+
+    chart: a dated symbol or contract as the sender wrote it. None when it is the same contract, when it names no month, or
+    when it is another product or nothing that is known: that is somebody else's complaint.
+    """
+    try:
+        symbol = parse_symbol(chart or "")
+        month, year = expiry_of_contract(traded.contract_id)
+    except UnknownSymbol:
+        return None
+    if symbol.month is None or symbol.year is None or ROOTS[symbol.root].symbol_id != traded.symbol_id:
+        return None
+    if _is_dated(symbol, traded):
+        return None
+    shown = f"{symbol.month}{symbol.year % 100:02}" if symbol.year > 9 else f"{symbol.month}{symbol.year}"
+    return f"the TradingView chart is on {symbol.root}{shown}, the gateway trades {symbol.root}{month}{year % 100:02}"
 
 
 def _is_dated(symbol: Symbol, contract: Contract) -> bool:

@@ -172,7 +172,10 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         symbol = parse_symbol(alert.symbol)
         contract = resolve(symbol, list(ctx.contracts.values()))
     except UnknownSymbol as problem:
-        return Refusal(Reason.UNKNOWN_SYMBOL, str(problem))
+        product = _whatever_month(alert, ctx)
+        if product is None:
+            return Refusal(Reason.UNKNOWN_SYMBOL, str(problem))
+        symbol, contract = parse_symbol(product.symbol_id), product
     contract = _held_contract(state, bot.account_id, contract, ctx)
     place = (bot.account_id, contract.contract_id)
     return Situation(
@@ -197,6 +200,25 @@ def _held_contract(state: State, account_id: AccountId, contract: Contract, ctx:
         if account == account_id and held is not None and held.symbol_id == contract.symbol_id:
             return held
     return contract
+
+
+_OPENS_NOTHING = frozenset(
+    {
+        Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.REDUCE, Action.CANCEL, Action.FLATTEN, Action.MOVE_STOP,
+        Action.MOVE_TARGET, Action.BREAKEVEN, Action.TRAIL_ON, Action.TRAIL_OFF,
+    }
+)  # fmt: skip
+
+
+def _whatever_month(alert: Alert, ctx: Context) -> Contract | None:
+    """The product's active contract for a message that opens nothing and names a month that the gateway does not list: its
+    chart has rolled and the position has not, or the other way round (TradingView reference 9.3)."""
+    if not (wants_exit(alert) or alert.action in _OPENS_NOTHING):
+        return None
+    try:
+        return resolve(parse_symbol(parse_symbol(alert.symbol or "").root), list(ctx.contracts.values()))
+    except UnknownSymbol:
+        return None
 
 
 def _asker(event: AlertReceived, bot: BotConfig, warnings: tuple[str, ...]) -> Asker:

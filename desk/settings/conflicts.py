@@ -20,4 +20,6 @@ def conflicts(values: Mapping[str, Any]) -> list[str]:
         problems.append("FOREIGN_STOP_TICKS is missing: FOREIGN_POSITIONS=protect needs the distance of the stop")
     if token is not None and token == values.get("api_token"):
         problems.append("WEBHOOK_TOKEN and API_TOKEN must differ: who may post alerts may not enter the private door")
+    if values.get("webhook_client_cert") == "require" and values.get("webhook_client_cert_header", "refused") is None:
+        problems.append("WEBHOOK_CLIENT_CERT_HEADER is missing: WEBHOOK_CLIENT_CERT=require needs the proxy's header")
     return problems

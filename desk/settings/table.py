@@ -91,6 +91,13 @@ class Settings:
     webhook_proxy_header: str | None = _setting(
         "WEBHOOK_PROXY_HEADER", kinds.header(), None,
         "Header in which your tunnel names the real sender, such as CF-Connecting-IP. Set it only behind that tunnel.")
+    webhook_client_cert_header: str | None = _setting(
+        "WEBHOOK_CLIENT_CERT_HEADER", kinds.header(), None,
+        "Header in which your proxy on this computer reports the client certificate; the proxy must overwrite it. See "
+        "docs/receiver.md.")
+    webhook_client_cert: Literal["warn", "require"] = _setting(
+        "WEBHOOK_CLIENT_CERT", kinds.choice("warn", "require"), "warn",
+        "What happens when that certificate is not TradingView's: warn says so in the log, require answers 404.")
     api_port: int = _setting(
         "API_PORT", kinds.whole(0, 65535), "8081", "Port of the private door, on 127.0.0.1 only. 0: any.")
     api_token: Secret | None = _setting(
