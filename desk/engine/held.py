@@ -26,7 +26,7 @@ from desk.risk import Reason
 __all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
 _AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING)  # they have timers of their own
-_RAW = (Action.BUY, Action.SELL)
+_MAY_OPEN = (Action.BUY, Action.SELL, Action.SET_POSITION)
 
 
 def release_held(draft: Draft, account_id: AccountId) -> None:
@@ -117,19 +117,12 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
 def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool:
     """Both say where the sender is, and the later one may open what it says: the earlier one need not be gone through."""
     bot = draft.ctx.bots.get(event.bot)
-    if (
-        bot is None
-        or bot.mode != "target"
-        or later.alert is None
-        or event.alert is None
-        or not _is_beside(later, event)
-    ):
+    if bot is None or bot.mode != "target" or later.alert is None or event.alert is None:
         return False
     step = step_of(later.alert.position)
-    both = goal_of(later.alert) is not None and goal_of(event.alert) is not None
-    return (
-        both and not (step is not None and step.is_partial_exit) and later.alert.action in {*_RAW, Action.SET_POSITION}
-    )
+    only_reduces = later.alert.action not in _MAY_OPEN or (step is not None and step.is_partial_exit)
+    are_targets = goal_of(later.alert) is not None and goal_of(event.alert) is not None
+    return are_targets and not only_reduces and _is_beside(later, event)
 
 
 def on_held_timer(draft: Draft, key: str) -> None:

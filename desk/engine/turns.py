@@ -32,7 +32,7 @@ from desk.risk import Reason
 __all__ = ["AtTurn", "gap_facts", "gap_text", "settles", "turn_at"]
 
 REPORT_COMES_WITHIN = timedelta(seconds=2)
-_PASSING = {Reason.EXIT_RUNNING, Reason.ORPHAN_ORDERS, Reason.UNPROTECTED, Reason.OPPOSITE_ENTRY}
+_PASSING = {Reason.EXIT_RUNNING, Reason.ORPHAN_ORDERS, Reason.UNPROTECTED}
 _DONE = {
     "follow_target": "its target is followed",
     "reduce_only": "until its sender is flat the bot only reduces",
