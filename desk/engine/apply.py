@@ -52,7 +52,7 @@ __all__ = ["apply", "entry_behind", "fold", "is_resting"]
 SENDER_IDS_ARE_REMEMBERED = timedelta(days=7)
 FINISHED_ORDERS_ARE_REMEMBERED = timedelta(minutes=30)  # late and repeated events still find them
 FILLS_ARE_REMEMBERED = timedelta(days=2)
-_TIDY_EVERY = timedelta(minutes=1)  # of record time: it looks at everything that is remembered
+_TIDY_EVERY = timedelta(minutes=10)  # of record time: it looks at everything that is remembered
 
 _replace = msgspec.structs.replace
 
@@ -218,9 +218,13 @@ def _position(state: State, record: PositionChanged) -> State:
     place = (reported.account_id, reported.contract_id)
     if reported.qty == 0:
         last = state.positions.get(place)
+        entries = {order.client_order_id for order in state.entries_at(place)}
+        here = [order for order in state.remembered_at(place) if {order.client_order_id, order.parent} & entries]
+        carried = tuple((order.client_order_id, order.filled_qty) for order in here)
         return _replace(
             state,
             positions=_without(state.positions, place),
+            carried=state.carried.set(place, carried) if carried else _without(state.carried, place),
             last_positions=state.last_positions if last is None else state.last_positions.set(place, last),
             flat_since=state.flat_since.set(place, record.ts),
         )
@@ -261,7 +265,7 @@ def _still_there(state: State, reported: VenuePosition) -> Position | None:
 
 
 def entry_behind(state: State, place: Place, qty: int, since: datetime | None) -> TrackedOrder | None:
-    """Our newest entry at the place, on the position's side and sent after ``since``, that filled or may have filled.
+    """Our newest entry at the place, on the position's side and not of the time before ``since``, that filled or may have.
 
     One that is not over counts although no fill of it was seen: the report of its fill may be late or lost. Not so one that
     rests: somebody else's position beside it is not ours. A leg that traded after its position had ended opened another one:
@@ -271,10 +275,10 @@ def entry_behind(state: State, place: Place, qty: int, since: datetime | None) -
     for order in state.remembered_at(place):
         if order.role is not Role.ENTRY:
             continue
-        if since is not None and order.submitted_at < since:
+        if not state.is_since(order, since):
             continue  # an earlier round trip's
         may_have_filled = not order.state.is_over and not is_resting(order)
-        is_possible = order.side.sign * qty > 0 and (order.filled_qty > 0 or may_have_filled)
+        is_possible = order.side.sign * qty > 0 and (state.filled_since(order, since) > 0 or may_have_filled)
         if is_possible and (found is None or order.updated_at > found.updated_at):
             found = order
     return found or _opened_by_leg(state, place, qty)
@@ -359,7 +363,7 @@ def _behind(state: State, position: Position) -> list[ClientOrderId]:
     """What the position is made of: its entry, and each order of ours that filled since the place was last flat."""
     since = position.flat_before
     here = state.remembered_at((position.account_id, position.contract_id))
-    filled = [o.client_order_id for o in here if o.filled_qty and (since is None or o.submitted_at >= since)]
+    filled = [order.client_order_id for order in here if state.filled_since(order, since)]
     return filled if position.entry is None else [position.entry, *filled]
 
 

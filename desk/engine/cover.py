@@ -152,7 +152,7 @@ def _is_through(price: Decimal, qty: int, place: Place, ctx: Context) -> bool:
 
 
 def _behind(state: State, place: Place, since: datetime | None) -> Iterator[TrackedOrder]:
-    return (o for o in state.remembered_at(place) if since is None or o.submitted_at >= since)
+    return (order for order in state.remembered_at(place) if state.is_since(order, since))
 
 
 def _net(state: State, place: Place, since: datetime | None, *, is_hopeful: bool) -> int:
@@ -160,5 +160,6 @@ def _net(state: State, place: Place, since: datetime | None, *, is_hopeful: bool
     net = 0
     for order in _behind(state, place, since):
         may_have = is_hopeful and order.role is Role.ENTRY and not order.state.is_over
-        net += order.side.sign * (order.qty if may_have else order.filled_qty)
+        filled = state.filled_since(order, since)
+        net += order.side.sign * (filled + order.qty - order.filled_qty if may_have else filled)
     return net

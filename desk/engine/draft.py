@@ -170,10 +170,19 @@ def unreported_fill(state: State, place: Place) -> tuple[TrackedOrder | None, in
     newest: TrackedOrder | None = None
     qty = 0
     for order in state.remembered_at(place):
-        if not order.filled_qty:
-            continue
-        if since is None or order.submitted_at >= since:
-            qty += order.side.sign * order.filled_qty
+        filled = state.filled_since(order, since)
+        if filled and not _came_late(state, order, since):
+            qty += order.side.sign * filled
             if order.role is Role.ENTRY and (newest is None or order.updated_at > newest.updated_at):
                 newest = order
     return (newest, qty) if newest is not None and qty * newest.side.sign > 0 else (None, 0)
+
+
+def _came_late(state: State, order: TrackedOrder, flat_at: datetime | None) -> bool:
+    """An entry that was under way when the place was reported flat, as far as was known then: what it filled is of the time
+    before, when another order's execution is the newest there."""
+    if flat_at is None or order.submitted_at >= flat_at:
+        return False
+    last = state.last_fills.get((order.account_id, order.contract_id))
+    newest = None if last is None or last.client_order_id is None else state.orders.get(last.client_order_id)
+    return newest is not None and (newest.parent or newest.client_order_id) != (order.parent or order.client_order_id)

@@ -334,18 +334,13 @@ def _exit_reason(state: State, place: Place) -> tuple[ExitReason, CauseId | None
             return _reason_of(order), None
     for leg in state.remembered_at(place):
         is_leg = leg.parent is not None and leg.parent == position.entry
-        is_by_itself = leg.parent is None and leg.role is Role.STOP and _is_of(leg, position)
+        is_by_itself = leg.parent is None and leg.role is Role.STOP and state.is_since(leg, position.flat_before)
         if (is_leg or is_by_itself) and leg.state is OrderState.FILLED:
             return _reason_of(leg), None
     if plan is not None:
         return plan.reason, ended_by
     is_closing = last is not None and last.fill.gross_pnl is not None and last.fill.side.sign * position.qty < 0
     return (ExitReason.MANUAL if is_closing else ExitReason.UNKNOWN), None
-
-
-def _is_of(order: TrackedOrder, position: Position) -> bool:
-    """Sent since the place was last flat."""
-    return position.flat_before is None or order.submitted_at >= position.flat_before
 
 
 def _reason_of(order: TrackedOrder) -> ExitReason:

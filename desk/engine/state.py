@@ -92,6 +92,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     foreign_orders: Map[GatewayOrderId, VenueOrder] = Map()  # working only
     positions: Map[Place, Position] = Map()
     flat_since: Map[Place, datetime] = Map()  # when a place was last reported flat
+    carried: Map[Place, tuple[tuple[ClientOrderId, int], ...]] = Map()  # see filled_since
     last_positions: Map[Place, Position] = Map()  # what a flat place held: a report of it again means it still does
     last_exits: Map[Place, LastExit] = Map()
     plans: Map[str, Plan] = Map()
@@ -133,6 +134,25 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def is_under_way(self, order: TrackedOrder) -> bool:
         """Not over, or surely not sent and to be tried again."""
         return not order.state.is_over or f"enter:{order.client_order_id}" in self.plans
+
+    def is_since(self, order: TrackedOrder, flat_at: datetime | None) -> bool:
+        """Whether it has to do with what came after the place was flat: sent since then, or still under way at that moment."""
+        return flat_at is None or order.submitted_at >= flat_at or self._carried(order) is not None
+
+    def filled_since(self, order: TrackedOrder, flat_at: datetime | None) -> int:
+        """Contracts that it filled after the place was flat. What an entry that was under way then, or its leg, had filled
+        by that moment is of the position before."""
+        if flat_at is None or order.submitted_at >= flat_at:
+            return order.filled_qty
+        before = self._carried(order)
+        return 0 if before is None else order.filled_qty - before
+
+    def _carried(self, order: TrackedOrder) -> int | None:
+        place = (order.account_id, order.contract_id)
+        carried = dict(self.carried.get(place, ()))
+        if order.client_order_id in carried:
+            return carried[order.client_order_id]
+        return 0 if order.parent in carried else None
 
     def foreign_at(self, place: Place) -> Iterator[VenueOrder]:
         return (order for order in self.foreign_orders.values() if (order.account_id, order.contract_id) == place)

@@ -129,6 +129,16 @@ def test_whatever_entries_meet_all_ends_protected_or_flat(
     check_story(world)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_an_entry_that_fills_after_the_old_position_ended_is_ours(seed: int) -> None:
+    """It was sent while that one was open, and the venue turns its stop down."""
+    world = roomy(seed=seed)
+    world.most_beyond, world.venue.nets = 3, True
+    for what in ("market", "wait", "market", "stop", "naked"):
+        happen(world, what)
+    check_story(world)
+
+
 @pytest.mark.parametrize("batch", range(4))
 def test_long_random_stories_of_entries_end_protected_or_flat(batch: int) -> None:
     for seed in range(batch * 150, batch * 150 + 150):

@@ -71,8 +71,8 @@ def test_ten_thousand_messages_leave_a_small_state() -> None:
     for number in range(10_000):
         world.alert(Alert(action=Action.NOTE), key=str(number), window_s=10)
         world.run(1)
-    assert len(world.state.seen) < 400
-    assert len(encode_state(world.state)) < 100_000
+    assert len(world.state.seen) < 1_000  # those of the last ten minutes, and then some
+    assert len(encode_state(world.state)) < 300_000
 
 
 def test_five_hundred_round_trips_leave_a_small_state() -> None:
