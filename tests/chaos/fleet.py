@@ -119,6 +119,8 @@ class Desk(Daemon):
             "PROJECT_X_ACCOUNT_ID": str(account_id),
             "SYMBOLS": ",".join(ROOTS),
             "API_TIMEOUT": str(API_TIMEOUT_S),
+            "PICKMYTRADE_DOLLAR_UNIT": "points",
+            "DEBOUNCE_SECONDS": "0",
             "LOG_FORMAT": "json",
         }
         super().__init__(folder, gateway_url, **settings)
