@@ -95,7 +95,7 @@ async def test_what_becomes_of_each_operation(
 
     async def meets(sim: SimServer, path: str, call: Call, times: int | None, expected: Outcome) -> Outcome:
         waits_for_nothing = expected in (Unavailable, OutcomeUnknown)
-        async with GatewayClient(config_of(sim, timeout_s=0.6 if waits_for_nothing else 1.8)) as client:
+        async with GatewayClient(config_of(sim, timeout_s=1.0 if waits_for_nothing else 2.5)) as client:
             await client.login()
             sim.faults.add(path, Fault(kind, times=times, **details))
             asked = count(sim, path)
