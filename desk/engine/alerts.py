@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, wants_exit
+from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
 from desk.core.alert import Action, Alert, PositionSide
 from desk.core.errors import UnknownSymbol
 from desk.core.events import AlertReceived
@@ -31,6 +31,8 @@ from desk.risk import Reason
 __all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule", "wait_for"]
 
 TURN_S = 0.05
+QUOTE_COMES_WITHIN = timedelta(seconds=2)  # so long an entry waits for the quote that it needs
+QUOTE_AGAIN_S = 0.25
 HELD_AGAIN_S = 1.0  # what is held for something that is no event, the contract list, is tried again
 
 
@@ -55,6 +57,10 @@ def wait_for(draft: Draft, event: AlertReceived, verdict: Verdict, tried: int = 
             draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", max(left_s, TURN_S)))
         case Reason.SETTLING:
             draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", min(TURN_S * 2**tried, HELD_AGAIN_S)))
+        case Reason.NO_QUOTE:
+            left_s = (event.ts + QUOTE_COMES_WITHIN - draft.now).total_seconds()
+            pause_s = max(min(QUOTE_AGAIN_S, left_s), TURN_S)
+            draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", pause_s))
         case _:
             draft.effects.append(StartTimer(f"held:{event.cause}", HELD_AGAIN_S))
 
@@ -104,7 +110,37 @@ def _rule_there(
     if turn.ruling is not None:
         return turn.ruling
     ruling = _rule_intent(state, event, turn.alert, turn.bot, situation, ctx, turn)
-    return turn.finish(ruling, event, ctx.now)
+    return turn.finish(_until_quoted(state, event, ruling, ctx.now), event, ctx.now)
+
+
+def _until_quoted(state: State, event: AlertReceived, ruling: Ruling, now: datetime) -> Ruling:
+    """An entry that needs a quote and has none waits for it for two seconds, and the sender's next entries behind it. Nothing
+    that gets out comes here: a reversal without a quote closes at once."""
+    alert, verdict = event.alert, ruling.verdict
+    if alert is None or not may_open(alert):
+        return ruling
+    if verdict.kind is VerdictKind.DENIED and verdict.reason == Reason.NO_QUOTE:
+        if now - event.ts >= QUOTE_COMES_WITHIN:
+            return ruling
+        waits = held(Reason.NO_QUOTE, f"{verdict.text}; waits up to 2 s for one", verdict.warnings)
+        return replace(waits, intent=ruling.intent)
+    is_entry = isinstance(ruling.intent, Enter) and verdict.kind in {VerdictKind.ACCEPTED, VerdictKind.WOULD_SEND}
+    if is_entry and _is_behind_unquoted(state, event, alert):
+        return held(Reason.NO_QUOTE, "the entry before it waits for a quote", verdict.warnings)
+    return ruling
+
+
+def _is_behind_unquoted(state: State, event: AlertReceived, alert: Alert) -> bool:
+    mine = state.held.get(event.cause)
+    return any(
+        other.reason == Reason.NO_QUOTE
+        and cause != event.cause
+        and (mine is None or other.number < mine.number)
+        and other.event.bot == event.bot
+        and other.event.alert is not None
+        and symbol_key(other.event.alert) == symbol_key(alert)
+        for cause, other in state.held.items()
+    )
 
 
 def _rule_intent(

@@ -320,7 +320,9 @@ def test_a_price_too_far_from_the_market_is_refused_with_both(message: Alert) ->
 
 def test_a_price_within_the_bound_is_taken_and_none_needs_no_quote() -> None:
     world = ready(bot=with_bot(price_bound_pct=Decimal(1), max_position=9))
-    assert world.alert(enter(price=Decimal(20000))).reason == "NO_QUOTE"
+    unquoted = world.alert(enter(price=Decimal(20000)))
+    assert (unquoted.kind, unquoted.reason) == (VerdictKind.HELD, "NO_QUOTE")
+    world.run(3)
     world.price(20000)
     assert world.alert(enter(price=Decimal(20150))).kind is ACCEPTED
     world.run(5)
