@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from desk.bots import BotConfig, Meaning, Nothing, Refusal, Situation, Wanted, goal_of
-from desk.bots.config import Window
+from desk.bots.windows import why_closed
 from desk.core.alert import Alert, PositionSide, Unit
 from desk.core.errors import UnknownSymbol
 from desk.core.intents import Enter, Exit, Reverse
@@ -25,9 +24,8 @@ from desk.engine.draft import Context, fresh_quote
 from desk.engine.state import State
 from desk.risk import Reason
 
-__all__ = ["Asked", "gated", "is_within"]
+__all__ = ["Asked", "gated"]
 
-A_DAY = timedelta(days=1)
 _STOPPED = {
     Switch.DISARM: (Reason.DISARMED, "disarmed", "arm"),
     Switch.HALT: (Reason.HALTED, "halted", "resume"),
@@ -103,28 +101,10 @@ def _gap(asked: Asked) -> Refusal | None:
 # -- when ---------------------------------------------------------------------------------------------------------------
 
 
-def is_within(windows: tuple[Window, ...], now: datetime) -> bool:
-    """Whether one of the windows is open; none configured: always. Raises ZoneInfoNotFoundError for a zone nobody knows."""
-    return not windows or any(_is_open(window, now) for window in windows)
-
-
-def _is_open(window: Window, now: datetime) -> bool:
-    """An end at or before the start belongs to the next day; the window's day is the one on which it starts."""
-    local = now.astimezone(ZoneInfo(window.zone))
-    at, today, yesterday = local.time(), local.weekday(), (local - A_DAY).weekday()
-    if window.start < window.end:
-        return today in window.days and window.start <= at < window.end
-    return (today in window.days and at >= window.start) or (yesterday in window.days and at < window.end)
-
-
 def _closed_window(asked: Asked) -> Refusal | None:
-    try:
-        if is_within(asked.bot.windows, asked.ctx.now):
-            return None
-    except (ZoneInfoNotFoundError, ValueError):
-        return Refusal(Reason.OUTSIDE_WINDOW, "a trading window of the bot names a time zone that is not known here")
-    windows = ", ".join(f"{w.start:%H:%M} to {w.end:%H:%M} {w.zone}" for w in asked.bot.windows)
-    return Refusal(Reason.OUTSIDE_WINDOW, f"outside the bot's trading windows ({windows}); exits run at any time")
+    """Asked when it is decided: what was held until the window closed is late."""
+    closed = why_closed(asked.bot.windows, asked.ctx.now)
+    return None if closed is None else Refusal(Reason.OUTSIDE_WINDOW, f"{closed}. Exits run at any time")
 
 
 def _repeated(asked: Asked, side: Side) -> Nothing | None:
