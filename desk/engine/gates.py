@@ -17,7 +17,7 @@ from desk.core.alert import Alert, PositionSide, Unit
 from desk.core.errors import UnknownSymbol
 from desk.core.intents import Enter, Exit, Reverse
 from desk.core.switches import Switch
-from desk.core.symbols import ROOTS, expiry_of_contract, parse_symbol
+from desk.core.symbols import ROOTS, expiry_of_contract, parse_symbol, roll_notice
 from desk.core.words import Contract, Quote, Side
 from desk.engine.bots import A_MINUTE, BotState
 from desk.engine.draft import Context, fresh_quote
@@ -219,18 +219,14 @@ def _contract_note(asked: Asked) -> tuple[str, ...]:
 
 
 def _other_month(named: str, traded: Contract) -> str | None:
-    """In words, when the chart is on another contract than the one that is traded. A continuous chart names none."""
+    """In words, when the chart is on another contract than the one that is traded, also where that is no other month."""
     try:
-        chart, traded_month = parse_symbol(named), expiry_of_contract(traded.contract_id)
+        chart, _ = parse_symbol(named), expiry_of_contract(traded.contract_id)
     except UnknownSymbol as problem:
         return f"the chart's contract cannot be compared: {problem}"
     if ROOTS[chart.root].symbol_id != traded.symbol_id:
         return f"TradingView chart is on {named}, Gateway trades {traded.name}"
-    month, year = traded_month
-    if chart.month is None or (chart.month == month and chart.year in {year, year % 10}):
-        return None
-    on = f"{chart.month}{chart.year % 100:02d}" if chart.year is not None and chart.year > 9 else named
-    return f"TradingView chart is on {on}, Gateway trades {month}{year % 100:02d}"
+    return roll_notice(named, traded)
 
 
 def _side(side: Side) -> PositionSide:
