@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from desk.bots import BotConfig, Meaning, Nothing, Refusal, Situation, Wanted, goal_of
 from desk.bots.windows import why_closed
-from desk.core.alert import Alert, PositionSide, Unit
+from desk.core.alert import Action, Alert, PositionSide, Unit
 from desk.core.errors import UnknownSymbol
 from desk.core.intents import Enter, Exit, Reverse
 from desk.core.switches import Switch
@@ -108,7 +108,10 @@ def _closed_window(asked: Asked) -> Refusal | None:
 
 
 def _repeated(asked: Asked, side: Side) -> Nothing | None:
-    """A repeat of an entry. A target with a size is none: it says how much there shall be."""
+    """A repeat of an entry, also one that the bot or a fixed ``policy.same`` would add or replace by. A target with a size is
+    none, it says how much there shall be; nor is the action ``add``, which nobody sends by mistake for an entry."""
+    if asked.alert.action is Action.ADD:
+        return None
     held, wait = asked.now_at.held * side.sign, timedelta(seconds=asked.bot.debounce_s)
     position = asked.alert.position
     is_target = goal_of(asked.alert) is not None and position is not None and position.size is not None

@@ -221,6 +221,26 @@ def test_a_repeated_entry_is_ignored_while_its_position_is_held() -> None:
     assert world.alert(enter()).kind is ACCEPTED
 
 
+@pytest.mark.parametrize("same", ["add", "replace"])
+@pytest.mark.parametrize("is_of_bot", [True, False])
+def test_an_entry_that_would_add_or_replace_is_a_repeat_whoever_says_so(is_of_bot: bool, same: Any) -> None:
+    """Whatever a template says stands in its repeat, too."""
+    world = ready(bot=with_bot(debounce_s=60, max_position=4, **({"same": same} if is_of_bot else {})))
+    world.alert(enter())
+    world.run(3)
+    policy = AlertPolicy(same=None if is_of_bot else same)
+    assert world.alert(enter(policy=policy)).reason == "DEBOUNCED"
+    assert calm(world).venue.qty(PLACE) == 2
+
+
+def test_the_action_add_is_no_repeat() -> None:
+    world = ready(bot=with_bot(debounce_s=300, max_position=4))
+    world.alert(enter())
+    world.run(3)
+    assert world.alert(enter("add")).kind is ACCEPTED
+    assert calm(world).venue.qty(PLACE) == 4
+
+
 def test_a_repeat_is_carried_out_when_the_position_is_gone() -> None:
     world = ready(bot=with_bot(debounce_s=60))
     world.alert(enter())
