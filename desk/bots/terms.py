@@ -21,6 +21,8 @@ def check_terms(alert: Alert, bot: BotConfig, now_at: Situation, *, has_goal: bo
 
     Dropping a term would trade something else. has_goal: the position target gives the size.
     """
+    if now_at.not_listed is not None:
+        raise CannotHave(Reason.UNKNOWN_SYMBOL, now_at.not_listed)
     names = _cannot_do(alert, bot, now_at, has_goal)
     if names:
         raise CannotHave(Reason.NOT_SUPPORTED, f"{', '.join(names)}: not available; {SEE_TABLE}")

@@ -109,6 +109,11 @@ def _symbol(case: Case) -> tuple[Answer, str]:
         return Answer.UNKNOWN, "the contract is not known"
     contract = case.situation.contract
     tick = f"a tick of {contract.tick_size.normalize():f} is {money_text(contract.tick_value)} $"
+    if case.situation.not_listed is not None:
+        return (
+            Answer.PASS,
+            f"{case.alert.symbol} is not listed: nothing is opened, and what is held of {contract.name} may go",
+        )
     return Answer.PASS, f"{case.alert.symbol} is {contract.name}; {tick}"
 
 

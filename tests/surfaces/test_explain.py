@@ -368,6 +368,13 @@ def test_an_exit_is_not_asked_for_what_binds_entries() -> None:
     assert {"age", "side", "trading hours", "real-time data", "size", "stop", "symbol allowed"} <= not_asked
 
 
+def test_a_reversal_in_a_month_that_is_not_listed_is_told_to_close_only() -> None:
+    message = one(LONG, symbol="MNQH2027", action="reverse")
+    assert message.verdict == "accepted"
+    assert any("closing only" in text for text in message.warnings)
+    assert any(rule.rule == "symbol" and "nothing is opened" in rule.text for rule in message.rules)
+
+
 def test_a_heartbeat_and_a_text_ask_for_no_order() -> None:
     for text in ('{"v":1,"action":"heartbeat"}', "MNQ1! Crossing 21000"):
         (message,) = told(text).messages
