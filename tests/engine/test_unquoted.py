@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from desk.core.alert import Action, Alert, AlertOrder, Distance, StopSpec, Unit
+from desk.core.alert import Action, Alert, AlertOrder, AlertPolicy, Distance, StopSpec, Unit
 from desk.core.records import VerdictKind
 from tests.engine.test_signals_order import incidents, last_word, sent
 from tests.engine.test_world import calm, ready
@@ -122,6 +122,24 @@ def test_a_reversal_closes_at_once_and_enters_when_there_is_a_quote() -> None:
     assert world.venue.qty(PLACE) == 0
     world.price(20000)
     assert held_qty(world) == -2
+
+
+@pytest.mark.parametrize("is_quoted", [True, False])
+def test_what_only_replaces_leaves_what_is_held_until_it_can_be_had(is_quoted: bool) -> None:
+    world = ready()
+    world.alert(enter())
+    world.run(3)
+    waits = world.alert(msgspec.structs.replace(BARE, policy=AlertPolicy(same="replace")))
+    assert (waits.kind, waits.reason) == (HELD, "NO_QUOTE")
+    world.run(1)
+    assert world.venue.qty(PLACE) == 2
+    if is_quoted:
+        world.price(20000)
+    world.run(1.1)
+    assert last_word(world, waits).kind is (ACCEPTED if is_quoted else DENIED)
+    world.price(20000)
+    assert held_qty(world) == 2
+    assert len(world.entries()) == (2 if is_quoted else 1)
 
 
 @pytest.mark.parametrize("message", [exit_(), target(2, 0), target(2, 1), sent(2, 1)])
