@@ -35,7 +35,7 @@ def enter_of(
 ) -> Enter:
     """goal: the position wanted afterwards, of which ``held`` is there; None: the alert's own size. Raises CannotHave."""
     alert = _with_the_bots_own(alert, bot, warnings)
-    check_terms(alert, bot, now_at, received, has_goal=goal is not None)
+    check_terms(alert, bot, now_at, has_goal=goal is not None)
     order = order_terms(alert, bot, now_at.contract, side, received, warnings)
     if now_at.symbol.delayed:  # in live mode that was refused just now
         warnings.append(f"{alert.symbol} is delayed data: taken in paper mode only")

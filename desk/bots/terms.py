@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from desk.bots.config import BotConfig
 from desk.bots.sizes import COMPUTED
-from desk.bots.windows import why_closed
 from desk.bots.words import CannotHave, Refusal, Situation
 from desk.core.alert import Alert
 from desk.core.errors import UnknownSymbol
@@ -19,11 +16,13 @@ SEE_TABLE = "docs/alerts.md says what a message may ask for"
 _ENTRY_MODES = {"contracts", "default", *COMPUTED}
 
 
-def check_terms(alert: Alert, bot: BotConfig, now_at: Situation, received: datetime, *, has_goal: bool) -> None:
+def check_terms(alert: Alert, bot: BotConfig, now_at: Situation, *, has_goal: bool) -> None:
     """What the bot may not open, and everything that this version cannot do, by name. Raises CannotHave.
 
     Dropping a term would trade something else. has_goal: the position target gives the size.
     """
+    if now_at.not_listed is not None:
+        raise CannotHave(Reason.UNKNOWN_SYMBOL, now_at.not_listed)
     names = _cannot_do(alert, bot, now_at, has_goal)
     if names:
         raise CannotHave(Reason.NOT_SUPPORTED, f"{', '.join(names)}: not available; {SEE_TABLE}")
@@ -32,9 +31,6 @@ def check_terms(alert: Alert, bot: BotConfig, now_at: Situation, received: datet
         allowed = ", ".join(sorted(bot.symbols)) or "none"
         text = f"{symbol.root} is not among the symbols of the bot {bot.name} ({allowed})"
         raise CannotHave(Reason.SYMBOL_NOT_ALLOWED, text)
-    closed = why_closed(bot.windows, received)
-    if closed is not None:
-        raise CannotHave(Reason.OUTSIDE_WINDOW, f"{closed}. Exits run at any time")
     if symbol.delayed and not bot.takes_delayed_data:
         text = f"{alert.symbol} is delayed data; subscribe to real-time data for this chart"
         raise CannotHave(Reason.DELAYED_DATA, text)

@@ -27,6 +27,9 @@ class Situation:
     atr_points: Decimal | None = None  # average true range; None: not known at this moment
     atr_name: str = "ATR(14, 5m)"
     balance: Decimal | None = None  # of the account, USD; None: not known
+    not_listed: str | None = (
+        None  # why the month that the message names cannot be entered; ``contract`` is of the product
+    )
 
     @property
     def held(self) -> int:

@@ -271,7 +271,7 @@ def roll_notice(chart: str | None, traded: Contract) -> str | None:
     if _is_dated(symbol, traded):
         return None
     shown = f"{symbol.month}{symbol.year % 100:02}" if symbol.year > 9 else f"{symbol.month}{symbol.year}"
-    return f"the TradingView chart is on {symbol.root}{shown}, the gateway trades {symbol.root}{month}{year % 100:02}"
+    return f"TradingView chart is on {shown}, Gateway trades {month}{year % 100:02}"
 
 
 def _is_dated(symbol: Symbol, contract: Contract) -> bool:

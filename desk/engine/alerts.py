@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, wants_exit
+from desk.bots import BotConfig, Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
 from desk.core.alert import Action, Alert, PositionSide
 from desk.core.errors import UnknownSymbol
 from desk.core.events import AlertReceived
@@ -13,7 +13,7 @@ from desk.core.ids import AccountId
 from desk.core.intents import Enter, Exit, Intent, Reverse
 from desk.core.plans import ExitReason
 from desk.core.records import AlertJournalled, BotEntered, Verdict, VerdictKind, WouldHaveSent
-from desk.core.symbols import parse_symbol, resolve
+from desk.core.symbols import ROOTS, parse_symbol, resolve
 from desk.core.words import Contract, Side
 from desk.engine.bots import symbol_key
 from desk.engine.draft import Context, Draft, entering_qty
@@ -31,6 +31,8 @@ from desk.risk import Reason
 __all__ = ["HELD_AGAIN_S", "carry_out", "decide_alert", "rule", "wait_for"]
 
 TURN_S = 0.05
+QUOTE_COMES_WITHIN = timedelta(seconds=2)  # so long an entry waits for the quote that it needs
+QUOTE_AGAIN_S = 0.25
 HELD_AGAIN_S = 1.0  # what is held for something that is no event, the contract list, is tried again
 
 
@@ -55,6 +57,10 @@ def wait_for(draft: Draft, event: AlertReceived, verdict: Verdict, tried: int = 
             draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", max(left_s, TURN_S)))
         case Reason.SETTLING:
             draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", min(TURN_S * 2**tried, HELD_AGAIN_S)))
+        case Reason.NO_QUOTE:
+            left_s = (event.ts + QUOTE_COMES_WITHIN - draft.now).total_seconds()
+            pause_s = max(min(QUOTE_AGAIN_S, left_s), TURN_S)
+            draft.effects.append(StartTimer(f"turn:{event.cause}:{tried + 1}", pause_s))
         case _:
             draft.effects.append(StartTimer(f"held:{event.cause}", HELD_AGAIN_S))
 
@@ -104,7 +110,37 @@ def _rule_there(
     if turn.ruling is not None:
         return turn.ruling
     ruling = _rule_intent(state, event, turn.alert, turn.bot, situation, ctx, turn)
-    return turn.finish(ruling, event, ctx.now)
+    return turn.finish(_until_quoted(state, event, ruling, ctx.now), event, ctx.now)
+
+
+def _until_quoted(state: State, event: AlertReceived, ruling: Ruling, now: datetime) -> Ruling:
+    """An entry that needs a quote and has none waits for it for two seconds, and the sender's next entries behind it. Nothing
+    that gets out comes here: a reversal without a quote closes at once."""
+    alert, verdict = event.alert, ruling.verdict
+    if alert is None or not may_open(alert):
+        return ruling
+    if verdict.kind is VerdictKind.DENIED and verdict.reason == Reason.NO_QUOTE:
+        if now - event.ts >= QUOTE_COMES_WITHIN:
+            return ruling
+        waits = held(Reason.NO_QUOTE, f"{verdict.text}; waits up to 2 s for one", verdict.warnings)
+        return replace(waits, intent=ruling.intent)
+    is_entry = isinstance(ruling.intent, Enter) and verdict.kind in {VerdictKind.ACCEPTED, VerdictKind.WOULD_SEND}
+    if is_entry and _is_behind_unquoted(state, event, alert):
+        return held(Reason.NO_QUOTE, "the entry before it waits for a quote", verdict.warnings)
+    return ruling
+
+
+def _is_behind_unquoted(state: State, event: AlertReceived, alert: Alert) -> bool:
+    mine = state.held.get(event.cause)
+    return any(
+        other.reason == Reason.NO_QUOTE
+        and cause != event.cause
+        and (mine is None or other.number < mine.number)
+        and other.event.bot == event.bot
+        and other.event.alert is not None
+        and symbol_key(other.event.alert) == symbol_key(alert)
+        for cause, other in state.held.items()
+    )
 
 
 def _rule_intent(
@@ -119,6 +155,8 @@ def _rule_intent(
     """turn: where the account agrees with the gateway; else only what is right whatever is held runs at once."""
     is_known = bot.account_id is not None and state.is_reconciled(bot.account_id)
     meaning = interpret(alert, bot, situation, event.ts)
+    if situation is not None and situation.not_listed and may_open(alert) and not isinstance(meaning, Wanted):
+        meaning = Refusal(Reason.UNKNOWN_SYMBOL, situation.not_listed, by_position=True)
     if turn is not None and situation is not None:
         waits = settles(state, alert, bot, meaning, situation, ctx.now)
         if waits is not None:
@@ -168,14 +206,15 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
     """The bot's place for the alert's symbol. Exits act on the contract that is held, whatever month the alert names."""
     assert bot.account_id is not None, "the caller checked it"
     assert alert.symbol is not None, "the caller checked it"
+    not_listed = None
     try:
         symbol = parse_symbol(alert.symbol)
         contract = resolve(symbol, list(ctx.contracts.values()))
     except UnknownSymbol as problem:
-        product = _whatever_month(alert, ctx)
+        product = _whatever_month(state, bot.account_id, alert.symbol, ctx)
         if product is None:
             return Refusal(Reason.UNKNOWN_SYMBOL, str(problem))
-        symbol, contract = parse_symbol(product.symbol_id), product
+        symbol, contract, not_listed = parse_symbol(product.symbol_id), product, str(problem)
     contract = _held_contract(state, bot.account_id, contract, ctx)
     place = (bot.account_id, contract.contract_id)
     return Situation(
@@ -189,34 +228,34 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
         balance=state.accounts[bot.account_id].account.balance if bot.account_id in state.accounts else None,
         atr_points=ctx.atr(contract.contract_id),
         atr_name=ctx.atr_name,
+        not_listed=not_listed,
     )
 
 
 def _held_contract(state: State, account_id: AccountId, contract: Contract, ctx: Context) -> Contract:
     if state.position_qty((account_id, contract.contract_id)):
         return contract
+    return _held_of(state, account_id, contract.symbol_id, ctx) or contract
+
+
+def _held_of(state: State, account_id: AccountId, symbol_id: str, ctx: Context) -> Contract | None:
+    """The product's contract that the account holds, whatever month."""
     for account, held_id in state.positions:
         held = ctx.contracts.get(held_id)
-        if account == account_id and held is not None and held.symbol_id == contract.symbol_id:
+        if account == account_id and held is not None and held.symbol_id == symbol_id:
             return held
-    return contract
+    return None
 
 
-_OPENS_NOTHING = frozenset(
-    {
-        Action.EXIT, Action.EXIT_LONG, Action.EXIT_SHORT, Action.REDUCE, Action.CANCEL, Action.FLATTEN, Action.MOVE_STOP,
-        Action.MOVE_TARGET, Action.BREAKEVEN, Action.TRAIL_ON, Action.TRAIL_OFF,
-    }
-)  # fmt: skip
-
-
-def _whatever_month(alert: Alert, ctx: Context) -> Contract | None:
-    """The product's active contract for a message that opens nothing and names a month that the gateway does not list: its
-    chart has rolled and the position has not, or the other way round (TradingView reference 9.3)."""
-    if not (wants_exit(alert) or alert.action in _OPENS_NOTHING):
-        return None
+def _whatever_month(state: State, account_id: AccountId, named: str, ctx: Context) -> Contract | None:
+    """The product's held or active contract for a message that names a month that the gateway does not list: its chart has
+    rolled and the position has not, or the other way round (TradingView reference 9.3). What it opens is refused, what it
+    closes is not."""
     try:
-        return resolve(parse_symbol(parse_symbol(alert.symbol or "").root), list(ctx.contracts.values()))
+        product = ROOTS[parse_symbol(named).root]
+        return _held_of(state, account_id, product.symbol_id, ctx) or resolve(
+            parse_symbol(product.root), list(ctx.contracts.values())
+        )
     except UnknownSymbol:
         return None
 

@@ -10,24 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from desk.bots import BotConfig, Meaning, Nothing, Refusal, Situation, Wanted, goal_of
-from desk.bots.config import Window
-from desk.core.alert import Alert, PositionSide, Unit
+from desk.bots.windows import why_closed
+from desk.core.alert import Action, Alert, PositionSide, Unit
 from desk.core.errors import UnknownSymbol
 from desk.core.intents import Enter, Exit, Reverse
 from desk.core.switches import Switch
-from desk.core.symbols import ROOTS, expiry_of_contract, parse_symbol
+from desk.core.symbols import ROOTS, expiry_of_contract, parse_symbol, roll_notice
 from desk.core.words import Contract, Quote, Side
 from desk.engine.bots import A_MINUTE, BotState
 from desk.engine.draft import Context, fresh_quote
 from desk.engine.state import State
 from desk.risk import Reason
 
-__all__ = ["Asked", "gated", "is_within"]
+__all__ = ["Asked", "gated"]
 
-A_DAY = timedelta(days=1)
 _STOPPED = {
     Switch.DISARM: (Reason.DISARMED, "disarmed", "arm"),
     Switch.HALT: (Reason.HALTED, "halted", "resume"),
@@ -103,32 +101,17 @@ def _gap(asked: Asked) -> Refusal | None:
 # -- when ---------------------------------------------------------------------------------------------------------------
 
 
-def is_within(windows: tuple[Window, ...], now: datetime) -> bool:
-    """Whether one of the windows is open; none configured: always. Raises ZoneInfoNotFoundError for a zone nobody knows."""
-    return not windows or any(_is_open(window, now) for window in windows)
-
-
-def _is_open(window: Window, now: datetime) -> bool:
-    """An end at or before the start belongs to the next day; the window's day is the one on which it starts."""
-    local = now.astimezone(ZoneInfo(window.zone))
-    at, today, yesterday = local.time(), local.weekday(), (local - A_DAY).weekday()
-    if window.start < window.end:
-        return today in window.days and window.start <= at < window.end
-    return (today in window.days and at >= window.start) or (yesterday in window.days and at < window.end)
-
-
 def _closed_window(asked: Asked) -> Refusal | None:
-    try:
-        if is_within(asked.bot.windows, asked.ctx.now):
-            return None
-    except (ZoneInfoNotFoundError, ValueError):
-        return Refusal(Reason.OUTSIDE_WINDOW, "a trading window of the bot names a time zone that is not known here")
-    windows = ", ".join(f"{w.start:%H:%M} to {w.end:%H:%M} {w.zone}" for w in asked.bot.windows)
-    return Refusal(Reason.OUTSIDE_WINDOW, f"outside the bot's trading windows ({windows}); exits run at any time")
+    """Asked when it is decided: what was held until the window closed is late."""
+    closed = why_closed(asked.bot.windows, asked.ctx.now)
+    return None if closed is None else Refusal(Reason.OUTSIDE_WINDOW, f"{closed}. Exits run at any time")
 
 
 def _repeated(asked: Asked, side: Side) -> Nothing | None:
-    """A repeat of an entry. A target with a size is none: it says how much there shall be."""
+    """A repeat of an entry, also one that the bot or a fixed ``policy.same`` would add or replace by. A target with a size is
+    none, it says how much there shall be; nor is the action ``add``, which nobody sends by mistake for an entry."""
+    if asked.alert.action is Action.ADD:
+        return None
     held, wait = asked.now_at.held * side.sign, timedelta(seconds=asked.bot.debounce_s)
     position = asked.alert.position
     is_target = goal_of(asked.alert) is not None and position is not None and position.size is not None
@@ -239,18 +222,14 @@ def _contract_note(asked: Asked) -> tuple[str, ...]:
 
 
 def _other_month(named: str, traded: Contract) -> str | None:
-    """In words, when the chart is on another contract than the one that is traded. A continuous chart names none."""
+    """In words, when the chart is on another contract than the one that is traded, also where that is no other month."""
     try:
-        chart, traded_month = parse_symbol(named), expiry_of_contract(traded.contract_id)
+        chart, _ = parse_symbol(named), expiry_of_contract(traded.contract_id)
     except UnknownSymbol as problem:
         return f"the chart's contract cannot be compared: {problem}"
     if ROOTS[chart.root].symbol_id != traded.symbol_id:
         return f"TradingView chart is on {named}, Gateway trades {traded.name}"
-    month, year = traded_month
-    if chart.month is None or (chart.month == month and chart.year in {year, year % 10}):
-        return None
-    on = f"{chart.month}{chart.year % 100:02d}" if chart.year is not None and chart.year > 9 else named
-    return f"TradingView chart is on {on}, Gateway trades {month}{year % 100:02d}"
+    return roll_notice(named, traded)
 
 
 def _side(side: Side) -> PositionSide:

@@ -1,4 +1,5 @@
-"""Alerts that wait: for their account to be known and reconciled, for the message in between, for what runs at their place.
+"""Alerts that wait: for their account to be known and reconciled, for the message in between, for what runs at their place,
+for a quote.
 
 In the order in which they came, the targets of one sender as they were sent; exits run, entries if fresh.
 """
@@ -25,7 +26,8 @@ from desk.risk import Reason
 
 __all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
-_AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING)  # they have timers of their own
+_AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING, Reason.NO_QUOTE)  # they have timers of their own
+_OVERTAKEN = (Reason.SETTLING, Reason.NO_QUOTE)
 _MAY_OPEN = (Action.BUY, Action.SELL, Action.SET_POSITION)
 
 
@@ -46,7 +48,8 @@ def follow_up(draft: Draft, event: AlertReceived, verdict: Verdict) -> None:
     if event.alert.action is Action.CANCEL or (wants_exit(event.alert) and goal_of(event.alert) is None):
         _take_back(draft, [held for held in mine if _takes_back(event, held)])
     elif goal_of(event.alert) is not None:
-        _decide(draft, mine)
+        left = _decide(draft, mine)
+        _take_back(draft, [held for held in mine if held.cause in left and _ends_wait(draft.state, event, held)])
 
 
 def on_turn_timer(draft: Draft, key: str) -> None:
@@ -94,19 +97,22 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
             continue  # superseded by a flattening that one of them asked for
         ruling = rule(draft.state, event, draft.ctx)
         verdict = ruling.verdict
-        if verdict.reason == Reason.SETTLING and any(_overtakes(draft, later, event) for later in waiting[place + 1 :]):
+        later_ones = waiting[place + 1 :]
+        is_held = verdict.kind is VerdictKind.HELD
+        if is_held and verdict.reason in _OVERTAKEN and any(_overtakes(draft, later, event) for later in later_ones):
             text = "a newer target of its sender came while it waited, and counts"
             verdict = Verdict(kind=VerdictKind.IGNORED, reason=Reason.SUPERSEDED, text=text)
             draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
             continue
-        if verdict.kind is VerdictKind.HELD:
-            left[event.cause] = verdict
-            continue
-        after = [_takes_back(later, event) for later in waiting[place + 1 :]] if ruling.opens else []
+        is_unquoted = is_held and verdict.reason == Reason.NO_QUOTE
+        after = [_takes_back(later, event) for later in later_ones] if ruling.opens or is_unquoted else []
         taken_back = next(filter(None, after), None)
         if taken_back is not None:
             text = f"{taken_back} came after it while both waited"
             verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)
+        elif is_held:
+            left[event.cause] = verdict
+            continue
         draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
         if taken_back is None:
             carry_out(draft, event, ruling)
@@ -165,6 +171,15 @@ def _is_beside(held: AlertReceived, event: AlertReceived) -> bool:
     return event.alert.symbol is None or symbol_key(held.alert) == symbol_key(event.alert)
 
 
+def _ends_wait(state: State, out: AlertReceived, held: AlertReceived) -> bool:
+    """``held`` had its turn before ``out`` came, lacked only a quote, and was not fired later."""
+    waiting = state.held.get(held.cause)
+    if waiting is None or waiting.reason != Reason.NO_QUOTE or _takes_back(out, held) is None:
+        return False
+    times = [None if event.alert is None else event.alert.fired_at for event in (held, out)]
+    return times[0] is None or times[1] is None or times[0] <= times[1]
+
+
 def _is_of(draft: Draft, event: AlertReceived, account_id: AccountId) -> bool:
     bot = draft.ctx.bots.get(event.bot)
     return bot is None or bot.account_id in {None, account_id}
@@ -174,7 +189,7 @@ def _takes_back(later: AlertReceived, event: AlertReceived) -> str | None:
     """The later message wants what the earlier one would open to be closed again, or not to be opened: what it is called."""
     if later.bot != event.bot or later.alert is None or event.alert is None or not may_open(event.alert):
         return None
-    if later.alert.symbol not in {None, event.alert.symbol}:
+    if later.alert.symbol is not None and symbol_key(later.alert) != symbol_key(event.alert):
         return None
     if later.alert.action is Action.CANCEL:
         return "a cancel"

@@ -59,8 +59,8 @@ def rule_reverse(state: State, wanted: Reverse, contract: Contract, asker: Asker
         )
         approved = check(priced, contract, flat, ctx)
         answer = approved if isinstance(approved, Denied) else priced
-    passing = {Reason.NO_QUOTE} if wanted.replaces else _PASSING  # only a turn is worth an exit that leaves flat
-    if isinstance(answer, Denied) and answer.reason not in passing:
+    is_passing = isinstance(answer, Denied) and answer.reason in _PASSING and not wanted.replaces
+    if isinstance(answer, Denied) and not is_passing:  # only a turn is worth an exit that leaves flat
         return denied(answer.reason, answer.text, asker.warnings)
     then = f"as it stands not the entry ({answer.reason}: {answer.text})" if isinstance(answer, Denied) else answer.text
     first = f"exiting {contract.name} ({held:+d})" if held else f"cancelling what works in {contract.name}"

@@ -12,10 +12,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from desk.bots import BotConfig, Situation, may_open
+from desk.bots.windows import is_open
 from desk.core.alert import Action, Alert
 from desk.core.intents import Intent
 from desk.core.records import Verdict, VerdictKind
-from desk.engine.gates import is_within
 from desk.risk import Reason
 from desk.surfaces.bot_life import life_of
 from desk.surfaces.explain_trials import SILENT, Trial, Tried
@@ -97,7 +97,7 @@ def _hours(case: Case) -> tuple[Answer, str]:
     """As the engine's gate asks it; a zone that nobody knows is its to tell."""
     text = windows_text(case.bot.windows)
     try:
-        return (Answer.PASS if is_within(case.bot.windows, case.trial.ctx.now) else Answer.FAIL), text
+        return (Answer.PASS if is_open(case.bot.windows, case.trial.ctx.now) else Answer.FAIL), text
     except (KeyError, ValueError):
         return Answer.UNKNOWN, text
 
@@ -109,6 +109,11 @@ def _symbol(case: Case) -> tuple[Answer, str]:
         return Answer.UNKNOWN, "the contract is not known"
     contract = case.situation.contract
     tick = f"a tick of {contract.tick_size.normalize():f} is {money_text(contract.tick_value)} $"
+    if case.situation.not_listed is not None:
+        return (
+            Answer.PASS,
+            f"{case.alert.symbol} is not listed: nothing is opened, and what is held of {contract.name} may go",
+        )
     return Answer.PASS, f"{case.alert.symbol} is {contract.name}; {tick}"
 
 

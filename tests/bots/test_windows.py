@@ -93,22 +93,8 @@ def test_at_its_next_opening_a_window_is_open_and_that_is_within_eight_days(
     assert is_in_the_gap_of_a_clock_change or is_open((window,), opening)
 
 
-CLOSED = replace(BOT, windows=(Window(time(8, 30), time(9), WEEKDAYS),))  # NOW is six in the morning in Chicago
-
-
-def test_an_entry_outside_the_windows_is_refused_and_an_exit_is_not() -> None:
-    refused = interpret(alert(), CLOSED, where(), NOW)
-    assert isinstance(refused, Refusal)
-    assert refused.reason is Reason.OUTSIDE_WINDOW
-    assert "opens Wed 2026-11-18 08:30 America/Chicago" in refused.text
-    assert interpret(alert(Action.EXIT), CLOSED, where(2), NOW) == Wanted(Exit())
-
-
-def test_a_reversal_outside_the_windows_closes() -> None:
-    meaning = interpret(alert(Action.REVERSE), CLOSED, where(2), NOW)
-    assert isinstance(meaning, Wanted)
-    assert meaning.intent == Exit()
-    assert "OUTSIDE_WINDOW" in meaning.warnings[0]
+def test_a_zone_that_nobody_knows_is_closed() -> None:
+    assert "time zone that is not known" in (why_closed((Window(time(), time(), zone="Mars/Base"),), NOW) or "")
 
 
 def test_a_side_that_the_bot_may_not_open_is_refused_and_its_exit_is_not() -> None:

@@ -109,11 +109,11 @@ def mnq() -> Contract:
 
 @pytest.mark.parametrize("chart", ["MNQH2027", "CME_MINI:MNQH27", "MNQ 03-27", "CON.F.US.MNQ.H27"])
 def test_in_the_roll_week_both_months_are_named(chart: str) -> None:
-    assert roll_notice(chart, mnq()) == "the TradingView chart is on MNQH27, the gateway trades MNQZ26"
+    assert roll_notice(chart, mnq()) == "TradingView chart is on H27, Gateway trades Z26"
 
 
 def test_a_chart_with_one_digit_of_a_year_is_named_as_it_was_written() -> None:
-    assert roll_notice("MNQH7", mnq()) == "the TradingView chart is on MNQH7, the gateway trades MNQZ26"
+    assert roll_notice("MNQH7", mnq()) == "TradingView chart is on H7, Gateway trades Z26"
 
 
 @pytest.mark.parametrize("chart", [None, "", "MNQ1!", "MNQ", "MNQZ2026", "MNQZ26", "MNQZ6", "NQH2027", "nonsense"])

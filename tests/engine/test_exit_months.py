@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from desk.core.alert import Action, Alert
+from desk.core.alert import Action, Alert, AlertPolicy, AlertPosition, PositionSide
 from desk.core.records import VerdictKind
+from tests.engine.test_signals_order import STOP, sent
 from tests.engine.test_world import calm, ready
-from tests.engine.world import PLACE, World, enter, exit_
+from tests.engine.world import MNQ, PLACE, World, enter, exit_
 
 NOT_LISTED = ["MNQH2027", "CME_MINI:MNQH27", "MNQ 03-27", "MNQ2!", "CON.F.US.MNQ.U26", "CME_MINI_DL:MNQU6"]
 
@@ -53,3 +54,73 @@ def test_an_exit_of_another_product_or_of_none_is_refused(symbol: str) -> None:
     world = holding()
     assert world.alert(named(exit_(), symbol)).reason == "UNKNOWN_SYMBOL"
     assert calm(world).venue.qty(PLACE) == 2
+
+
+AGAINST = [
+    sent(2, -2),
+    Alert(action=Action.REVERSE, symbol="MNQ1!", stop=STOP),
+    Alert(action=Action.ENTER_SHORT, symbol="MNQ1!", stop=STOP, policy=AlertPolicy(opposite="reverse")),
+    Alert(action=Action.SET_POSITION, symbol="MNQ1!", stop=STOP, position=AlertPosition(now=PositionSide.SHORT)),
+]
+
+
+@pytest.mark.parametrize("message", AGAINST)
+@pytest.mark.parametrize("symbol", NOT_LISTED)
+def test_a_way_to_the_other_side_closes_and_says_why_it_did_not_enter(symbol: str, message: Alert) -> None:
+    world = holding()
+    verdict = world.alert(named(message, symbol))
+    assert verdict.kind is VerdictKind.ACCEPTED
+    assert "closing only, the entry on the other side is refused: UNKNOWN_SYMBOL" in verdict.warnings[-1]
+    assert "Listed: MNQZ6" in verdict.warnings[-1]
+    assert calm(world).venue.qty(PLACE) == 0
+    assert len(world.entries()) == 1
+
+
+@pytest.mark.parametrize("message", AGAINST)
+def test_so_it_does_when_it_came_before_the_account_was_known(message: Alert) -> None:
+    world = holding()
+    world.hub(False)
+    assert world.alert(named(message, "MNQH2027")).kind is VerdictKind.HELD
+    world.hub(True)
+    assert calm(world).venue.qty(PLACE) == 0
+    assert len(world.entries()) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        enter(),
+        sent(2, 2),
+        sent(2, 3),
+        Alert(action=Action.ADD, symbol="MNQ1!", stop=STOP),
+        enter("enter_long", policy=AlertPolicy(same="replace")),
+        enter("enter_short", policy=AlertPolicy(opposite="ignore")),
+        enter("enter_short"),
+    ],
+)
+def test_what_closes_nothing_is_refused_beside_a_position(message: Alert) -> None:
+    world = holding()
+    assert world.alert(named(message, "MNQH2027")).reason == "UNKNOWN_SYMBOL"
+    assert calm(world).venue.qty(PLACE) == 2
+    assert len(world.entries()) == 1
+
+
+def test_a_target_that_is_smaller_reduces() -> None:
+    world = holding()
+    assert world.alert(named(sent(2, 1), "MNQH2027")).kind is VerdictKind.ACCEPTED
+    assert calm(world).venue.qty(PLACE) == 1
+
+
+def test_from_flat_it_is_an_entry_and_refused() -> None:
+    world = ready()
+    for message in AGAINST:
+        assert world.alert(named(message, "MNQH2027")).reason == "UNKNOWN_SYMBOL"
+    assert calm(world).entries() == []
+
+
+def test_what_is_held_goes_also_when_no_month_is_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = holding()
+    monkeypatch.setattr("tests.engine.world.MNQ", msgspec.structs.replace(MNQ, is_active=False))
+    assert world.alert(exit_()).kind is VerdictKind.ACCEPTED
+    assert calm(world).venue.qty(PLACE) == 0
+    assert world.alert(enter()).reason == "UNKNOWN_SYMBOL"

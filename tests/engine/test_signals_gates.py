@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,9 +27,8 @@ from desk.core.alert import (
 )
 from desk.core.events import BotCommanded
 from desk.core.orders import Role
-from desk.core.records import Verdict, VerdictKind
+from desk.core.records import AlertDecided, Verdict, VerdictKind
 from desk.core.switches import Switch
-from desk.engine.gates import is_within
 from tests.engine.test_signals_order import incidents, sent
 from tests.engine.test_world import calm, ready
 from tests.engine.world import PLACE, World, enter, exit_, with_bot
@@ -173,39 +172,38 @@ def test_an_entry_that_waited_while_the_bot_was_paused_is_denied() -> None:
 
 # -- when ---------------------------------------------------------------------------------------------------------------
 
-NEW_YORK = Window(start=time(9, 30), end=time(16), days=frozenset(range(5)), zone="America/New_York")
-NIGHT = Window(start=time(17), end=time(2), days=frozenset({4}), zone="America/Chicago")
-
-
-@pytest.mark.parametrize(
-    ("window", "at", "is_open"),
-    [
-        (NEW_YORK, datetime(2026, 11, 18, 14, 30, tzinfo=UTC), True),
-        (NEW_YORK, datetime(2026, 11, 18, 14, 29, 59, tzinfo=UTC), False),
-        (NEW_YORK, datetime(2026, 11, 18, 21, 0, tzinfo=UTC), False),
-        (NEW_YORK, datetime(2026, 11, 21, 15, 0, tzinfo=UTC), False),  # a Saturday
-        (NEW_YORK, datetime(2026, 7, 1, 13, 30, tzinfo=UTC), True),  # summer time
-        (NIGHT, datetime(2026, 11, 20, 23, 0, tzinfo=UTC), True),  # Friday 17:00 in Chicago
-        (NIGHT, datetime(2026, 11, 21, 7, 59, tzinfo=UTC), True),  # Saturday 01:59 belongs to Friday
-        (NIGHT, datetime(2026, 11, 21, 8, 0, tzinfo=UTC), False),
-        (NIGHT, datetime(2026, 11, 20, 7, 0, tzinfo=UTC), False),  # Thursday's night
-    ],
-)
-def test_a_window_is_open_in_its_own_zone(window: Window, at: datetime, is_open: bool) -> None:
-    assert is_within((window,), at) is is_open
+DAY = Window(start=time(8, 30), end=time(15))
 
 
 def test_outside_its_windows_a_bot_exits_and_does_not_enter() -> None:
     world = ready()  # 12:00 UTC, 06:00 in Chicago
     world.alert(enter())
     world.run(3)
-    world.bot = with_bot(windows=(Window(start=time(8, 30), end=time(15)),))
+    world.bot = with_bot(windows=(DAY,))
     assert world.alert(exit_()).kind is ACCEPTED
     calm(world)
     verdict = world.alert(enter())
     assert (verdict.kind, verdict.reason) == (DENIED, "OUTSIDE_WINDOW")
-    assert "08:30" in verdict.text
-    assert "America/Chicago" in verdict.text
+    assert "opens Wed 2026-11-18 08:30 America/Chicago" in verdict.text
+
+
+def test_a_reversal_outside_the_windows_only_closes() -> None:
+    world = ready()
+    world.alert(enter())
+    world.run(3)
+    world.bot = with_bot(windows=(DAY,))
+    assert "OUTSIDE_WINDOW" in world.alert(sent(2, -2)).warnings[-1]
+    assert calm(world).venue.qty(PLACE) == 0
+
+
+def test_an_entry_that_was_held_until_its_window_closed_is_late() -> None:
+    world = ready(bot=with_bot(windows=(Window(start=time(), end=time(6, 0, 10)),)))
+    world.hub(False)
+    assert world.alert(enter()).kind is VerdictKind.HELD, "six in the morning in Chicago, and it is open"
+    world.run(8)
+    world.hub(True)
+    assert calm(world).entries() == []
+    assert [r.verdict.reason for r in world.journal if isinstance(r, AlertDecided)] == ["OUTSIDE_WINDOW"]
 
 
 def test_a_zone_that_nobody_knows_opens_nothing() -> None:
@@ -221,6 +219,26 @@ def test_a_repeated_entry_is_ignored_while_its_position_is_held() -> None:
     assert (verdict.kind, verdict.reason) == (IGNORED, "DEBOUNCED")
     world.run(31)
     assert world.alert(enter()).kind is ACCEPTED
+
+
+@pytest.mark.parametrize("same", ["add", "replace"])
+@pytest.mark.parametrize("is_of_bot", [True, False])
+def test_an_entry_that_would_add_or_replace_is_a_repeat_whoever_says_so(is_of_bot: bool, same: Any) -> None:
+    """Whatever a template says stands in its repeat, too."""
+    world = ready(bot=with_bot(debounce_s=60, max_position=4, **({"same": same} if is_of_bot else {})))
+    world.alert(enter())
+    world.run(3)
+    policy = AlertPolicy(same=None if is_of_bot else same)
+    assert world.alert(enter(policy=policy)).reason == "DEBOUNCED"
+    assert calm(world).venue.qty(PLACE) == 2
+
+
+def test_the_action_add_is_no_repeat() -> None:
+    world = ready(bot=with_bot(debounce_s=300, max_position=4))
+    world.alert(enter())
+    world.run(3)
+    assert world.alert(enter("add")).kind is ACCEPTED
+    assert calm(world).venue.qty(PLACE) == 4
 
 
 def test_a_repeat_is_carried_out_when_the_position_is_gone() -> None:
@@ -320,7 +338,9 @@ def test_a_price_too_far_from_the_market_is_refused_with_both(message: Alert) ->
 
 def test_a_price_within_the_bound_is_taken_and_none_needs_no_quote() -> None:
     world = ready(bot=with_bot(price_bound_pct=Decimal(1), max_position=9))
-    assert world.alert(enter(price=Decimal(20000))).reason == "NO_QUOTE"
+    unquoted = world.alert(enter(price=Decimal(20000)))
+    assert (unquoted.kind, unquoted.reason) == (VerdictKind.HELD, "NO_QUOTE")
+    world.run(3)
     world.price(20000)
     assert world.alert(enter(price=Decimal(20150))).kind is ACCEPTED
     world.run(5)

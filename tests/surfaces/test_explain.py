@@ -368,6 +368,13 @@ def test_an_exit_is_not_asked_for_what_binds_entries() -> None:
     assert {"age", "side", "trading hours", "real-time data", "size", "stop", "symbol allowed"} <= not_asked
 
 
+def test_a_reversal_in_a_month_that_is_not_listed_is_told_to_close_only() -> None:
+    message = one(LONG, symbol="MNQH2027", action="reverse")
+    assert message.verdict == "accepted"
+    assert any("closing only" in text for text in message.warnings)
+    assert any(rule.rule == "symbol" and "nothing is opened" in rule.text for rule in message.rules)
+
+
 def test_a_heartbeat_and_a_text_ask_for_no_order() -> None:
     for text in ('{"v":1,"action":"heartbeat"}', "MNQ1! Crossing 21000"):
         (message,) = told(text).messages
@@ -378,7 +385,8 @@ def test_a_heartbeat_and_a_text_ask_for_no_order() -> None:
 def test_a_stop_at_a_price_needs_a_fresh_quote() -> None:
     stale = msgspec.structs.replace(QUOTE, ts_recv=T0 - timedelta(seconds=9))
     message = one(ctx=context(quote=lambda _: stale), stop={"unit": "price", "value": 21014.25}, targets=None)
-    assert refused(message) == {"prices": "NO_QUOTE"}
+    assert (message.verdict, message.reason) == ("held", "NO_QUOTE"), "the desk would wait two seconds for one"
+    assert "prices" in answers(message, Answer.UNKNOWN)
     assert message.orders[1].price == Decimal("21014.25")
     assert message.orders[1].ticks is None
     assert message.sums.startswith("What the stop loses is not known")

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from desk.core.alert import Action, Alert, AlertPosition, Distance, PositionSide, StopSpec, TargetSpec, Unit
+import msgspec
+
+from desk.core.alert import Action, Alert, AlertOrder, AlertPosition, Distance, PositionSide, StopSpec, TargetSpec, Unit
 from desk.core.events import AlertReceived
 from desk.core.ids import CauseId
 
@@ -16,6 +18,7 @@ _WEIGHTS = {
     "long": 22,
     "short": 22,
     "goal": 8,
+    "trailing": 0,  # for whoever wants entries that wait for a quote
     "exit": 20,
     "exit side": 4,
     "repeat": 7,
@@ -93,10 +96,17 @@ class Sender:
                 return Alert(action=Action.EXIT, symbol="NYSE:F", fired_at=fired_at)
             case "no stop":
                 return Alert(action=Action.ENTER_LONG, symbol=symbol, fired_at=fired_at)
+            case "trailing":
+                return msgspec.structs.replace(self._entry(side, symbol, fired_at, None), order=self._trailing())
             case _:
                 side = kind if kind in {"long", "short"} else side
                 goal = AlertPosition(now=PositionSide(side), size=Decimal(self._dice.choice([1, 2])))
                 return self._entry(side, symbol, fired_at, goal if kind == "goal" else None)
+
+    def _trailing(self) -> AlertOrder:
+        """It needs a quote: while nobody shows a price it waits, and is denied."""
+        ticks, rests_s = self._dice.choice([4, 12, 40]), self._dice.choice([60, 900])
+        return AlertOrder(type="trailing_stop", trail_ticks=Decimal(ticks), expire_s=Decimal(rests_s))
 
     def _entry(self, side: str, symbol: str, fired_at: datetime, goal: AlertPosition | None) -> Alert:
         stop, target = self._dice.choice([(12, 18), (20, 30), (30, 12), (16, None), (60, 90)])

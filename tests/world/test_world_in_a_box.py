@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -40,6 +41,15 @@ def test_a_person_who_trades_beside_the_alerts_breaks_no_law() -> None:
     report = World(1, Rates(commands=15.0)).run(HOURS)
     assert not report.broken, shown(report)
     assert report.commands.total() > 10 * HOURS
+
+
+def test_entries_that_wait_for_a_quote_break_no_law() -> None:
+    with patch.dict("tests.world.sender._WEIGHTS", trailing=40):
+        report = World(2, replace(Rates(), dark_markets=12.0)).run(3)
+        calm = World(2, replace(Rates.none(), dark_markets=12.0)).run(3)
+    assert not report.broken, shown(report)
+    assert not calm.broken, shown(calm)
+    assert calm.verdicts["held"] > 0, "nothing else waits on such a day"
 
 
 def test_on_a_good_day_a_position_waits_for_its_stop_only_as_long_as_the_venue_takes() -> None:
