@@ -65,7 +65,7 @@ from desk.engine.exits import decide_flatten
 from desk.engine.held import follow_up, on_held_timer, on_turn_timer, take_back
 from desk.engine.intents import decide_intent
 from desk.engine.reads import on_snapshot, on_watch_timer
-from desk.engine.reports import FOUND, on_account, on_fill, on_order, on_position
+from desk.engine.reports import FOUND, on_account, on_after_timer, on_fill, on_order, on_position
 from desk.engine.state import State, contracts_in_play
 from desk.engine.switches import decide_bot_command
 from desk.engine.watchdog import WATCHDOG, on_gap_timer, on_watchdog, start_watchdog
@@ -214,6 +214,8 @@ def _timer(draft: Draft, key: str) -> None:
         on_watch_timer(draft, key)
     elif key.startswith("look:"):
         draft.read_fully(AccountId(int(key.partition(":")[2])))
+    elif key.startswith("after:"):
+        on_after_timer(draft, key)
     elif key.startswith("trim:"):
         trims.on_timer(draft, key)
     elif key.startswith("held:"):

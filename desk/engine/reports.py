@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from desk.core.ids import CauseId, ClientOrderId, stop_leg_id, target_leg_id
+from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId, stop_leg_id, target_leg_id
 from desk.core.orders import OrderState, Role, StopTouch, TrackedOrder
 from desk.core.plans import AmendPlan, EnterPlan, EntryEnd, ExitReason
 from desk.core.records import (
@@ -38,6 +38,7 @@ __all__ = [
     "VENUE",
     "end_order",
     "on_account",
+    "on_after_timer",
     "on_fill",
     "on_order",
     "on_position",
@@ -88,6 +89,30 @@ def _take_up_again(draft: Draft, before: TrackedOrder, order: TrackedOrder) -> N
     draft.tell(order.cause, "entry.back", f"{name} was thought to be over and works at the venue: {what}")
 
 
+def _look_after(draft: Draft, leg: TrackedOrder) -> None:
+    """It filled, or it works where nothing is held: what has to follow may be lost on its way."""
+    draft.effects.append(StartTimer(f"after:{leg.account_id}:{leg.contract_id}", LOOK_AFTER_S))
+
+
+def on_after_timer(draft: Draft, key: str) -> None:
+    """The report of the position's end did not come, or a leg works on at a flat place (a stop by itself has no other leg that
+    the venue would cancel; one that was given up may arrive after all): it is looked at, before it trades."""
+    _, account, contract = key.split(":", 2)
+    place = (AccountId(int(account)), ContractId(contract))
+    position = draft.state.positions.get(place)
+    if position is None:
+        is_left = any(order.role is not Role.ENTRY for order in draft.state.orders_at(place))
+    else:
+        filled = [o.updated_at for o in draft.state.remembered_at(place) if _is_filled_leg(o)]
+        is_left = any(at >= position.updated_at for at in filled)
+    if is_left and draft.state.is_reconciled(place[0]):
+        draft.read_fully(place[0])
+
+
+def _is_filled_leg(order: TrackedOrder) -> bool:
+    return order.role is not Role.ENTRY and order.state is OrderState.FILLED
+
+
 def end_order(draft: Draft, order: TrackedOrder, why: str) -> None:
     """The venue does not have it any more, and did not tell how it ended."""
     ended = msgspec.structs.replace(order, state=OrderState.CANCELED, updated_at=draft.now)
@@ -100,6 +125,9 @@ def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
         _entry_moved(draft, order)
     elif order.state is OrderState.FILLED:
         _explain(draft, (order.account_id, order.contract_id), _opener_of(draft.state, order), _reason_of(order))
+        _look_after(draft, order)
+    elif order.state is OrderState.WORKING and (order.account_id, order.contract_id) not in draft.state.positions:
+        _look_after(draft, order)
     _attribute(draft, (order.account_id, order.contract_id))
     guard(draft, (order.account_id, order.contract_id))
     _tell_plans(draft, order)

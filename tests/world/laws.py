@@ -55,6 +55,8 @@ READ_AGAIN_S = 17.0  # the watch comes by again after so long
 DISAGREES_S = 60.0
 PLAN_LASTS_S = 240.0
 RESTS_S = 1_200.0  # the longest that anything of the sender or of the person may rest, and then some
+ARRIVES_LATE = timedelta(seconds=2)  # an order that was looked for, twice, and given up
+CANNOT_HELP = timedelta(seconds=5)  # what arrives after that and trades at once
 MEMORY = 5_000
 WHOLE_EVERY = 200
 _STOPS = {OrderType.STOP, OrderType.TRAILING_STOP}
@@ -236,7 +238,9 @@ class Laws:
         if is_entry == is_opening:
             return
         is_known = order.custom_tag in self._paired or self._parent_is_paired(order)
-        if place in self.by_hand or is_known or (not is_entry and self._is_replacing(place)):
+        is_late = known is not None and order.created - known.submitted_at > ARRIVES_LATE
+        is_too_soon = is_late and self._clock.now() - order.created < CANNOT_HELP
+        if place in self.by_hand or is_known or is_too_soon or (not is_entry and self._is_replacing(place)):
             self.orphans_traded += 1
         else:
             self._broke(f"an {'entry closed' if is_entry else 'exit opened'} a position: {order}")
