@@ -133,7 +133,8 @@ def _symbol(top: Fields, action: Action) -> str | None:
     """As sent: whether it can be traded is for the bot to say, with the gateway's contracts at hand."""
     value = top.take("symbol")
     symbol = text_of("symbol", value, 64)
-    if symbol is None and action not in _WITHOUT_SYMBOL:
+    was_meant = action is Action.CANCEL and value is not None  # without it the cancel would be about the whole account
+    if symbol is None and (was_meant or action not in _WITHOUT_SYMBOL):
         what = f"is {shown(value)}, a placeholder nobody replaced" if value else "is missing"
         raise Refusal(f"symbol {what}; write for example CME_MINI:MNQ1!.")
     return symbol

@@ -48,6 +48,10 @@ class Pairs:
     def has(self, *names: str) -> bool:
         return any(plain in self._left and not is_missing(self._left[plain][1]) for plain in map(_plain, names))
 
+    def says(self, name: str) -> bool:
+        """The field is there, whatever stands in it."""
+        return _plain(name) in self._left
+
     def left(self) -> dict[str, str]:
         """What nobody took, by the names that were sent; it goes to the alert's ``extras``."""
         return {name: value for name, value in self._left.values() if not is_missing(value)}
