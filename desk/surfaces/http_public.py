@@ -106,7 +106,7 @@ class PublicDoor:
     def _names_a_bot(self, body: bytes) -> bool:
         """A bot's secret stands under one of the names for it; which one counts only a whole reading tells."""
         offered = secrets_of_text(body.decode(errors="replace")).values()
-        return any([self._bot(secret) is not None for secret in offered])
+        return any(self._bot(secret) is not None for secret in offered)
 
     def _terms_of(self, secret: Secret | None) -> DialectTerms:
         bot = self._bot(secret.reveal() if secret is not None else None)
