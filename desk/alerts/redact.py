@@ -31,8 +31,8 @@ _PAIR = re.compile(
     rf"(?P<name>{_WORDS})(?P<sign>\s*+(?:{_QUOTE})?+\s*+[:=]\s*+)"
     # a quoted value ends at a quote with a separator behind it, so that a stray quote inside does not end it early
     rf"(?:(?P<open>{_QUOTE})(?P<quoted>[^\n\r]{{0,1024}}?)(?P<close>{_QUOTE})(?=\s*+(?:[,;&}}\])]|\Z)|\s*[\n\r])"
-    # a bare one ends at a separator; at a comma only when another name follows
-    rf"|(?P<bare>(?:(?!\s{{0,8}},\s{{0,8}}{_QUOTE})[^;&\n\r}}])+))",
+    # a bare one ends at a separator; at a comma or a blank only when another name follows
+    rf"|(?P<bare>(?:(?!\s{{0,8}},\s{{0,8}}{_QUOTE}|[ \t]{{1,8}}[a-z]{{1,3}}=[^\s=])[^;&\n\r}}])+))",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from desk.alerts import read_body
 from desk.bots import Nothing, Refusal, interpret, may_open
 from desk.core.alert import Action
 from desk.core.intents import Cancel, Exit, Intent, MoveStop, Reduce
+from desk.core.secret import Secret
 from desk.core.words import Side
 from desk.risk import Reason
 from tests.alerts.told import LONG, SHORT, meaning, problem, read, read_all
@@ -101,6 +103,15 @@ def test_what_octobot_can_say_and_is_not_available_is_refused_by_name(text: str,
 
 
 # --- AutoView and Alertatron ---------------------------------------------------------------------------------------------
+
+
+def test_a_secret_in_an_autoview_line_hides_nothing_of_what_stands_behind_it() -> None:
+    """``c`` makes it an exit, and ``q`` a part of one."""
+    reading = read_body(b"b=sell s=MNQ1! secret=hush-hush-hush q=1 c=position")
+    assert reading.secret == Secret("hush-hush-hush")
+    assert "hush" not in reading.raw
+    assert reading.alerts[0].action is Action.EXIT_SHORT
+    assert reading.alerts[0].qty.value == 1
 
 
 @pytest.mark.parametrize(
