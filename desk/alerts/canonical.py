@@ -46,7 +46,11 @@ def alert_from(data: JsonObject) -> Alert:
     position = position_of(top.inner("position"))
     if action is Action.SET_POSITION:
         _check_target(position)
+    if action in {Action.BUY, Action.SELL} and data.get("position"):
+        position = position or AlertPosition()  # it was meant to tell an entry from an exit
     soft = _soft_fields(action, position)
+    if not soft:
+        _check_policy(data.get("policy"))
     fired_at = _soft(top, soft, "fired_at", lambda value: time_of("fired_at", value), None)
     if fired_at is None and action not in _AGELESS:
         warnings.append("no fired_at: the age of this alert cannot be checked")
@@ -129,11 +133,21 @@ def _check_target(position: AlertPosition | None) -> None:
         raise Refusal("set_position needs position.now and position.size, the state wanted after this alert.")
 
 
+def _check_policy(policy: Json) -> None:
+    """Of what may open: a policy tightens, and one that nobody filled in would be left out and loosen."""
+    for name, value in policy.items() if isinstance(policy, dict) else ():
+        if isinstance(value, str) and "{{" in value:
+            raise Refusal(
+                f"policy.{name} is {shown(value)}, a placeholder nobody replaced. Fill it in, or leave it out."
+            )
+
+
 def _symbol(top: Fields, action: Action) -> str | None:
     """As sent: whether it can be traded is for the bot to say, with the gateway's contracts at hand."""
     value = top.take("symbol")
     symbol = text_of("symbol", value, 64)
-    if symbol is None and action not in _WITHOUT_SYMBOL:
+    was_meant = action is Action.CANCEL and value is not None  # without it the cancel would be about the whole account
+    if symbol is None and (was_meant or action not in _WITHOUT_SYMBOL):
         what = f"is {shown(value)}, a placeholder nobody replaced" if value else "is missing"
         raise Refusal(f"symbol {what}; write for example CME_MINI:MNQ1!.")
     return symbol

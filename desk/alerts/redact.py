@@ -16,7 +16,7 @@ from urllib.parse import quote
 from desk.alerts.wire import Json, JsonObject, Number, dump
 from desk.core.secret import Secret
 
-__all__ = ["MASK", "Redactor", "is_secret_name", "secret_of_object", "secret_of_text"]
+__all__ = ["MASK", "Redactor", "is_secret_name", "secret_of_object", "secret_of_text", "secrets_of_text"]
 
 MASK = "***"
 SECRET_KEYS = ("secret", "token", "key", "passphrase", "password")  # the first that is there is the sender's secret
@@ -31,8 +31,8 @@ _PAIR = re.compile(
     rf"(?P<name>{_WORDS})(?P<sign>\s*+(?:{_QUOTE})?+\s*+[:=]\s*+)"
     # a quoted value ends at a quote with a separator behind it, so that a stray quote inside does not end it early
     rf"(?:(?P<open>{_QUOTE})(?P<quoted>[^\n\r]{{0,1024}}?)(?P<close>{_QUOTE})(?=\s*+(?:[,;&}}\])]|\Z)|\s*[\n\r])"
-    # a bare one ends at a separator; at a comma only when another name follows
-    rf"|(?P<bare>(?:(?!\s{{0,8}},\s{{0,8}}{_QUOTE})[^;&\n\r}}])+))",
+    # a bare one ends at a separator; at a comma or a blank only when another name follows
+    rf"|(?P<bare>(?:(?!\s{{0,8}},\s{{0,8}}{_QUOTE}|[ \t]{{1,8}}[a-z]{{1,3}}=[^\s=])[^;&\n\r}}])+))",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -60,12 +60,18 @@ def secret_of_object(data: JsonObject) -> str | None:
 
 def secret_of_text(text: str) -> str | None:
     """The same from ``key=value`` text, or from JSON too broken to parse."""
+    found = secrets_of_text(text)
+    return next((found[name] for name in SECRET_KEYS if name in found), None)
+
+
+def secrets_of_text(text: str) -> dict[str, str]:
+    """What stands first under each name of a secret, wherever it is: of a JSON body also in its comments."""
     found: dict[str, str] = {}
     for match in _pairs(text) or ():
         value = match["quoted"] if match["bare"] is None else match["bare"].strip()
         if value:
             found.setdefault(match["name"].lower(), value)
-    return next((found[name] for name in SECRET_KEYS if name in found), None)
+    return found
 
 
 class Redactor:

@@ -21,8 +21,7 @@ _STRATEGY = (
     '"position":{"now":"{{strategy.market_position}}","size":{{strategy.market_position_size}},\n'
     '"prev":"{{strategy.prev_market_position}}","prev_size":{{strategy.prev_market_position_size}}},\n'
     '"qty":{"mode":"contracts","value":{{strategy.order.contracts}}},'
-    '"id":"{{strategy.order.id}}|{{timenow}}|{{strategy.order.action}}'
-    '|{{strategy.order.contracts}}|{{strategy.market_position_size}}"}'
+    '"id":"{{ticker}}|{{strategy.order.id}}|{{timenow}}|{{strategy.order.contracts}}|{{strategy.market_position_size}}"}'
 )
 
 

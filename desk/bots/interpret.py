@@ -231,6 +231,11 @@ class _Reader:
                 return Wanted(Exit())
             text = f"a bare {self.alert.action} only closes here, and nothing {_NAMES[side.opposite]} is held"
             return Nothing(Reason.NOTHING_TO_EXIT, text)
+        if self.alert.position is not None:
+            text = (
+                f"position.now is empty, so nobody knows whether {self.alert.action} enters or exits. No order was made"
+            )
+            return Refusal(Reason.AMBIGUOUS_SIDE, text)
         if self.bot.bare_side == "entry" or opposite == "reverse":
             return self._entry(side)
         if opposite == "close_only" and is_against:

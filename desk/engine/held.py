@@ -187,9 +187,7 @@ def _is_of(draft: Draft, event: AlertReceived, account_id: AccountId) -> bool:
 
 def _takes_back(later: AlertReceived, event: AlertReceived) -> str | None:
     """The later message wants what the earlier one would open to be closed again, or not to be opened: what it is called."""
-    if later.bot != event.bot or later.alert is None or event.alert is None or not may_open(event.alert):
-        return None
-    if later.alert.symbol is not None and symbol_key(later.alert) != symbol_key(event.alert):
+    if later.alert is None or event.alert is None or not may_open(event.alert) or not _is_beside(event, later):
         return None
     if later.alert.action is Action.CANCEL:
         return "a cancel"

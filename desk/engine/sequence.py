@@ -147,9 +147,9 @@ def turn_of(signal: Signal | None, event: AlertReceived, now: datetime, reorder_
 
 
 def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
-    """What is known after a message was decided. A late one only closes the gap that it belongs to."""
+    """What is known after a message was decided. A late one only closes the gap that it belongs to; a dry run says nothing."""
     alert = event.alert
-    if alert is None or not is_trading(alert):
+    if alert is None or alert.dry_run or not is_trading(alert):
         return signal
     if signal is None:
         signal = Signal(cause=event.cause, ts=event.ts)

@@ -69,6 +69,8 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
     assert alert is not None, "an unreadable message has no turn"
     key = symbol_key(alert)
     signal = state.bot(bot.name).signals.get(key)
+    if alert.dry_run:  # no word about where its sender stands: it neither waits nor finds a gap
+        return AtTurn(alert, bot, only_reduces=signal is not None and signal.only_reduces)
     turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held)
     is_target = goal_of(alert) not in {None, PositionSide.FLAT}
     if turn is not Turn.FOLLOWS and is_target and _follows_waiting(state, event, key):

@@ -21,6 +21,7 @@ from desk.core.events import (
     PriceMoved,
     ReduceSettled,
     SubmitSettled,
+    TimerFired,
 )
 from desk.core.ids import ContractId
 from desk.core.records import Verdict
@@ -48,9 +49,11 @@ class Inbox:
     def put(self, event: Event) -> None:
         """An event nobody waits for. Never fails, never blocks.
 
-        Answers to our own writes are never dropped: no read tells them again, and there are no more of them than writes.
+        Answers to our own writes are never dropped: no read tells them again, and there are no more of them than writes. Nor are
+        timers: what watches sets the next one when one came.
         """
-        if len(self._waiting) >= self._limit and not isinstance(event, SubmitSettled | ReduceSettled):
+        is_kept = isinstance(event, SubmitSettled | ReduceSettled | TimerFired)
+        if len(self._waiting) >= self._limit and not is_kept:
             self.overflowed += 1
         else:
             self._waiting.append((event, None))

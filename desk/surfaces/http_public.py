@@ -16,7 +16,7 @@ import structlog
 from aiohttp import HttpVersion11, web
 
 from desk.alerts import NO_TERMS, DialectTerms, Reading, dedupe_key, read_body
-from desk.alerts.redact import secret_of_text
+from desk.alerts.redact import secrets_of_text
 from desk.core.errors import StoreError, Unavailable
 from desk.core.events import AlertReceived
 from desk.core.records import Verdict
@@ -86,7 +86,7 @@ class PublicDoor:
         if not self._sources.allows(source):
             self._turn_away(source, began)
         body = await self._body(request)
-        if self._strangers.is_many(source, began) and self._bot(secret_of_text(body.decode(errors="replace"))) is None:
+        if self._strangers.is_many(source, began) and not self._names_a_bot(body):
             self._turn_away(source, began)  # a whole reading of 64 KiB may cost 30 ms of everybody's time
         reading = read_body(body, [bot.token for bot in self._desk.bots], self._terms_of)
         bot = self._bot(reading.secret.reveal() if reading.secret is not None else None)
@@ -102,6 +102,11 @@ class PublicDoor:
         text = offered_secret(offered or "")
         matching = [bot for bot in self._desk.bots if bot.token.matches(text)]
         return matching[0] if matching else None
+
+    def _names_a_bot(self, body: bytes) -> bool:
+        """A bot's secret stands under one of the names for it; which one counts only a whole reading tells."""
+        offered = secrets_of_text(body.decode(errors="replace")).values()
+        return any(self._bot(secret) is not None for secret in offered)
 
     def _terms_of(self, secret: Secret | None) -> DialectTerms:
         bot = self._bot(secret.reveal() if secret is not None else None)

@@ -243,6 +243,11 @@ def test_targets_share_evenly_and_the_last_takes_what_is_left() -> None:
         ("command=CLOSEPOSITION", "instrument is missing"),
         ("command=CLOSEPOSITION;instrument=MNQ1!;percent=150", "percent is '150'"),
         ("command=FLATTEN;market_position=long", "one message per instrument"),
+        ("command=FLATTEN;instrument={{tickr}}", "instrument is missing"),  # and not the whole account
+        ("command=CANCELORDERS;instrument=", "instrument is missing"),
+        (f"{PLACE};stop_loss=20980;require_market_position={{{{x}}}}", "require_market_position is '{{x}}'"),
+        (f"{PLACE.replace('PLACE', 'FLATPLACE')};require_market_position=", "require_market_position is ''"),
+        (f"{PLACE};stop_loss=20980;flatten_first=", "flatten_first is ''"),
         ("command=CANCELANDBRACKET;instrument=MNQ1!", "needs stop_loss or take_profit"),
         ("command=CANCELANDBRACKET;instrument=MNQ1!;stop_loss=-20 ticks", "only a price"),
         ("command=REVERSEPOSITION;instrument=MNQ1!;action=BUY;qty=1;require_market_position=flat", "begins at short"),

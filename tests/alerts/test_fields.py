@@ -168,6 +168,18 @@ def test_other_messages_need_no_symbol(action: str) -> None:
     assert alert_of(action=action, symbol=None).symbol is None
 
 
+@pytest.mark.parametrize("symbol", ["", "na", "{{tickr}}"])
+def test_a_cancel_whose_symbol_is_empty_does_not_mean_the_whole_account(symbol: str) -> None:
+    assert "symbol is" in problem_of(action="cancel", symbol=symbol)
+
+
+def test_a_policy_that_nobody_filled_in_is_refused_where_something_may_open() -> None:
+    policy = {"require_position": "{{plot_0}}"}
+    assert "policy.require_position is '{{plot_0}}'" in problem_of(policy=policy)
+    assert alert_of(action="exit", policy=policy).policy.require_position is None
+    assert alert_of(action="sell", position={"now": "flat"}, policy=policy).policy.require_position is None
+
+
 def test_an_id_may_have_128_characters_and_no_more() -> None:
     assert alert_of(id="x" * 128).sender_id == "x" * 128
     assert problem_of(id="x" * 129) == "id has 129 characters; at most 128 are allowed."

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from desk.alerts import read_body
 from desk.bots import Nothing, Refusal, interpret, may_open
 from desk.core.alert import Action
 from desk.core.intents import Cancel, Exit, Intent, MoveStop, Reduce
+from desk.core.secret import Secret
 from desk.core.words import Side
 from desk.risk import Reason
 from tests.alerts.told import LONG, SHORT, meaning, problem, read, read_all
@@ -88,6 +90,7 @@ def test_the_exchange_tells_when_the_chart_is_delayed(exchange: str, symbol: str
         (f"{BUY};ORDER_TYPE=LIMIT", "order.price is missing"),
         (f"{BUY};ORDER_TYPE=LIMIT;PRICE=-3d", "PRICE is '-3d'"),
         (f"{BUY};TRAILING_PROFILE=x", "TRAILING_PROFILE"),
+        (f"{BUY};REDUCE_ONLY={{{{x}}}}", "REDUCE_ONLY is '{{x}}', and it decides"),
         (f"{BUY};CANCEL_POLICY=x", "CANCEL_POLICY"),
         (f"{BUY};TAKE_PROFIT_PRICE=-1%", "TAKE_PROFIT_PRICE is '-1%'"),
         (f"{BUY};TAKE_PROFIT_PRICE=21040;TAKE_PROFIT_PRICE_1=21080;TAKE_PROFIT_VOLUME_RATIO_1=1", "give one for each"),
@@ -100,6 +103,15 @@ def test_what_octobot_can_say_and_is_not_available_is_refused_by_name(text: str,
 
 
 # --- AutoView and Alertatron ---------------------------------------------------------------------------------------------
+
+
+def test_a_secret_in_an_autoview_line_hides_nothing_of_what_stands_behind_it() -> None:
+    """``c`` makes it an exit, and ``q`` a part of one."""
+    reading = read_body(b"b=sell s=MNQ1! secret=hush-hush-hush q=1 c=position")
+    assert reading.secret == Secret("hush-hush-hush")
+    assert "hush" not in reading.raw
+    assert reading.alerts[0].action is Action.EXIT_SHORT
+    assert reading.alerts[0].qty.value == 1
 
 
 @pytest.mark.parametrize(
@@ -147,6 +159,7 @@ def test_an_autoview_entry_has_no_stop_and_is_refused_for_it() -> None:
         ("a=1 b=buy q=1", "s is missing"),
         ("s=MNQ1! a=1 q=1", "b is missing"),
         ("s=MNQ1! c=all", "c is 'all'"),
+        ("s=MNQ1! b=long q=1 c={{x}}", "c is '{{x}}', and it decides"),
         ("s=MNQ1! b=long t=fok", "t is 'fok'"),
         ("s=MNQ1! c=position\n" * 11, "11 commands"),
         ("bitmex(XBTUSD) { market(side=buy, amount=1); }", "template"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from desk.alerts import read_body
 from desk.bots import Nothing, Refusal, Situation, Wanted, interpret, may_open, wants_exit
 from desk.core.alert import (
     Action,
@@ -178,6 +180,16 @@ def test_a_bare_side_means_what_its_policy_says(opposite: str | None, held: int,
 @pytest.mark.parametrize("action", [Action.BUY, Action.SELL])
 def test_a_bare_side_is_refused(action: Action) -> None:
     assert reason(ask(alert(action))) is Reason.AMBIGUOUS_SIDE
+
+
+def test_a_bare_side_whose_position_nobody_filled_in_enters_nothing() -> None:
+    """Whatever the bot was told of bare sides: this one was meant to say whether it is an exit."""
+    body = {"v": 1, "symbol": "MNQ1!", "action": "sell", "stop": {"unit": "points", "value": 20}}
+    (alert_,) = read_body(json.dumps(body | {"position": {"now": "{{strategy.market_positon}}"}}).encode()).alerts
+    told = replace(BOT, bare_side="entry")
+    assert reason(interpret(alert_, told, where(), NOW)) is Reason.AMBIGUOUS_SIDE
+    closes = interpret(alert_, replace(BOT, bare_side="exit_opposite"), where(2), NOW)
+    assert wanted(closes) == Exit()
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def test_a_held_entry_is_not_taken_when_an_exit_or_a_flatten_came_after_it() -> 
 
 
 @pytest.mark.parametrize(
-    ("symbol", "is_taken_back"), [("CME_MINI:MNQ1!", True), (None, True), ("CME_MINI:MES1!", False)]
+    ("symbol", "is_taken_back"),
+    [("CME_MINI:MNQ1!", True), ("MNQ1!", True), ("MNQZ2026", True), (None, True), ("CME_MINI:MES1!", False)],
 )
 def test_a_held_entry_is_not_taken_when_a_cancel_came_after_it(symbol: str | None, is_taken_back: bool) -> None:
     world = ready()

@@ -385,3 +385,16 @@ def test_a_thousand_schedules_of_two_connections_end_alike(part: int) -> None:
         if position != meant or most > 2:
             wrong.append((seed, position, meant, most))
     assert not wrong, wrong
+
+
+def test_a_dry_run_is_no_word_about_where_the_sender_stands() -> None:
+    world = ready(bot=with_bot(on_gap="halt_bot"))
+    world.alert(sent(0, 2, world.now))
+    world.run(3)
+    assert world.alert(sent(0, 1, world.now, dry_run=True)).kind is VerdictKind.WOULD_SEND
+    world.run(1)
+    assert world.alert(sent(2, 0, world.now - timedelta(seconds=1.5))).kind is VerdictKind.ACCEPTED, "it left before"
+    calm(world)
+    assert world.venue.qty(PLACE) == 0
+    assert incidents(world, "signal.gap") == []
+    assert world.state.bot("default").stopped_by is None

@@ -108,7 +108,8 @@ async def test_of_a_source_with_many_wrong_secrets_only_the_secret_is_read(
             assert (await post(http, url, alert(secret="wrong")))[0] == 404
         assert len(read) == 3
         assert (await post(http, url, alert(secret=TOKEN)))[0] == 200
-    assert len(read) == 4
+        assert (await post(http, url, alert("exit", comment="secret: none", token=TOKEN)))[0] == 200
+    assert len(read) == 5
 
 
 def test_strangers_are_counted_by_source_and_forgotten_after_a_minute() -> None:

@@ -76,6 +76,14 @@ def test_a_filled_in_template_is_accepted(
     assert (message.would is None) if words is None else message.would is not None and message.would.startswith(words)
 
 
+def test_one_strategy_on_two_charts_has_two_ids_in_the_same_second() -> None:
+    """Equal ids with other content are a conflict, and the second chart's exit would be refused."""
+    (template,) = templates("strategy", "default", stop_points=Decimal(20))
+    charts = [SELLS, SELLS | {"ticker": "MES1!"}]
+    readings = [read_body(filled(template.message, {**FILLED, **chart}).encode()) for chart in charts]
+    assert len({reading.alerts[0].sender_id for reading in readings}) == len(charts)
+
+
 @pytest.mark.parametrize("kind", TEMPLATE_KINDS)
 def test_a_template_names_each_of_its_placeholders_and_keeps_its_secret(kind: str) -> None:
     for template in templates(kind, 'o"rb', Secret("hush-hush-hush-hush")):

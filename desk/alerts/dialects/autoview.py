@@ -50,6 +50,7 @@ def read_autoview(text: str, terms: DialectTerms) -> Translation:
 
 
 def _message(pairs: Pairs) -> JsonObject:
+    pairs.check_said("c")
     cancels = choice_of("c", pairs.take("c"), ("position", "order"))
     side = choice_of("b", pairs.take("b"), ("buy", "long", "sell", "short", "all"))
     symbol = pairs.take("s")

@@ -100,7 +100,7 @@ def _flatten(pairs: Pairs) -> list[JsonObject]:
     """Without an instrument the bot's account. One side of it alone cannot be asked for without closing the other."""
     refuse_what_cannot_be_had(pairs, is_out=True)
     side = choice_of("market_position", pairs.take("market_position"), ("long", "short"))
-    if not pairs.has("instrument"):
+    if not _names_instrument(pairs):
         if side is not None:
             raise Refusal(
                 f"market_position={side} without an instrument: not available. Send one message per instrument."
@@ -118,7 +118,16 @@ def _flatten_everything(pairs: Pairs) -> list[JsonObject]:
 def _cancel_orders(pairs: Pairs) -> list[JsonObject]:
     """Resting entries; the stops of positions stay, for without them a position is unprotected."""
     refuse_what_cannot_be_had(pairs, is_out=True)
-    return [{"action": "cancel", "symbol": instrument_of(pairs)} if pairs.has("instrument") else {"action": "cancel"}]
+    if not _names_instrument(pairs):
+        return [{"action": "cancel"}]
+    return [{"action": "cancel", "symbol": instrument_of(pairs)}]
+
+
+def _names_instrument(pairs: Pairs) -> bool:
+    """One that is there and empty was meant to say which: it is no word for the whole account. Raises Refusal."""
+    if pairs.says("instrument") and not pairs.has("instrument"):
+        instrument_of(pairs)
+    return pairs.has("instrument")
 
 
 def _cancel_all_orders(pairs: Pairs) -> list[JsonObject]:

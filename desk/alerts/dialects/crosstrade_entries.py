@@ -75,6 +75,7 @@ def required_of(pairs: Pairs) -> JsonObject:
 def place(pairs: Pairs) -> list[JsonObject]:
     """An order. What it is for stands beside it: with a stop, a target, or a position required that it opens or adds to, it is
     an entry; against the required position it only gets out; else the bot's own rule for a bare buy or sell decides."""
+    pairs.check_said("require_market_position", "flatten_first")
     sign = _sign(pairs)
     if switch_of("flatten_first", pairs.take("flatten_first")):
         return [_flat_placed(pairs, sign)]
@@ -97,6 +98,7 @@ def place(pairs: Pairs) -> list[JsonObject]:
 
 
 def flat_place(pairs: Pairs) -> list[JsonObject]:
+    pairs.check_said("require_market_position")
     pairs.take("flatten_first")
     return [_flat_placed(pairs, _sign(pairs))]
 

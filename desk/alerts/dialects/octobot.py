@@ -74,6 +74,7 @@ def _cancel(pairs: Pairs, symbol: str) -> JsonObject:
 def _order(pairs: Pairs, symbol: str, sign: int) -> JsonObject:
     """What the order is for stands beside it: REDUCE_ONLY and ORDER_TYPE=STOP are about a position that is there, a stop or a
     target make an entry; else the bot's own rule for a bare buy or sell decides."""
+    pairs.check_said("reduce_only", "order_type")
     kind = choice_of("ORDER_TYPE", pairs.take("order_type"), ("market", "limit", "stop")) or "market"
     is_out = bool(switch_of("REDUCE_ONLY", pairs.take("reduce_only"))) or kind == "stop"
     for names, why in _CANNOT:

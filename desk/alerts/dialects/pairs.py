@@ -48,6 +48,18 @@ class Pairs:
     def has(self, *names: str) -> bool:
         return any(plain in self._left and not is_missing(self._left[plain][1]) for plain in map(_plain, names))
 
+    def says(self, name: str) -> bool:
+        """The field is there, whatever stands in it."""
+        return _plain(name) in self._left
+
+    def check_said(self, *names: str) -> None:
+        """Raises Refusal for one that is there and empty: it tells an exit from an entry, and unknown is not read as no."""
+        for name in names:
+            if self.says(name) and not self.has(name):
+                sent, value = self._left[_plain(name)]
+                text = f"{sent} is {shown(value)}, and it decides what this order is for. No order was made."
+                raise Refusal(f"{text} Fill it in, or leave it out.")
+
     def left(self) -> dict[str, str]:
         """What nobody took, by the names that were sent; it goes to the alert's ``extras``."""
         return {name: value for name, value in self._left.values() if not is_missing(value)}
