@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -385,6 +386,38 @@ def test_a_thousand_schedules_of_two_connections_end_alike(part: int) -> None:
         if position != meant or most > 2:
             wrong.append((seed, position, meant, most))
     assert not wrong, wrong
+
+
+PATH = (0, 1, 0, -2, 1)  # in, out and round in one instant, and round again
+
+
+@pytest.mark.parametrize("apart_s", [0.0, 0.04])
+def test_every_interleaving_of_two_connections_ends_alike(apart_s: float) -> None:
+    """Each message on either connection, each connection in its own order: every order of arrival that can come of it."""
+    wrong = []
+    for order in arrivals(len(PATH) - 1):
+        world = ready()
+        world.is_checked = False
+        start = world.now - timedelta(seconds=4)
+        seconds = (0, 1, 1, 2)  # the exit and the entry behind it carry the same time
+        steps = [sent(PATH[n], PATH[n + 1], start + timedelta(seconds=seconds[n])) for n in range(len(PATH) - 1)]
+        for place, number in enumerate(order):
+            world.later(place * apart_s, lambda to=world, message=steps[number]: to.alert(message))
+        world.run(12)
+        if world.venue.qty(PLACE) != PATH[-1] or world.venue.most_held > 2:
+            wrong.append((order, world.venue.qty(PLACE), world.venue.most_held))
+    assert not wrong, wrong
+
+
+def arrivals(count: int) -> list[tuple[int, ...]]:
+    """Orders in which ``count`` messages over two connections can arrive: merges of two rows that each ascend."""
+    found = set()
+    for lines in itertools.product((0, 1), repeat=count):
+        rows = [[n for n in range(count) if lines[n] == line] for line in (0, 1)]
+        for slots in itertools.combinations(range(count), len(rows[0])):
+            left = [iter(row) for row in rows]
+            found.add(tuple(next(left[0 if slot in slots else 1]) for slot in range(count)))
+    return sorted(found)
 
 
 def test_a_dry_run_is_no_word_about_where_the_sender_stands() -> None:

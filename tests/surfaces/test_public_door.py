@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import random
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from multidict import CIMultiDict
 
 from desk.alerts import DialectTerms
+from desk.core.alert import Action
 from desk.core.errors import StoreError
 from desk.core.events import TimerFired
 from desk.core.records import Verdict, VerdictKind
@@ -171,6 +173,54 @@ async def test_what_is_no_http_gets_nothing_back_of_what_it_sent(doors: Doors) -
         assert answer.startswith(b"HTTP/1.0 400 ")
         assert answer.endswith(b"\r\n\r\n")
         assert b"aiohttp" not in answer
+
+
+ODD_VALUES = [
+    "",
+    "0",
+    "20",
+    "-1",
+    "9" * 30,
+    "gzip",
+    "identity, chunked",
+    "chunked",
+    "100-continue",
+    "a\tb",
+    "ä" * 20,
+    "x" * 5000,
+]
+ODD_NAMES = [
+    "Content-Length",
+    "Transfer-Encoding",
+    "Content-Encoding",
+    "Expect",
+    "X-Forwarded-For",
+    "Upgrade",
+    "Cookie",
+    "X",
+]
+
+
+def odd_head(dice: random.Random) -> bytes:
+    """A request with the right secret, and headers that nobody sends in earnest; one in four is damaged besides."""
+    lines = [f"{dice.choice(ODD_NAMES)}: {dice.choice(ODD_VALUES)}" for _ in range(dice.randint(0, 3))]
+    text = "\r\n".join([f"POST /tv/{TOKEN} HTTP/1.1", "Host: x", "Connection: close", *lines])
+    if dice.random() < 0.25:
+        at = dice.randrange(len(text))
+        text = text[:at] + dice.choice(["\x00", ":", " ", "\n", "é"]) + text[at + 1 :]
+    return text.encode("latin-1") + b"\r\n\r\n" + dice.choice([b"", b"hello", dice.randbytes(20)])
+
+
+async def test_whatever_headers_come_nothing_is_traded_and_the_next_alert_is(
+    room: Room, doors: Doors, http: aiohttp.ClientSession
+) -> None:
+    sent = [odd_head(random.Random(seed)) for seed in range(80)]
+    answers = await asyncio.gather(*(raw(doors.public_url, one) for one in sent))
+    for one, answer in zip(sent, answers, strict=True):
+        assert not answer or answer.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")), one
+        assert not answer.startswith((b"HTTP/1.1 5", b"HTTP/1.0 5")), one
+    assert not [event for event in room.alerts if event.alert is not None and event.alert.action is not Action.NOTE]
+    assert (await post(http, f"{doors.public_url}/tv/{TOKEN}"))[0] == 200
 
 
 @pytest.mark.parametrize(
