@@ -50,7 +50,7 @@ def alert_from(data: JsonObject) -> Alert:
         position = position or AlertPosition()  # it was meant to tell an entry from an exit
     soft = _soft_fields(action, position)
     if not soft:
-        _check_policy(data.get("policy"))
+        _check_filled_in(data)
     fired_at = _soft(top, soft, "fired_at", lambda value: time_of("fired_at", value), None)
     if fired_at is None and action not in _AGELESS:
         warnings.append("no fired_at: the age of this alert cannot be checked")
@@ -133,13 +133,13 @@ def _check_target(position: AlertPosition | None) -> None:
         raise Refusal("set_position needs position.now and position.size, the state wanted after this alert.")
 
 
-def _check_policy(policy: Json) -> None:
-    """Of what may open: a policy tightens, and one that nobody filled in would be left out and loosen."""
-    for name, value in policy.items() if isinstance(policy, dict) else ():
+def _check_filled_in(data: JsonObject) -> None:
+    """Of what may open: a policy tightens and a dry run sends nothing; left out because nobody filled it in, it would loosen."""
+    policy = data.get("policy")
+    told = {f"policy.{name}": value for name, value in policy.items()} if isinstance(policy, dict) else {}
+    for name, value in (told | {"dry_run": data.get("dry_run")}).items():
         if isinstance(value, str) and "{{" in value:
-            raise Refusal(
-                f"policy.{name} is {shown(value)}, a placeholder nobody replaced. Fill it in, or leave it out."
-            )
+            raise Refusal(f"{name} is {shown(value)}, a placeholder nobody replaced. Fill it in, or leave it out.")
 
 
 def _symbol(top: Fields, action: Action) -> str | None:

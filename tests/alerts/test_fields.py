@@ -180,6 +180,11 @@ def test_a_policy_that_nobody_filled_in_is_refused_where_something_may_open() ->
     assert alert_of(action="sell", position={"now": "flat"}, policy=policy).policy.require_position is None
 
 
+def test_a_dry_run_that_nobody_filled_in_sends_no_entry_and_holds_no_exit_up() -> None:
+    assert "dry_run is '{{plot_1}}'" in problem_of(dry_run="{{plot_1}}")
+    assert not alert_of(action="exit", dry_run="{{plot_1}}").dry_run
+
+
 def test_an_id_may_have_128_characters_and_no_more() -> None:
     assert alert_of(id="x" * 128).sender_id == "x" * 128
     assert problem_of(id="x" * 129) == "id has 129 characters; at most 128 are allowed."
