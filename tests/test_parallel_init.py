@@ -6,7 +6,6 @@ What overlaps is read from the simulator's request log, not from our own timers.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -100,22 +99,6 @@ async def test_both_hubs_connect_while_the_accounts_are_read(slow_sim: SimServer
     for hub in ("user", "market"):
         (connection,) = slow_sim.hub_history(hub)
         assert accounts.started <= connection.opened <= accounts.ended, hub
-
-
-async def test_all_at_once_beats_one_after_the_other_by_the_expected_amount(tmp_path: Path) -> None:
-    async with quiet_sim(latency_ms=LATENCY_MS) as sim, running_desk(sim.url, tmp_path) as desk:
-        await desk.ready()
-        login, accounts = first(sim, LOGIN), first(sim, ACCOUNTS)
-        took_ms = (time.monotonic() - login.started) * 1000
-        longest_way = LATENCY_MS["login"] + LATENCY_MS["accounts"]
-        assert longest_way <= took_ms < longest_way + 450 * SCALE, "far from one after the other"
-        await started(desk)
-        prefetched = [row for row in requests_to(sim, HISTORY) if '"unitNumber":1,' in row.body]  # not those of the ATR
-        rows = [accounts, first(sim, CONTRACTS), *prefetched]
-        serial_ms = sum(row.ended - row.started for row in rows) * 1000
-        parallel_ms = (max(row.ended for row in rows) - min(row.started for row in rows)) * 1000
-        # contracts → history is the longest chain; the accounts run beside it
-        assert parallel_ms < serial_ms - 0.8 * LATENCY_MS["accounts"]
 
 
 async def test_every_parallel_part_starts_and_is_on_the_timeline(slow_sim: SimServer, tmp_path: Path) -> None:
