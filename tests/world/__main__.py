@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 
 from tests.world.box import World
 from tests.world.faults import Rates
+from tests.world.times import START
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def main() -> int:
@@ -16,8 +22,9 @@ def main() -> int:
     parser.add_argument(
         "--commands", type=float, default=Rates.commands, help=f"per hour, of a person ({Rates.commands})"
     )
+    parser.add_argument("--start", type=_instant, default=START, help=f"UTC ({START:%Y-%m-%dT%H:%M})")
     given = parser.parse_args()
-    report = World(given.seed, Rates(commands=given.commands)).run(given.hours)
+    report = World(given.seed, Rates(commands=given.commands), given.start).run(given.hours)
     for record in report.newest:
         print(record)
     print(report)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -42,9 +43,9 @@ from tests.world.faults import Faults, Rates
 from tests.world.laws import MAX_POSITION, Laws, Place
 from tests.world.memory import MemoryJournal
 from tests.world.sender import Sender
-from tests.world.times import ManualClock, TimeLoop
+from tests.world.times import START, ManualClock, TimeLoop
 from tests.world.trader import Trader
-from tests.world.venue import ACCOUNTS, ALPHA, BETA, Venue, listed
+from tests.world.venue import ACCOUNTS, ALPHA, BETA, Venue
 
 ALERT_EVERY_S = 60.0
 STORM_S = 2 * 3600.0  # then it is calm, and everything has to be in order
@@ -99,12 +100,13 @@ class Report:
 class World:
     """Everything of one run. ``run`` once."""
 
-    def __init__(self, seed: int, rates: Rates | None = None) -> None:
+    def __init__(self, seed: int, rates: Rates | None = None, start: datetime = START) -> None:
         self.seed = seed
+        self._start = start
         self.rates = rates if rates is not None else Rates()
-        self.clock = ManualClock()
+        self.clock = ManualClock(start)
         self.faults = Faults(self._dice("faults"), self.rates)
-        self.venue = Venue(self.clock, self._dice("market"), listed("MNQ", "MES"), resize_legs=seed % 2 == 1)
+        self.venue = Venue(self.clock, self._dice("market"), ("MNQ", "MES"), resize_legs=seed % 2 == 1)
         self.border = Border(self.venue, self.clock, self._dice("latency"), self.faults)
         self.hub = UserHub(self._dice("hub"), self.faults)
         self.journal = MemoryJournal(self._dice("journal"), self.faults)
@@ -143,6 +145,7 @@ class World:
             finally:
                 loop.close()
         self.counts["orders"], self.counts["fills"] = self.venue.orders, self.venue.fills
+        self.counts["rolls"] = self.venue.rolls
         self.counts["records"], self.counts["orphans traded"] = self.journal.seq, self.laws.orphans_traded
         return Report(
             seed=self.seed,
@@ -201,6 +204,7 @@ class World:
     def _broke(self, why: str) -> None:
         at = f"at {self.clock.now():%d %H:%M:%S.%f} ({self.clock.seconds / 3600:.2f} h)"
         again = f"python -m tests.world --seed {self.seed} --hours {self._hours_needed()} --commands {self.rates.commands:g}"
+        again += f" --start {self._start:%Y-%m-%dT%H:%M}" if self._start != START else ""
         self._broken.append(f"{why}\n  {at}; again: {again}")
         if self._end is not None:
             self._end.set()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -50,6 +51,13 @@ def test_entries_that_wait_for_a_quote_break_no_law() -> None:
     assert not report.broken, shown(report)
     assert not calm.broken, shown(calm)
     assert calm.verdicts["held"] > 0, "nothing else waits on such a day"
+
+
+def test_a_roll_in_the_middle_breaks_no_law() -> None:
+    """From one month to the next with positions and orders in the old one."""
+    report = World(3, start=datetime(2026, 12, 14, 19, tzinfo=UTC)).run(6)
+    assert not report.broken, shown(report)
+    assert report.counts["rolls"] == 2
 
 
 def test_on_a_good_day_a_position_waits_for_its_stop_only_as_long_as_the_venue_takes() -> None:

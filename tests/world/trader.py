@@ -58,7 +58,9 @@ class Trader:
     def next(self, now: datetime) -> IntentGiven | None:
         """None: nothing can be asked for while nobody shows a price."""
         account_id = self._dice.choice([ALPHA, BETA])
-        contract_id = self._dice.choice(sorted(self._venue.contracts))
+        contract_id = self._dice.choice(
+            sorted(one.contract_id for one in self._venue.contracts.values() if one.is_active)
+        )
         quote = self._venue.quote(contract_id)
         if quote is None or quote.last is None:
             return None

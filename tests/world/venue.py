@@ -21,15 +21,17 @@ from desk.sim.exchange import Exchange, FillRules
 from desk.sim.model import Account as SimAccount
 from desk.sim.model import Bracket, HalfTurn, Order, PlaceRequest, Position, Quote, Reply, UserEvent
 from desk.sim.model import Contract as SimContract
+from desk.sim.sessions import listing_day
 from desk.sim.words import OrderType as SimType
 from desk.sim.words import Side as SimSide
 from desk.sim.words import Status
-from tests.world.times import START, ManualClock
+from tests.world.times import ManualClock
 
 ALPHA, BETA = AccountId(21000001), AccountId(21000002)
 ACCOUNTS = (ALPHA, BETA)
 PRINT_EVERY_S = 5.0
 READS_LAG_S = 1.0
+LAST_DAYS = timedelta(days=3)  # before its expiry nobody holds a month any more
 KEPT = timedelta(hours=6)  # finished rows; whoever asks for older ones gets none
 
 _TYPES = {kind: OrderType[kind.name] for kind in SimType}
@@ -47,20 +49,22 @@ class Picture:
     positions: tuple[VenuePosition, ...]
 
 
-def listed(*roots: str) -> list[SimContract]:
-    """The active month of each product on the first day; it never rolls here."""
-    rows = {row.symbol_id: row for row in Catalogue().available(START.date())}
-    return [rows[f"F.US.{root}"] for root in roots]
-
-
 class Venue:
-    """Two accounts, a few contracts. ``tell`` hears every event at once; ``moved`` is called after each print."""
+    """Two accounts, a few products. ``tell`` hears every event at once; ``moved`` is called after each print.
+
+    The active months roll as the catalogue says; an older one is quoted until it expires, and what is still held in it on its
+    last day a person closes.
+    """
 
     def __init__(
-        self, clock: ManualClock, dice: random.Random, contracts: list[SimContract], resize_legs: bool = True
+        self, clock: ManualClock, dice: random.Random, roots: tuple[str, ...], resize_legs: bool = True
     ) -> None:
         self._clock = clock
         self._dice = dice
+        self._catalogue = Catalogue()
+        self._symbol_ids = {f"F.US.{root}" for root in roots}
+        self._day = listing_day(clock.now())
+        contracts = self._active()
         self._listed = {row.id: row for row in contracts}
         accounts = [SimAccount(id=number, name=f"PRACTICE-{number}", balance=Decimal(50_000)) for number in ACCOUNTS]
         rules = FillRules(
@@ -83,7 +87,7 @@ class Venue:
         self._prints = 0
         self.is_still = False  # nothing trades
         self.is_dark = False  # no quotes
-        self.orders = self.fills = 0
+        self.orders = self.fills = self.rolls = 0
 
     # -- the market ----------------------------------------------------------------------------------------------------
 
@@ -97,6 +101,9 @@ class Venue:
         asyncio.get_running_loop().call_later(PRINT_EVERY_S, self._print)
         now = self._clock.now()
         events: list[UserEvent] = []
+        if listing_day(now) != self._day:
+            self._day = listing_day(now)
+            self._roll()
         for contract in () if self.is_still else self._listed.values():
             drift = (80_000 - self._ticks[contract.id]) // 1000
             self._ticks[contract.id] += drift + round(self._dice.gauss(0, 7))
@@ -107,12 +114,39 @@ class Venue:
         self._told(events)
         self.moved()
 
+    def _active(self) -> list[SimContract]:
+        return [row for row in self._catalogue.available(self._day) if row.symbol_id in self._symbol_ids]
+
+    def _roll(self) -> None:
+        """A new trading day: next months are listed at the price of the one before, expired ones go."""
+        active = {row.id: row for row in self._active()}
+        for row in active.values():
+            if row.id not in self._listed:
+                before = max(old.id for old in self._listed.values() if old.symbol_id == row.symbol_id and old.active)
+                self._ticks[row.id] = self._ticks[before]
+                self.exchange.on_quote(row.id, self._quote(row))
+                self.rolls += 1
+        for old in list(self._listed.values()):
+            if old.id in active:
+                continue
+            row = self._find(old.id, self._day)
+            assert row is not None
+            assert row.ends is not None, "a dated contract ends"
+            if self._day < row.ends:
+                active[row.id] = row
+            if self._day + LAST_DAYS >= row.ends:
+                for account_id in ACCOUNTS:
+                    if self.qty(account_id, ContractId(row.id)):
+                        self.close(account_id, ContractId(row.id))
+        self._listed = active
+        self.contracts = {ContractId(row.id): _contract(row) for row in active.values()}
+
     def _quote(self, contract: SimContract) -> Quote:
         last = self._ticks[contract.id] * contract.tick_size
         return Quote(bid=last, ask=last + contract.tick_size, last=last)
 
     def _find(self, contract_id: str, day: date) -> SimContract | None:
-        return self._listed.get(contract_id)
+        return self._catalogue.find(contract_id, day)
 
     # -- orders --------------------------------------------------------------------------------------------------------
 
@@ -286,7 +320,7 @@ def _contract(row: SimContract) -> Contract:
         tick_size=row.tick_size,
         tick_value=row.tick_value,
         symbol_id=row.symbol_id,
-        is_active=True,
+        is_active=row.active,
     )
 
 
