@@ -137,7 +137,8 @@ def apply(state: State, record: Record) -> State:
 def _alert(state: State, record: AlertJournalled) -> State:
     event, verdict = record.alert, record.verdict
     if verdict.reason != Reason.UNKNOWN_BOT:
-        state = _with_bot(state, event.bot, bots.heard(state.bot(event.bot), event, verdict))
+        heard = bots.heard(state.bot(event.bot), event, verdict, state.waiting_beside(event))
+        state = _with_bot(state, event.bot, heard)
     if verdict.kind is VerdictKind.HELD:
         number = 1 + max((held.number for held in state.held.values()), default=0)
         state = _replace(
@@ -157,7 +158,7 @@ def _decided(state: State, record: AlertDecided) -> State:
     if held is None:
         return state
     name = held.event.bot
-    state = _with_bot(state, name, bots.settled(state.bot(name), held.event))
+    state = _with_bot(state, name, bots.settled(state.bot(name), held.event, state.waiting_beside(held.event)))
     return _replace(state, held=state.held.delete(record.cause))
 
 

@@ -14,6 +14,7 @@ When a position of its account last ended is ``State.last_exits``, by place: it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -127,8 +128,8 @@ def trigger_key(event: AlertReceived) -> str:
     return "|".join((part or "")[:40] for part in parts)
 
 
-def heard(bot: BotState, event: AlertReceived, verdict: Verdict) -> BotState:
-    """After a message came in, repeats included: TradingView counts those, too."""
+def heard(bot: BotState, event: AlertReceived, verdict: Verdict, waiting: Sequence[AlertReceived] = ()) -> BotState:
+    """After a message came in, repeats included: TradingView counts those, too. waiting: beside it, see ``sequence``."""
     key, since = trigger_key(event), event.ts - TRIGGERS_WITHIN
     times = (*(at for at in bot.triggers.get(key, ()) if at > since), event.ts)[-MOST_TRIGGERS:]
     triggers = _bounded(bot.triggers, key, times)
@@ -145,16 +146,16 @@ def heard(bot: BotState, event: AlertReceived, verdict: Verdict) -> BotState:
         versions=bot.versions if version is None else _bounded(bot.versions, version, event.ts),
         lateness_ms=_latenesses(bot, alert, event.ts),
     )
-    return bot if verdict.kind is VerdictKind.HELD else settled(bot, event)
+    return bot if verdict.kind is VerdictKind.HELD else settled(bot, event, waiting)
 
 
-def settled(bot: BotState, event: AlertReceived) -> BotState:
+def settled(bot: BotState, event: AlertReceived, waiting: Sequence[AlertReceived] = ()) -> BotState:
     """After a message was decided, at once or when it had waited."""
     if event.alert is None:
         return bot
     key = symbol_key(event.alert)
     before = bot.signals.get(key)
-    after = follow(before, event)
+    after = follow(before, event, waiting)
     return bot if after is None or after is before else _replace(bot, signals=_bounded(bot.signals, key, after))
 
 

@@ -7,6 +7,7 @@ In the order in which they came, the targets of one sender as they were sent; ex
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from desk.bots import goal_of, may_open, wants_exit
 from desk.bots.steps import step_of
@@ -19,7 +20,7 @@ from desk.engine.alerts import HELD_AGAIN_S, carry_out, rule, wait_for
 from desk.engine.bots import symbol_key
 from desk.engine.draft import Draft
 from desk.engine.effects import StartTimer
-from desk.engine.sequence import in_order
+from desk.engine.sequence import after, chain_end, in_order
 from desk.engine.state import State
 from desk.engine.watchdog import watch_sender
 from desk.risk import Reason
@@ -105,8 +106,8 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
             draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
             continue
         is_unquoted = is_held and verdict.reason == Reason.NO_QUOTE
-        after = [_takes_back(later, event) for later in later_ones] if ruling.opens or is_unquoted else []
-        taken_back = next(filter(None, after), None)
+        may_go = (ruling.opens or is_unquoted) and not _is_last(draft.state, event)
+        taken_back = next(filter(None, (_takes_back(later, event) for later in later_ones)), None) if may_go else None
         if taken_back is not None:
             text = f"{taken_back} came after it while both waited"
             verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)
@@ -128,7 +129,22 @@ def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool
     step = step_of(later.alert.position)
     only_reduces = later.alert.action not in _MAY_OPEN or (step is not None and step.is_partial_exit)
     are_targets = goal_of(later.alert) is not None and goal_of(event.alert) is not None
-    return are_targets and not only_reduces and _is_beside(later, event)
+    is_waiting = draft.now - event.ts < timedelta(milliseconds=bot.reorder_ms)  # the chain may still lead to it
+    return (
+        are_targets
+        and not (only_reduces or is_waiting)
+        and _is_beside(later, event)
+        and not _is_last(draft.state, event)
+    )
+
+
+def _is_last(state: State, event: AlertReceived) -> bool:
+    """The chain of its moment leads there, in whatever order it came."""
+    if event.alert is None:
+        return False
+    signal, pair = state.bot(event.bot).signals.get(symbol_key(event.alert)), after(event.alert)
+    end = None if signal is None else chain_end(signal, event, state.waiting_beside(event))
+    return end is not None and pair is not None and pair.matches(end)
 
 
 def on_held_timer(draft: Draft, key: str) -> None:

@@ -6,14 +6,20 @@ the time of the bar; within one moment the chain, for the ``prev`` pair of a mes
 A message *follows* when its ``prev`` pair is the last known one. Else one in between is missing: that is a *gap*, and after the
 re-order window the bot's policy decides. A message is *late* when a newer one was carried out before it: older by time, or of
 the same moment and of the chain that the gap left out. A late target is not carried out, the newer one counts.
+
+Once the pairs of one moment form a whole chain from where the sender stood before it, its end is where the sender stands, in
+whatever order they came. Where that is neither what was carried out last nor what the message itself wants, the order is
+*unclear*: the same messages would have come if one more had been lost. Nobody can know then, so the bot gets out and tells.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain
 
 import msgspec
 
@@ -29,6 +35,7 @@ __all__ = [
     "Turn",
     "after",
     "before",
+    "chain_end",
     "continues",
     "follow",
     "in_order",
@@ -39,6 +46,7 @@ __all__ = [
 ]
 
 FUTURE_TOLERANCE = timedelta(seconds=5)  # a time further ahead is a wrong clock, and orders nothing
+MOST_STEPS = 16  # messages of one moment; of more nobody asks for their order
 UNTIMED_FOR = timedelta(seconds=10)  # how long messages without a time may belong together, as for duplicates
 _SIGNS = {PositionSide.LONG: 1, PositionSide.SHORT: -1, PositionSide.FLAT: 0}
 _TRADING = {
@@ -88,6 +96,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 
     wants: the side that the newest one asked for; None: it does not say. pair, prev: of the newest that had a pair. fired_at,
     bar_time: the newest ones. only_reduces: a gap under ``reduce_only`` or ``halt_bot`` lasts until the sender is flat.
+    steps: every message of the newest moment, from where to where, as they came; base: where the sender stood before it,
+    by the message of base_at.
     """
 
     wants: PositionSide | None = None
@@ -99,6 +109,9 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     ts: datetime
     gap: Gap | None = None
     only_reduces: bool = False
+    base: Pair | None = None
+    base_at: datetime | None = None
+    steps: tuple[tuple[Pair, Pair], ...] = ()
 
 
 class Turn(StrEnum):
@@ -106,6 +119,7 @@ class Turn(StrEnum):
     EARLY = "early"  # waits for the one in between
     GAP = "gap"
     LATE = "late"
+    UNCLEAR = "unclear"
 
 
 def is_trading(alert: Alert) -> bool:
@@ -133,28 +147,44 @@ def _pair(side: PositionSide, size: Decimal | None) -> Pair:
     return Pair(side, Decimal(0) if side is PositionSide.FLAT else size)
 
 
-def turn_of(signal: Signal | None, event: AlertReceived, now: datetime, reorder_ms: int, held: int) -> Turn:
-    """held: signed contracts at the bot's place, entries under way included. An exit of what is held never waits."""
+def turn_of(
+    signal: Signal | None,
+    event: AlertReceived,
+    now: datetime,
+    reorder_ms: int,
+    held: int,
+    waiting: Sequence[AlertReceived] = (),
+) -> Turn:
+    """held: signed contracts at the bot's place, entries under way included. An exit of what is held never waits.
+
+    waiting: other messages of its sender about the symbol that came and are not decided.
+    """
     alert = event.alert
     if signal is None or alert is None or not is_trading(alert):
         return Turn.FOLLOWS
-    if is_late(signal, event):
-        return Turn.LATE
-    if not _has_gap(signal, alert):
+    end, is_waiting = chain_end(signal, event, waiting), now - event.ts < timedelta(milliseconds=reorder_ms)
+    if end is None and is_waiting and event.ts <= signal.ts and _has_gap(signal, alert):
+        return Turn.EARLY  # newer ones came, and what lies in between still may
+    if is_late(signal, event, waiting):
+        is_known = end is None or _is_at(signal, end) or _is_waited_for(end, waiting)
+        return Turn.LATE if is_known else Turn.UNCLEAR
+    if (end is not None and _is_based(signal, event)) or not _has_gap(signal, alert):
         return Turn.FOLLOWS
-    is_waiting = now - event.ts < timedelta(milliseconds=reorder_ms)
     return Turn.EARLY if is_waiting and not _gets_out(alert, held) else Turn.GAP
 
 
-def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
-    """What is known after a message was decided. A late one only closes the gap that it belongs to; a dry run says nothing."""
+def follow(signal: Signal | None, event: AlertReceived, waiting: Sequence[AlertReceived] = ()) -> Signal | None:
+    """What is known after a message was decided. A late one only closes the gap that it belongs to; a dry run says nothing.
+
+    waiting: as ``turn_of`` was told.
+    """
     alert = event.alert
     if alert is None or alert.dry_run or not is_trading(alert):
         return signal
     if signal is None:
         signal = Signal(cause=event.cause, ts=event.ts)
-    if is_late(signal, event):
-        return msgspec.structs.replace(signal, gap=_narrowed(signal, event))
+    if is_late(signal, event, waiting):
+        return _after_late(signal, event, waiting)
     fired_at, bar_time = _times(event)
     pair, prev = after(alert), before(alert)
     if pair is None:
@@ -165,8 +195,10 @@ def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
             bar_time=bar_time or signal.bar_time,
             ts=event.ts,
         )
-    gap = None
-    if prev is not None and signal.pair is not None and not prev.matches(signal.pair):
+    gap, is_one_moment = None, _compare(signal, event) == 0 and _is_of_one_moment(signal, event)
+    if _has_gap(signal, alert) and chain_end(signal, event, waiting) is None:
+        assert prev is not None, "a gap is seen by the pair before"
+        assert signal.pair is not None, "and by the one that was known"
         gap = Gap(start=signal.pair, end=prev, cause=event.cause, ts=event.ts, policy=alert.policy.on_gap)
     return Signal(
         wants=pair.side,
@@ -178,19 +210,132 @@ def follow(signal: Signal | None, event: AlertReceived) -> Signal | None:
         ts=event.ts,
         gap=gap,
         only_reduces=signal.only_reduces and pair.side is not PositionSide.FLAT,
+        base=signal.base if is_one_moment and signal.pair is not None else signal.pair or _unmoved(prev, pair),
+        base_at=signal.base_at if is_one_moment and signal.pair is not None else signal.fired_at,
+        steps=_steps(signal.steps if is_one_moment else (), event),
     )
 
 
-def is_late(signal: Signal, event: AlertReceived) -> bool:
+def _unmoved(prev: Pair | None, pair: Pair) -> Pair | None:
+    return pair if prev is not None and prev.matches(pair) else None
+
+
+def _after_late(signal: Signal, event: AlertReceived, waiting: Sequence[AlertReceived]) -> Signal:
+    """It belongs to the chain of its moment. A whole chain has no gap, and tells where the sender stands."""
+    assert event.alert is not None, "an unreadable message is no signal"
+    if _compare(signal, event) < 0:
+        base, base_at = _base(signal, event)
+        return msgspec.structs.replace(signal, gap=_narrowed(signal, event), base=base, base_at=base_at)
+    end, (fired_at, bar_time) = chain_end(signal, event, waiting), _times(event)
+    if _compare(signal, event) > 0:  # the first of its moment, and those that wait lead further
+        signal = msgspec.structs.replace(
+            signal, base=signal.pair, base_at=signal.fired_at, steps=(), fired_at=fired_at, bar_time=bar_time
+        )
+    steps = _steps(signal.steps, event)
+    if end is None:
+        return msgspec.structs.replace(signal, gap=_narrowed(signal, event), steps=steps)
+    if _is_at(signal, end) or _is_waited_for(end, waiting):
+        return msgspec.structs.replace(signal, gap=None, steps=steps)
+    prev = next((start for start, there in reversed(steps) if there.matches(end)), None)
+    return msgspec.structs.replace(signal, wants=end.side, pair=end, prev=prev, gap=None, steps=steps)
+
+
+def _base(signal: Signal, event: AlertReceived) -> tuple[Pair | None, datetime | None]:
+    """Where the sender stood before the newest moment, as an older message that came late tells it."""
+    known, fired_at = (signal.base, signal.base_at), _times(event)[0]
+    prev, pair = (None, None) if event.alert is None else (before(event.alert), after(event.alert))
+    if pair is None or fired_at is None or (signal.base_at is not None and fired_at < signal.base_at):
+        return known
+    is_next = signal.base is None or signal.base_at is None or fired_at > signal.base_at
+    return (pair, fired_at) if is_next or (prev is not None and prev.matches(signal.base or pair)) else known
+
+
+def _steps(known: tuple[tuple[Pair, Pair], ...], event: AlertReceived) -> tuple[tuple[Pair, Pair], ...]:
+    prev, pair = (None, None) if event.alert is None else (before(event.alert), after(event.alert))
+    return known if prev is None or pair is None else (*known, (prev, pair))[-MOST_STEPS:]
+
+
+def _is_waited_for(end: Pair, waiting: Sequence[AlertReceived]) -> bool:
+    pairs = [after(other.alert) for other in waiting if other.alert is not None]
+    return any(pair is not None and pair.matches(end) for pair in pairs)
+
+
+def chain_end(signal: Signal, event: AlertReceived, waiting: Sequence[AlertReceived]) -> Pair | None:
+    """Where the messages of this moment lead from ``base``, this one and those that wait included, or without these, if they
+    are a whole chain. None: they are not, or nobody knows.
+
+    A walk over all of them from ``base`` exists only if every place is left as often as it is reached, but for the last one:
+    so the last one is the same for every such walk. Without a base the one place that is only left must be it.
+    """
+    begun = _moment(signal, event)
+    if event.alert is None or begun is None:
+        return None
+    steps = _steps(begun[1], event)
+    if len(steps) != len(begun[1]) + 1:
+        return None
+    more = steps
+    for other in waiting:
+        if _same_moment(other, event):
+            more = _steps(more, other)
+    return (_end_of(begun[0], more) if len(more) > len(steps) else None) or _end_of(begun[0], steps)
+
+
+def _moment(signal: Signal, event: AlertReceived) -> tuple[Pair | None, tuple[tuple[Pair, Pair], ...]] | None:
+    """Base and steps of the moment in which it was sent, without it. None: an older one, or nobody knows."""
+    age = _compare(signal, event)
+    if age > 0:
+        return signal.pair, ()
+    return (signal.base, signal.steps) if age == 0 and _is_near(signal, event) else None
+
+
+def _end_of(base: Pair | None, steps: tuple[tuple[Pair, Pair], ...]) -> Pair | None:
+    known = [pair for pair in (base, *chain.from_iterable(steps)) if pair is not None]
+    has_sizes = all(pair.size is not None for pair in known)
+    places = [pair if has_sizes else Pair(pair.side) for pair in known]
+    base = places.pop(0) if base is not None else None
+    degree = Counter(places[1::2])
+    degree.subtract(places[::2])
+    if base is None:
+        base = next((place for place, times in degree.items() if times < 0), None)
+    if base is None:
+        return None
+    degree[base] += 1
+    ends = [place for place, times in degree.items() if times]
+    return ends[0] if len(ends) == 1 and degree[ends[0]] == 1 and _is_one_piece(base, places) else None
+
+
+def _is_one_piece(base: Pair, places: list[Pair]) -> bool:
+    """Whether every step can be reached from ``base``. places: start, end, start, end ..."""
+    reached, left = {base}, [set(step) for step in zip(places[::2], places[1::2], strict=True)]
+    while touching := [step for step in left if step & reached]:
+        left = [step for step in left if not step & reached]
+        reached |= set().union(*touching)
+    return not left
+
+
+def _is_based(signal: Signal, event: AlertReceived) -> bool:
+    begun = _moment(signal, event)
+    return begun is not None and begun[0] is not None
+
+
+def _is_at(signal: Signal, pair: Pair) -> bool:
+    return signal.pair is not None and signal.pair.matches(pair)
+
+
+def is_late(signal: Signal, event: AlertReceived, waiting: Sequence[AlertReceived] = ()) -> bool:
     """A newer message was decided before this one."""
     alert = event.alert
     assert alert is not None, "an unreadable message is no signal"
-    age = _compare(signal, event)
-    if age:
-        return age < 0
-    prev, pair = before(alert), after(alert)
-    if prev is None or pair is None or signal.pair is None or not _is_of_one_moment(signal, event):
+    age, prev, pair = _compare(signal, event), before(alert), after(alert)
+    if age < 0:
+        return True
+    if prev is None or pair is None or signal.pair is None:
         return False
+    if (age == 0 and not _is_of_one_moment(signal, event)) or (waiting and not _has_gap(signal, alert)):
+        return False  # those that wait follow it
+    end = chain_end(signal, event, waiting)
+    if age or end is not None:
+        return end is not None and not pair.matches(end)
     gap = None if signal.gap is None or signal.gap.is_past else signal.gap
     if gap is not None and prev.matches(gap.start) and pair.matches(gap.end):
         return True
@@ -198,17 +343,12 @@ def is_late(signal: Signal, event: AlertReceived) -> bool:
         return False
     if gap is not None and (prev.matches(gap.start) or pair.matches(gap.end)):
         return True
-    return _began(signal, pair)
+    return event.ts <= signal.ts and _led_to(signal, pair)  # it came first, and waited
 
 
-def _began(signal: Signal, pair: Pair) -> bool:
-    """The newest message went on from there to somewhere else: what leads there came before it, in a loop that was left out."""
-    return (
-        signal.prev is not None
-        and signal.pair is not None
-        and pair.matches(signal.prev)
-        and not pair.matches(signal.pair)
-    )
+def _led_to(signal: Signal, pair: Pair) -> bool:
+    """The newest message went on from there to somewhere else."""
+    return signal.prev is not None and pair.matches(signal.prev) and not _is_at(signal, pair)
 
 
 def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[AlertReceived]:
@@ -264,9 +404,7 @@ def _narrowed(signal: Signal, event: AlertReceived) -> Gap | None:
     if prev is None or pair is None:
         return gap
     if gap is None:
-        if is_older or signal.prev is None or prev.matches(pair) or not _began(signal, pair):
-            return None
-        return Gap(start=signal.prev, end=prev, cause=signal.cause, ts=signal.ts, is_told=True)
+        return None
     start = pair if prev.matches(gap.start) else gap.start
     end = prev if pair.matches(gap.end) and not prev.matches(gap.start) else gap.end
     is_past = gap.is_past or (is_older and pair.matches(gap.end))
@@ -292,12 +430,14 @@ def _compare(signal: Signal, event: AlertReceived) -> int:
 
 
 def _is_of_one_moment(signal: Signal, event: AlertReceived) -> bool:
-    """Sent in the same second. Without times: close together, and then an exit always counts as new."""
-    fired_at, _ = _times(event)
-    if fired_at is not None and signal.fired_at is not None:
-        return True  # equal: the caller compared them
+    """Sent in the same second, as far as their order may make one late: without times an exit always counts as new."""
     is_exit = event.alert is not None and goal_of(event.alert) is PositionSide.FLAT
-    return not is_exit and event.ts - signal.ts < UNTIMED_FOR
+    return _is_near(signal, event) and not (is_exit and None in {signal.fired_at, _times(event)[0]})
+
+
+def _is_near(signal: Signal, event: AlertReceived) -> bool:
+    """Sent in the same second: the caller compared the times. Without times: came close together."""
+    return (None not in {signal.fired_at, _times(event)[0]}) or event.ts - signal.ts < UNTIMED_FOR
 
 
 def _same_moment(event: AlertReceived, other: AlertReceived) -> bool:

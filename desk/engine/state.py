@@ -19,7 +19,7 @@ from desk.core.orders import Role, TrackedOrder
 from desk.core.plans import ExitPlan, ExitReason, FlattenPlan, Plan, ProtectPlan, ReducePlan
 from desk.core.records import FillRecorded
 from desk.core.words import Account, VenueOrder
-from desk.engine.bots import NEW_BOT, BotState
+from desk.engine.bots import NEW_BOT, BotState, symbol_key
 
 __all__ = ["AccountState", "Held", "LastExit", "Place", "Position", "SeenAlert", "State", "contracts_in_play"]
 
@@ -114,6 +114,20 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def bot(self, name: str) -> BotState:
         return self.bots.get(name, NEW_BOT)
+
+    def waiting_beside(self, event: AlertReceived) -> tuple[AlertReceived, ...]:
+        """Other messages of the same sender about the same symbol that came and are not decided, as they came."""
+        if not self.held or event.alert is None:
+            return ()
+        rows = sorted(self.held.values(), key=lambda held: held.number)
+        return tuple(
+            row.event
+            for row in rows
+            if row.event.cause != event.cause
+            and row.event.bot == event.bot
+            and row.event.alert is not None
+            and symbol_key(row.event.alert) == symbol_key(event.alert)
+        )
 
     def position_qty(self, place: Place) -> int:
         position = self.positions.get(place)

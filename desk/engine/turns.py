@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
 from desk.bots import BotConfig, Meaning, Nothing, Refusal, Situation, Wanted, goal_of, may_open
 from desk.bots.steps import tighter_gap
-from desk.core.alert import Alert, AlertPosition, PositionSide
+from desk.core.alert import Action, Alert, AlertPosition, AlertQty, PositionSide
 from desk.core.events import AlertReceived
 from desk.core.intents import Enter, Reduce, Reverse
 from desk.core.orders import Role
@@ -25,7 +26,7 @@ from desk.engine.apply import is_resting
 from desk.engine.bots import symbol_key
 from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
-from desk.engine.sequence import Gap, Signal, Turn, before, continues, turn_of, wanted_side
+from desk.engine.sequence import Gap, Pair, Signal, Turn, after, before, chain_end, continues, turn_of, wanted_side
 from desk.engine.state import Place, State
 from desk.risk import Reason
 
@@ -71,7 +72,7 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
     signal = state.bot(bot.name).signals.get(key)
     if alert.dry_run:  # no word about where its sender stands: it neither waits nor finds a gap
         return AtTurn(alert, bot, only_reduces=signal is not None and signal.only_reduces)
-    turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held)
+    turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held, state.waiting_beside(event))
     is_target = goal_of(alert) not in {None, PositionSide.FLAT}
     if turn is not Turn.FOLLOWS and is_target and _follows_waiting(state, event, key):
         return AtTurn(alert, bot, held(Reason.SETTLING, "the message that it follows waits, too", alert.warnings))
@@ -82,7 +83,14 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
             return AtTurn(alert, bot, held(Reason.OUT_OF_ORDER, text, alert.warnings))
         case Turn.LATE:
             assert signal is not None, "the first message is never late"
-            return _late(state, event, bot, now_at, signal, now)
+            end = chain_end(signal, event, state.waiting_beside(event)) or signal.pair
+            return _late(state, event, bot, now_at, signal, end, now)
+        case Turn.UNCLEAR:
+            assert signal is not None, "the first message is never unclear"
+            end, pair = chain_end(signal, event, state.waiting_beside(event)), after(alert)
+            if end is not None and _is_part_of(end, pair):  # whatever came last, it was at least this
+                return _late(state, event, bot, now_at, signal, end, now)
+            return _unclear(event, bot, signal, key)
         case Turn.GAP:
             assert signal is not None, "the first message has no gap"
             return _behind_gap(event, bot, signal, key, now)
@@ -105,7 +113,13 @@ def _follows_waiting(state: State, event: AlertReceived, key: str) -> bool:
 
 
 def _late(
-    state: State, event: AlertReceived, bot: BotConfig, now_at: Situation, signal: Signal, now: datetime
+    state: State,
+    event: AlertReceived,
+    bot: BotConfig,
+    now_at: Situation,
+    signal: Signal,
+    newest: Pair | None,
+    now: datetime,
 ) -> AtTurn:
     """A newer message counts. What the newer one does not want either is left even by a late one; exits by their action alone
     know no time at all, nor do entries by their action that agree with the newer one. An entry by its pair on the side of the
@@ -113,7 +127,7 @@ def _late(
     """
     alert = event.alert
     assert alert is not None, "an unreadable message is never late"
-    goal, newest = goal_of(alert), signal.pair
+    goal = goal_of(alert)
     if goal is None and (not may_open(alert) or wanted_side(alert) is signal.wants is not None):
         return AtTurn(alert, bot, only_reduces=signal.only_reduces)
     is_wanted = newest is not None and _is_on(newest.side, now_at.position_qty)
@@ -125,13 +139,28 @@ def _late(
         return AtTurn(alert, bot, denied(Reason.TOO_OLD, f"{text}; late entries are not taken", alert.warnings))
     text = f"a newer message of its sender came at {signal.ts:%H:%M:%S} UTC ({signal.cause}) and counts"
     is_short_of = newest is not None and newest.side is goal and newest.size is not None
-    if is_short_of and newest is not None and newest.size is not None and abs(now_at.held) < newest.size:
+    is_there = newest is not None and _is_on(newest.side, now_at.held) and not is_leaving
+    held_there = abs(now_at.held) if is_there else 0
+    if is_short_of and newest is not None and newest.size is not None and held_there < newest.size:
         position = AlertPosition(now=newest.side, size=newest.size)
         note = (*alert.warnings, f"{text}: carried out as far as {newest}")
         read_as = msgspec.structs.replace(alert, position=position, warnings=note)
         return AtTurn(read_as, replace(bot, mode="target"), only_reduces=signal.only_reduces)
     verdict = Verdict(kind=VerdictKind.IGNORED, reason=Reason.SUPERSEDED, text=text, warnings=alert.warnings)
     return AtTurn(alert, bot, Ruling(verdict))
+
+
+def _unclear(event: AlertReceived, bot: BotConfig, signal: Signal, key: str) -> AtTurn:
+    """Either the messages of this moment came in another order than they were sent, or one more is lost: out, and told."""
+    alert = event.alert
+    assert alert is not None, "an unreadable message is never unclear"
+    said = f"the last one carried out says {signal.pair}, this one leads from {before(alert)} to {after(alert)}"
+    what = "messages of one second came out of order, or one more is lost"
+    text = f"bot {bot.name}, {key}: {what}; {said}. Nothing is held until the next message"
+    flat = AlertPosition(now=PositionSide.FLAT, size=Decimal(0))
+    note = (*alert.warnings, "the order of its second is unclear: read as flat")
+    read_as = msgspec.structs.replace(alert, action=Action.EXIT, position=flat, qty=AlertQty(), warnings=note)
+    return AtTurn(read_as, replace(bot, mode="target"), incident=("signal.gap", text))
 
 
 def _behind_gap(event: AlertReceived, bot: BotConfig, signal: Signal, key: str, now: datetime) -> AtTurn:
@@ -234,6 +263,11 @@ def _is_filling(state: State, place: Place) -> bool:
 def _place(bot: BotConfig, now_at: Situation) -> Place:
     assert bot.account_id is not None, "a message of a bot without an account is held"
     return (bot.account_id, now_at.contract.contract_id)
+
+
+def _is_part_of(end: Pair, pair: Pair | None) -> bool:
+    is_open = pair is not None and pair.side is end.side is not PositionSide.FLAT
+    return is_open and pair is not None and None not in {end.size, pair.size} and (end.size or 0) <= (pair.size or 0)
 
 
 def _is_on(side: PositionSide, qty: int) -> bool:

@@ -388,6 +388,66 @@ def test_a_thousand_schedules_of_two_connections_end_alike(part: int) -> None:
     assert not wrong, wrong
 
 
+def paths(start: int, steps: int) -> list[list[int]]:
+    """Every way of a sender through a few positions."""
+    found = [[start]]
+    for _ in range(steps):
+        found = [[*path, goal] for path in found for goal in (0, 1, 2, -1) if goal != path[-1]]
+    return found
+
+
+def moment(path: list[int], arrivals: list[tuple[float, int]]) -> tuple[int, bool]:
+    """(position, was told) after messages of one second, each so late; where the sender stood before was known."""
+    world = ready()
+    world.is_checked = False
+    before = world.now - timedelta(seconds=5)
+    world.alert(sent(0, path[0], before) if path[0] else sent(1, 0, before))
+    world.run(3)
+    fired_at = world.now
+    for at_s, step in arrivals:
+        message = sent(path[step], path[step + 1], fired_at)
+        world.later(at_s, lambda message=message: world.alert(message))
+    world.run(8)
+    return world.venue.qty(PLACE), bool(incidents(world, "signal.gap"))
+
+
+@pytest.mark.parametrize("start", [0, 2])
+@pytest.mark.parametrize("steps", [2, 3])
+def test_messages_of_one_second_outside_the_window_end_where_they_lead_or_flat_and_told(start: int, steps: int) -> None:
+    """In every order. In the order in which they were sent, always where they lead."""
+    wrong = []
+    for path in paths(start, steps):
+        for order in itertools.permutations(range(steps)):
+            position, is_told = moment(path, [(0.4 * place, step) for place, step in enumerate(order)])
+            is_right = position == path[-1]
+            if not is_right and (position or not is_told or order == tuple(range(steps))):
+                wrong.append((path, order, position, is_told))
+    assert not wrong, wrong
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_however_late_each_message_of_one_second_is_nobody_holds_what_was_not_meant(dice: random.Random) -> None:
+    path = dice.choice(paths(dice.choice([0, 1, 2, -1]), dice.randint(2, 5)))
+    late = [(dice.choice([0.0, dice.uniform(0, 0.2), dice.uniform(0, 1.5)]), step) for step in range(len(path) - 1)]
+    position, is_told = moment(path, late)
+    assert position in {path[-1], 0}, (path, late, position)
+    assert position == path[-1] or is_told or len(path) > 5, (path, late)
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_inside_the_window_two_messages_of_one_second_end_alike_in_either_order(dice: random.Random) -> None:
+    path = dice.choice(paths(dice.choice([0, 1, 2, -1]), 2))
+    late = [(dice.uniform(0, 0.2), step) for step in range(2)]
+    assert moment(path, late) == (path[-1], False), (path, late)
+
+
+def test_an_exit_behind_an_entry_that_still_waits_is_not_lost() -> None:
+    """In the order in which they were sent: the second entry waits for the first one, the exit comes before it is decided."""
+    assert moment([0, 1, 2, 0], [(0.0, 0), (0.4, 1), (0.8, 2)]) == (0, False)
+
+
 PATH = (0, 1, 0, -2, 1)  # in, out and round in one instant, and round again
 
 
