@@ -65,7 +65,7 @@ from desk.engine.exits import decide_flatten
 from desk.engine.held import follow_up, on_held_timer, on_turn_timer, take_back
 from desk.engine.intents import decide_intent
 from desk.engine.reads import on_snapshot, on_watch_timer
-from desk.engine.reports import FOUND, on_account, on_after_timer, on_fill, on_order, on_position
+from desk.engine.reports import FOUND, look_again, on_account, on_after_timer, on_fill, on_order, on_position
 from desk.engine.state import State, contracts_in_play
 from desk.engine.switches import decide_bot_command
 from desk.engine.watchdog import WATCHDOG, on_gap_timer, on_watchdog, start_watchdog
@@ -277,6 +277,7 @@ def _read_failed(draft: Draft, event: ReadFailed) -> None:
                 pass
         if asker == "reconcile":
             draft.effects.append(StartTimer(f"reconcile:{event.account_id}", RECONCILE_AGAIN_S))
+    look_again(draft, event.account_id)
 
 
 def _read_all(draft: Draft, is_contact: bool) -> None:

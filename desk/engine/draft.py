@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 QUOTE_IS_FRESH = timedelta(seconds=2)  # an older one decides nothing (design: protection lives at the venue)
+SWEEPS_LAST_S = (
+    60.0  # so long legs of ours at a flat place are looked for, rarer and rarer; then the watch goes on alone
+)
 FULL_READ_OVERLAP = timedelta(minutes=5)  # no sequence numbers, no replay (gateway reference 5.5)
 
 

@@ -18,7 +18,7 @@ from desk.core.records import OrderChanged, PlanEnded
 from desk.core.words import Contract, OrderType
 from desk.engine import eithers, groups
 from desk.engine.apply import is_resting
-from desk.engine.draft import Context, Draft, fresh_quote, unreported_fill
+from desk.engine.draft import SWEEPS_LAST_S, Context, Draft, fresh_quote, unreported_fill
 from desk.engine.effects import Reduce, StartTimer
 from desk.engine.pricing import (
     Priced,
@@ -49,7 +49,6 @@ __all__ = [
 
 STOPS = "the desk stops"
 LOOK_AFTER_S = 1.2  # a read may lag by a second
-SWEEPS_LAST_S = 60.0
 _RESTING = {OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP, OrderType.JOIN_BID, OrderType.JOIN_ASK}
 
 

@@ -24,7 +24,7 @@ from desk.core.records import (
 from desk.core.words import Account, Fill, OrderStatus, OrderType, VenueOrder, VenuePosition
 from desk.engine import adoption, amends, cares, eithers, groups, reduces, stops, trims
 from desk.engine.apply import entry_behind, is_resting
-from desk.engine.draft import Draft, unreported_fill
+from desk.engine.draft import SWEEPS_LAST_S, Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.exits import guard
 from desk.engine.sending import follow_enter
@@ -99,14 +99,30 @@ def on_after_timer(draft: Draft, key: str) -> None:
     the venue would cancel; one that was given up may arrive after all): it is looked at, before it trades."""
     _, account, contract = key.split(":", 2)
     place = (AccountId(int(account)), ContractId(contract))
-    position = draft.state.positions.get(place)
-    if position is None:
-        is_left = any(order.role is not Role.ENTRY for order in draft.state.orders_at(place))
-    else:
-        filled = [o.updated_at for o in draft.state.remembered_at(place) if _is_filled_leg(o)]
-        is_left = any(at >= position.updated_at for at in filled)
-    if is_left and draft.state.is_reconciled(place[0]):
+    if _left_since(draft.state, place) is not None and draft.state.is_reconciled(place[0]):
         draft.read_fully(place[0])
+
+
+def look_again(draft: Draft, account_id: AccountId) -> None:
+    """A read failed. Where a leg may work on at a flat place it is looked at again soon, rarer and rarer, and after
+    a minute by the watch alone."""
+    for place in {
+        (account_id, order.contract_id) for order in draft.state.orders.values() if order.account_id == account_id
+    }:
+        since = _left_since(draft.state, place)
+        left_s = SWEEPS_LAST_S if since is None else (draft.now - since).total_seconds()
+        if left_s < SWEEPS_LAST_S and draft.state.exit_plan(place) is None:
+            draft.effects.append(StartTimer(f"after:{place[0]}:{place[1]}", max(LOOK_AFTER_S, left_s / 4)))
+
+
+def _left_since(state: State, place: Place) -> datetime | None:
+    """Since when legs of ours are more than what is held there; None: they are not, or since nobody knows when."""
+    position = state.positions.get(place)
+    if position is None:
+        is_left = any(order.role is not Role.ENTRY for order in state.orders_at(place))
+        return state.flat_since.get(place) if is_left else None
+    filled = [o.updated_at for o in state.remembered_at(place) if _is_filled_leg(o)]
+    return min((at for at in filled if at >= position.updated_at), default=None)
 
 
 def _is_filled_leg(order: TrackedOrder) -> bool:

@@ -51,3 +51,15 @@ def test_a_lone_stop_goes_soon_after_the_target_filled() -> None:
     told_only(world, world.leg(Role.TARGET).gateway_order_id)
     world.run(SOON_S)
     assert not world.venue.working(PLACE)
+
+
+def test_a_target_that_is_left_is_looked_for_again_when_the_reads_fail() -> None:
+    """The cancel is lost, then no read is answered for a while: nobody waits for the watch to come round."""
+    world = with_a_lone_stop()
+    told_only(world, lone_stop(world).gateway_order_id)
+    world.faults = Faults(failed_read=1.0)
+    world.run(8)
+    assert world.venue.working(PLACE), "nobody could know"
+    world.faults = Faults()
+    world.run(4)
+    assert not world.venue.working(PLACE)
