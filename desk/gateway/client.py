@@ -15,6 +15,7 @@ from desk.core.clock import Clock
 from desk.core.errors import OutcomeUnknown, ProtocolError, Refused
 from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.orders import OrderRequest
+from desk.core.timeframe import BarUnit
 from desk.core.words import Account, Bar, Contract, Fill, VenueOrder, VenuePosition
 from desk.gateway import endpoints as ep
 from desk.gateway import replies, requests
@@ -22,10 +23,10 @@ from desk.gateway.calls import RequestDone, order_id
 from desk.gateway.config import GatewayConfig
 from desk.gateway.pacing import Lane
 from desk.gateway.replies import Envelope, parse_contracts, proven
-from desk.gateway.requests import BarUnit, build_place
+from desk.gateway.requests import build_place
 from desk.gateway.session import GatewaySession
 
-__all__ = ["BarUnit", "GatewayClient"]
+__all__ = ["GatewayClient"]
 
 log = structlog.get_logger("desk.gateway")
 _T = TypeVar("_T")

@@ -8,7 +8,6 @@ closed a moment ago and may still change, gateway reference 3.4) and are read ag
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ from typing import Protocol
 from desk.core.clock import Clock
 from desk.core.errors import DeskError
 from desk.core.ids import ContractId
+from desk.core.timeframe import BarUnit, Timeframe
 from desk.core.words import Bar
-from desk.gateway.requests import BarUnit
 
 __all__ = [
     "FetchBars",
@@ -27,8 +26,6 @@ __all__ = [
     "HistoryService",
     "PrefetchFailure",
     "PrefetchReport",
-    "Timeframe",
-    "parse_timeframe",
 ]
 
 MAX_BARS = 20_000  # one request of the gateway gives no more (reference 3.4)
@@ -37,54 +34,6 @@ _CLOSED_MARKET = timedelta(days=4)  # a weekend with a holiday
 _WIDENINGS = 3
 _NOTHING_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)  # the gateway's bars go back a few years
 _PREFETCHES_AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Timeframe:
-    """Length of a bar. ``text`` is canonical: ``m`` is a minute, ``M`` a month."""
-
-    unit: BarUnit
-    number: int
-    text: str
-
-    @property
-    def step(self) -> timedelta:
-        """From one opening to the next; for days and longer the longest that it can be while the market is open."""
-        return _LENGTHS[self.unit] * self.number
-
-    @property
-    def is_on_the_hour(self) -> bool:
-        """Bars divide the hour, so their ends are known; longer ones follow the exchange's session."""
-        return timedelta(hours=1) % self.step == timedelta(0)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-_UNITS = {"s": BarUnit.S, "m": BarUnit.M, "h": BarUnit.H, "d": BarUnit.D, "w": BarUnit.W, "M": BarUnit.MO}
-_LENGTHS = {
-    BarUnit.S: timedelta(seconds=1),
-    BarUnit.M: timedelta(minutes=1),
-    BarUnit.H: timedelta(hours=1),
-    BarUnit.D: timedelta(days=1),
-    BarUnit.W: timedelta(days=7),
-    BarUnit.MO: timedelta(days=31),
-}
-
-
-def parse_timeframe(text: str) -> Timeframe:
-    """``30s``, ``5m``, ``1h``, ``4h``, ``1d``, ``1w``, ``1M``. Raises ValueError with examples."""
-    match = re.fullmatch(r"([0-9]{1,3})([smhdwMSHDW])", text.strip(), re.ASCII)
-    if match is None or int(match[1]) == 0:
-        hint = ""
-        if re.fullmatch(r"[0-9]+", text.strip(), re.ASCII):
-            hint = f" Did you mean {text.strip()}m?"
-        raise ValueError(
-            f"{text[:20]!a} is not a timeframe.{hint} Write a number and s, m, h, d or w, such as 30s, 5m, 1h, 4h "
-            "or 1d; a capital M is a month."
-        )
-    letter = match[2] if match[2] == "M" else match[2].lower()
-    return Timeframe(_UNITS[letter], int(match[1]), f"{int(match[1])}{letter}")
 
 
 class FetchBars(Protocol):

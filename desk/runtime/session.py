@@ -16,13 +16,13 @@ from desk.core.errors import DeskError, Unavailable, UnknownSymbol
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
 from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
+from desk.core.timeframe import BarUnit
 from desk.core.version import VERSION
 from desk.core.words import Bar, Quote
 from desk.engine import Context, State, requests_to_flat
 from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
-from desk.gateway.requests import BarUnit
 from desk.market import cme_open_since
 from desk.runtime.config import SessionConfig
 from desk.runtime.desk import Desk, Phase

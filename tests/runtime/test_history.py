@@ -10,9 +10,9 @@ import pytest
 
 from desk.core.errors import Unavailable
 from desk.core.ids import ContractId
+from desk.core.timeframe import BarUnit, parse_timeframe
 from desk.core.words import Bar
-from desk.gateway.requests import BarUnit
-from desk.runtime.history import MAX_BARS, HistoryService, parse_timeframe
+from desk.runtime.history import MAX_BARS, HistoryService
 
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
 T0 = datetime(2026, 11, 18, 14, 30, 30, tzinfo=UTC)  # a Wednesday

@@ -12,10 +12,10 @@ import pytest
 
 from desk.core.errors import Unavailable
 from desk.core.ids import ContractId
+from desk.core.timeframe import BarUnit, parse_timeframe
 from desk.core.words import Bar
-from desk.gateway.requests import BarUnit
 from desk.runtime import ranges
-from desk.runtime.history import HistoryService, parse_timeframe
+from desk.runtime.history import HistoryService
 from desk.runtime.ranges import Ranges
 
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
