@@ -13,8 +13,9 @@ from desk.core.errors import GatewayError
 from desk.core.ids import AccountId, ClientOrderId, ContractId, GatewayOrderId
 from desk.core.orders import OrderRequest
 from desk.core.secret import Secret
+from desk.core.timeframe import BarUnit
 from desk.core.words import OrderType, Side
-from desk.gateway import BarUnit, GatewayClient, GatewayConfig, Lane, PacingConfig, RequestDone
+from desk.gateway import GatewayClient, GatewayConfig, Lane, PacingConfig, RequestDone
 from desk.gateway.config import SystemClock
 from desk.gateway.pacing import Limiter
 

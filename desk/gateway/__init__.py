@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from desk.gateway.feeds import FeedWatch, Kind, MarketFeed, UserFeed
     from desk.gateway.hubpool import HubPool
     from desk.gateway.hubwords import HubStatus
-    from desk.gateway.requests import BarUnit
     from desk.gateway.silence import SilenceConfig
 
 __all__ = [
     "AppLogin",
-    "BarUnit",
     "FeedWatch",
     "GatewayClient",
     "GatewayConfig",
@@ -43,7 +41,6 @@ __all__ = [
 ]
 
 _LATER = {
-    "BarUnit": "desk.gateway.requests",
     "GatewayClient": "desk.gateway.client",
     "FeedWatch": "desk.gateway.feeds",
     "HubPool": "desk.gateway.hubpool",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from enum import IntEnum
 
 import msgspec
 
@@ -15,7 +14,7 @@ from desk.core.orders import OrderRequest
 from desk.core.words import OrderType, Side
 from desk.gateway.wire import ORDER_TYPES, SIDES
 
-__all__ = ["BarUnit", "build_place", "encode"]
+__all__ = ["build_place", "encode"]
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -61,17 +60,6 @@ class SearchContracts(_Request, frozen=True, rename="camel", kw_only=True):
 
 class ContractById(_Request, frozen=True, rename="camel", kw_only=True):
     contract_id: str
-
-
-class BarUnit(IntEnum):
-    """AggregateBarUnit (4)."""
-
-    S = 1
-    M = 2
-    H = 3
-    D = 4
-    W = 5
-    MO = 6
 
 
 class RetrieveBars(_Request, frozen=True, rename="camel", kw_only=True):

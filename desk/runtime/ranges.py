@@ -22,8 +22,9 @@ import structlog
 from desk.core.clock import Clock
 from desk.core.errors import DeskError
 from desk.core.ids import ContractId
+from desk.core.timeframe import Timeframe, parse_timeframe
 from desk.market import average_true_range, cme_open_since
-from desk.runtime.history import HistoryService, Timeframe, parse_timeframe
+from desk.runtime.history import HistoryService
 
 __all__ = ["Ranges"]
 

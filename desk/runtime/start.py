@@ -16,6 +16,7 @@ import structlog
 from desk.bots import BotSetup
 from desk.core.errors import AuthFailed, DeskError, GatewayError, ProtocolError, UnknownSymbol
 from desk.core.events import AccountReported
+from desk.core.timeframe import parse_timeframe
 from desk.core.words import Account, Contract
 from desk.engine import State
 from desk.gateway import GatewayClient
@@ -23,7 +24,6 @@ from desk.runtime.config import StartConfig
 from desk.runtime.desk import Desk, Phase, StartStep
 from desk.runtime.feeds import MEANING as HUB_MEANING
 from desk.runtime.feeds import Feeds
-from desk.runtime.history import parse_timeframe
 from desk.runtime.roster import assigned, default_account
 
 __all__ = ["StartSequence"]

@@ -17,6 +17,7 @@ _DOORS = "the private door on API_PORT is always on and always protected"
 _STORE = "the journal is a file in DATA_DIR"
 _TUNNEL = "start the tunnel beside the daemon and point it at WEBHOOK_PORT"
 _NOTICES = "notices are not sent yet"
+_REDIS = "write it into REDIS_URL: redis://:PASSWORD@HOST:6379/NUMBER"
 _LIMITS = "this limit is not enforced yet, and pretending would be worse: set it in TopstepX"
 _BREAKEVEN = "an entry says it itself: breakeven in the alert, be=TICKS in the console's command"
 
@@ -34,7 +35,7 @@ _SPECIFIC: dict[str, str] = {
     "DASHBOARD_AUTH_TOKEN": "write API_TOKEN",
     "DASHBOARD_ENABLED DASHBOARD_ORDER_HISTORY_TTL DASHBOARD_POSITIONS_TTL WEBSOCKET_REQUIRE_AUTH": _DOORS,
     "PREFETCH_ENABLED": "write PREFETCH_SYMBOLS=none to switch the prefetch off, CACHE_INIT=lazy to postpone it",
-    "CACHE_TTL_MARKET_HOURS CACHE_TTL_OFF_HOURS BAR_DEFAULT_TIMEFRAMES": _CACHE,
+    "BAR_DEFAULT_TIMEFRAMES": _CACHE,
     "DAILY_LOSS_LIMIT MAXIMUM_LOSS_LIMIT": _LIMITS,
     "GLOBAL_MAX_POSITIONS": "write MAX_POSITION_SIZE",
     "MANUAL_BREAKEVEN_ENABLED MANUAL_BREAKEVEN_PROFIT_POINTS": _BREAKEVEN,
@@ -51,7 +52,9 @@ _GENERIC: dict[str, str] = {
     "PORT": "write WEBHOOK_PORT",
     "JWT_TOKEN": _SESSIONS,
     "API_RATE_LIMIT_MAX API_RATE_LIMIT_PERIOD": "the gateway's two published budgets are kept as they are",
-    "CACHE_TTL_DEFAULT CACHE_FORMAT MEMORY_CACHE_MAX_SIZE": _CACHE,
+    "CACHE_TTL_DEFAULT": "write CACHE_TTL_MARKET_HOURS and CACHE_TTL_OFF_HOURS",
+    "CACHE_FORMAT": _CACHE,
+    "MEMORY_CACHE_MAX_SIZE": "write BAR_MEMORY_MB: the bound is megabytes, not series",
     "WEBHOOK_TUNNEL NGROK_AUTHTOKEN": _TUNNEL,
     "WEBSOCKET_ENABLED WEBSOCKET_PORT": _DOORS,
     "WEBHOOK_TIMEOUT": "the answer follows the journal's commit; nothing else is waited for",
@@ -59,6 +62,8 @@ _GENERIC: dict[str, str] = {
     "ACCESS_LOG_VERBOSE": "write LOG_LEVEL=DEBUG",
     "DISCORD_WEBHOOK_URL DISCORD_NOTIFICATIONS_ENABLED": _NOTICES,
     "DATABASE_URL PUBLIC_DATABASE_URL POSTGRES_*": _STORE,
+    "REDIS_DB REDIS_PASSWORD": _REDIS,
+    "REDIS_ENABLED": "REDIS_URL or REDIS_HOST switches it on; leave both out to switch it off",
     "RAILWAY*": "Topstep forbids order flow from servers; this program runs on your own computer",
     "INITIAL_BALANCE": "the balance comes from the gateway",
     "MARKET_OPEN_TIME BREAKEVEN_ENABLED MONITOR_INTERVAL_SECONDS": _STRATEGY,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from desk.core.ids import ContractId
+from desk.core.timeframe import Timeframe, parse_timeframe
 from desk.core.words import Bar, Contract, Quote
 from desk.runtime.desk import Desk
-from desk.runtime.history import MAX_BARS, HistoryReply, Timeframe, parse_timeframe
+from desk.runtime.history import MAX_BARS, HistoryReply
 from desk.surfaces.amounts import Ranging, names_atr
 from desk.surfaces.arguments import Arguments
 from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number

@@ -25,8 +25,9 @@ from desk.core.errors import (
 )
 from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.secret import Secret
+from desk.core.timeframe import BarUnit
 from desk.core.words import OrderStatus, OrderType, Side
-from desk.gateway import BarUnit, GatewayClient, GatewayConfig, PacingConfig, ReadOnlyGateway, RequestDone
+from desk.gateway import GatewayClient, GatewayConfig, PacingConfig, ReadOnlyGateway, RequestDone
 from desk.sim import SimConfig, SimServer
 
 from .conftest import ACCOUNT, MNQ, PRICE, config_of, count, market, until

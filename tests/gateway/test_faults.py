@@ -13,8 +13,9 @@ import pytest
 
 from desk.core.errors import AuthFailed, DeskError, OutcomeUnknown, RateLimited, Refused, Unavailable
 from desk.core.ids import GatewayOrderId
+from desk.core.timeframe import BarUnit
 from desk.core.words import OrderStatus, VenueOrder
-from desk.gateway import BarUnit, GatewayClient, HubPool, HubTimings, MarketFeed, PacingConfig, SilenceConfig, UserFeed
+from desk.gateway import GatewayClient, HubPool, HubTimings, MarketFeed, PacingConfig, SilenceConfig, UserFeed
 from desk.sim import SimConfig, SimServer
 from desk.sim.faults import EVENT_KINDS, HUB_KINDS, KINDS, EventFault, Fault, How, HubFault, Kind, WhenExpired
 

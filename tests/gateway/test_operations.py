@@ -12,8 +12,9 @@ import pytest
 from desk.core.errors import AuthFailed
 from desk.core.ids import GatewayOrderId
 from desk.core.secret import Secret
+from desk.core.timeframe import BarUnit
 from desk.core.words import OrderType
-from desk.gateway import AppLogin, BarUnit, GatewayClient
+from desk.gateway import AppLogin, GatewayClient
 from desk.gateway import endpoints as ep
 from desk.gateway.endpoints import Endpoint
 from desk.sim import SimServer

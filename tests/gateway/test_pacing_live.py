@@ -11,7 +11,8 @@ import pytest
 
 from desk.core.errors import OutcomeUnknown, RateLimited, Refused
 from desk.core.ids import GatewayOrderId
-from desk.gateway import BarUnit, GatewayClient, Lane, RequestDone
+from desk.core.timeframe import BarUnit
+from desk.gateway import GatewayClient, Lane, RequestDone
 from desk.sim import SimServer
 
 from .conftest import ACCOUNT, MNQ, config_of, count, market

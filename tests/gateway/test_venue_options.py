@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from desk.core.errors import Refused
 from desk.core.ids import AccountId, ContractId, GatewayOrderId
 from desk.core.orders import OrderRequest
+from desk.core.timeframe import BarUnit
 from desk.core.words import OrderStatus, OrderType, Quote, Side, VenueOrder
-from desk.gateway import BarUnit, GatewayClient, HubPool, Kind, MarketFeed
+from desk.gateway import GatewayClient, HubPool, Kind, MarketFeed
 from desk.sim import SimConfig, SimServer
 
 from .conftest import ACCOUNT, MNQ, PRICE, config_of, count, market, until

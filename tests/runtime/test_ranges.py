@@ -12,10 +12,11 @@ import pytest
 
 from desk.core.errors import Unavailable
 from desk.core.ids import ContractId
+from desk.core.timeframe import BarUnit, parse_timeframe
 from desk.core.words import Bar
-from desk.gateway.requests import BarUnit
+from desk.market.bars import Bars
 from desk.runtime import ranges
-from desk.runtime.history import HistoryService, parse_timeframe
+from desk.runtime.history import HistoryService
 from desk.runtime.ranges import Ranges
 
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
@@ -55,7 +56,7 @@ class Market:
         end: datetime,
         limit: int,
         partial: bool,
-    ) -> list[Bar]:
+    ) -> Bars:
         assert (unit, unit_number) == (BarUnit.M, 5)
         self.asked.append(contract_id)
         if self.failure is not None:
@@ -69,7 +70,7 @@ class Market:
             for t in opens
             if max(start, self.first) <= t <= end and (partial or t + FIVE <= self.clock.now())
         ]
-        return bars[::-1]
+        return Bars.of(bars)
 
 
 class Scene:

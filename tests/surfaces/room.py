@@ -39,10 +39,10 @@ from desk.core.records import (
     VerdictKind,
 )
 from desk.core.secret import Secret
+from desk.core.timeframe import BarUnit
 from desk.core.words import Account, Bar, Contract, OrderType, Quote, Side, VenuePosition
 from desk.engine import Context
 from desk.engine.apply import fold
-from desk.gateway.requests import BarUnit
 from desk.runtime.desk import BotDoor, Desk, Phase, StartStep
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox

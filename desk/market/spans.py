@@ -1,0 +1,41 @@
+"""Stretches of time that are known, as whole epoch seconds, end not included. Pure.
+
+``Spans`` are sorted, disjoint, and never touch each other: two sets that cover the same seconds are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["Span", "Spans", "clipped", "missing", "united"]
+
+Span = tuple[int, int]
+Spans = tuple[Span, ...]
+
+
+def united(*parts: Iterable[Span]) -> Spans:
+    """All seconds of all parts. Empty stretches fall away."""
+    found: list[Span] = []
+    for start, end in sorted(span for part in parts for span in part if span[0] < span[1]):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return tuple(found)
+
+
+def clipped(spans: Iterable[Span], window: Span) -> Spans:
+    """What of ``spans`` lies inside the window."""
+    return united((max(start, window[0]), min(end, window[1])) for start, end in spans)
+
+
+def missing(window: Span, known: Iterable[Span]) -> Spans:
+    """What of the window is not known."""
+    at, found = window[0], []
+    for start, end in clipped(known, window):
+        if at < start:
+            found.append((at, start))
+        at = end
+    if at < window[1]:
+        found.append((at, window[1]))
+    return tuple(found)
