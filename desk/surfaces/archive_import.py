@@ -30,7 +30,7 @@ from desk.surfaces.sheet import Line
 
 __all__ = ["archive_import"]
 
-_AT_ONCE = 20  # stretches that are handed over together: the loop has other things to do in between
+_AT_ONCE = 5  # stretches that are handed over together: the loop has other things to do in between
 _EARLY = timedelta(days=21)  # before the usual roll: the next month is traded then, too
 _FIRST_S = 946_684_800  # 2000: no bar is older
 
