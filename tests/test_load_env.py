@@ -155,6 +155,9 @@ BAD = {
     "CACHE_INIT": ["true"],
     "PREFETCH_SYMBOLS": ["MNQ ES"],
     "PREFETCH_TIMEFRAMES": ["5", "0m", "1w", "5min"],
+    "CACHE_TTL_MARKET_HOURS": ["0", "61", "3s"],
+    "CACHE_TTL_OFF_HOURS": ["-1", "61", "never"],
+    "BAR_MEMORY_MB": ["3", "4097", "1.5"],
     "LOG_LEVEL": ["LOUD"],
     "LOG_FORMAT": ["xml"],
 }
