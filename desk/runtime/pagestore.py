@@ -134,7 +134,10 @@ class PageStore:
         """Writes what is owed, every few seconds. Ends when cancelled; ``flush`` writes the rest."""
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:
+                log.exception("history.flush_failed", meaning=_MEANING)  # a defect; trading does not end for it
 
     async def flush(self) -> None:
         """Writes what is owed to every tier that works. A page that changes meanwhile is written again next time."""
@@ -176,6 +179,10 @@ class PageStore:
                 page = await slow.tier.get(key)
         except (TierDown, TimeoutError) as error:
             self._failed(slow, str(error) or "no answer")
+            return None
+        except Exception as error:
+            log.exception("history.tier_broken", tier=slow.tier.name)  # a defect, and no reason to answer nothing
+            self._failed(slow, f"{type(error).__name__}: {error}")
             return None
         self._works(slow)
         if page is not None and not _is_sound(key, page):
