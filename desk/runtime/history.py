@@ -255,11 +255,12 @@ class HistoryService:
         """
         sure = final_before(timeframe, self._fetcher.now())
         differing = 0
-        for span in clipped(covered, (FLOOR, sure)):
-            for key in pages_of(contract_id, timeframe, span):
-                window = (max(span[0], key.start), min(span[1], key.end))
+        known = clipped(covered, (FLOOR, sure))
+        for key in pages_of(contract_id, timeframe, (known[0][0], known[-1][1])) if known else ():
+            inside = clipped(known, key.span)
+            if inside:
                 await self.store.read_all(key)
-                differing += self.store.offer(key, bars.between(*window), window)
+                differing += self.store.offer(key, bars.between(*key.span), inside)
         if differing:
             log.warning(
                 "history.import_differs", contract=contract_id, timeframe=timeframe.text, origin=origin, bars=differing
