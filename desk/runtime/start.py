@@ -46,7 +46,10 @@ MARKET_GRACE_S = 1.0  # the market hub is waited for so long when all else is re
 
 
 class StartSequence:
-    """Brings one desk up. bots: at least one. background: starts a supervised task that may outlive the start (the cache)."""
+    """Brings one desk up. bots: at least one. background: starts a supervised task that may outlive the start (the cache).
+
+    follow: subscribes what the watched symbols mean now; awaited after each reading of the contract list.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class StartSequence:
         config: StartConfig,
         bots: Sequence[BotSetup],
         background: Callable[[Awaitable[None], str], None],
+        follow: Callable[[], Awaitable[None]],
     ) -> None:
         self._desk = desk
         self._gateway = gateway
@@ -63,6 +67,7 @@ class StartSequence:
         self._config = config
         self._bots = bots
         self._background = background
+        self._follow = follow
         self._began = 0.0
         self._market_is_up = asyncio.Event()
 
@@ -93,6 +98,7 @@ class StartSequence:
             await asyncio.sleep(CATALOGUE_EVERY_S)
             try:
                 self._know(await self._gateway.contracts())
+                await self._follow()
             except (GatewayError, ProtocolError) as error:
                 log.warning("contracts.not_refreshed", error=str(error))
 
@@ -165,11 +171,7 @@ class StartSequence:
     async def _quotes(self, contracts: asyncio.Task[list[Contract]]) -> None:
         """Asks for the quotes of the symbols that may be traded; they come whenever the market hub is up."""
         await contracts
-        for symbol in self._config.symbols:
-            try:
-                await self._feeds.watch(self._desk.contract(symbol).contract_id)
-            except UnknownSymbol as problem:
-                self._desk.troubles[f"symbol {symbol}"] = f"{problem}; alerts for it are refused"
+        await self._follow()
 
     async def _reconciled(self) -> None:
         """Until the gateway's word on every bot's account is folded in; the engine asks for it when the user hub is up."""
@@ -222,8 +224,16 @@ class StartSequence:
         if not self._config.is_cache_lazy:
             self._note("history cache", began, is_running=True)
         timeframes = [parse_timeframe(text) for text in self._config.prefetch_timeframes]
+
+        def on_progress(done: int, wanted: int) -> None:
+            self._note("history cache", began, is_running=True, progress=f"{done} of {wanted} series")
+
         report = await self._desk.history.prefetch(
-            ids, timeframes, self._config.prefetch_bars, when_asked=self._config.is_cache_lazy
+            ids,
+            timeframes,
+            self._config.prefetch_bars,
+            when_asked=self._config.is_cache_lazy,
+            on_progress=on_progress,
         )
         problems = unknown + [f"{f.contract_id} {f.timeframe}: {f.reason}" for f in report.failures]
         self._note("history cache", began, "; ".join(problems) or None)
@@ -242,10 +252,20 @@ class StartSequence:
             log.info("start.healed", part=name)
         self._note(name, began)
 
-    def _note(self, name: str, began: float, error: str | None = None, *, is_running: bool = False) -> None:
+    def _note(
+        self,
+        name: str,
+        began: float,
+        error: str | None = None,
+        *,
+        is_running: bool = False,
+        progress: str | None = None,
+    ) -> None:
         ended_s = self._desk.clock.monotonic() - self._began
         meaning = MEANING[name] if error else None
-        step = StartStep(name, began - self._began, ended_s, error=error, meaning=meaning, is_running=is_running)
+        step = StartStep(
+            name, began - self._began, ended_s, error=error, meaning=meaning, is_running=is_running, progress=progress
+        )
         self._desk.steps[:] = [old for old in self._desk.steps if old.name != name] + [step]
 
 

@@ -78,8 +78,8 @@ async def test_an_empty_line_does_nothing(room: Room, caller: Caller) -> None:
 async def test_what_only_shows_something_is_not_called_a_trade() -> None:
     shows = {name for name, command in COMMANDS.items() if not command.does_change_exposure}
     assert shows == {
-        "accounts", "switch_account", "contracts", "quote", "history", "positions", "orders", "trades", "plans", "monitor",
-        "pause", "disarm", "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
+        "accounts", "switch_account", "contracts", "quote", "history", "archive", "positions", "orders", "trades", "plans",
+        "monitor", "pause", "disarm", "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
     }  # fmt: skip
 
 
@@ -145,8 +145,8 @@ async def test_history_takes_its_arguments_in_any_order(room: Room, caller: Call
     [
         ("history", "Write history MNQ 5m 20"),
         ("history MNQ 5x", "such as 30s, 5m"),
-        ("history MNQ 5m 0", "1 to 20000"),
-        ("history MNQ 5m " + "9" * 5000, "1 to 20000"),
+        ("history MNQ 5m 0", "1 to 1000000"),
+        ("history MNQ 5m " + "9" * 5000, "1 to 1000000"),
         ("alerts " + "9" * 5000, "1 to 500"),
         ("why " + "9" * 5000, "has the id"),
         ("history MNQ 5m 1h", "One timeframe"),
