@@ -147,7 +147,7 @@ async def test_a_fault_of_one_contracts_bars_ends_neither_the_hub_nor_the_others
 
 async def test_history_takes_its_newest_bars_from_the_tape_and_asks_the_gateway_for_what_is_final() -> None:
     s5 = parse_timeframe("5s")
-    config = LiveConfig(tick_s=0.02, check_s=20.0)
+    config = LiveConfig(tick_s=0.02, check_s=20.0, quiet_s=90.0)
     async with stage(config, speed=30.0, has_memory=True) as one:
         await one.live.subscribe(MNQ, s5)
         await one.until(lambda: one.live.stats().checked > 3)
