@@ -32,6 +32,7 @@ from desk.store import Journal
 
 if TYPE_CHECKING:
     from desk.runtime.reload import Reread
+    from desk.runtime.stitching import ContractLookup
 
 __all__ = ["BotDoor", "Desk", "Phase", "QuoteSource", "Reloads", "StartStep"]
 
@@ -120,6 +121,7 @@ class Desk:
     steps: list[StartStep] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # part -> what is wrong and what it means, shown in /health
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    lookup: ContractLookup | None = None  # any contract by id, expired ones too; None: nobody to ask yet
     clock_offset: Callable[[], float | None] = lambda: None  # the gateway's clock minus ours, seconds; None: not known
     context: Callable[[], Context] = _no_context  # what a decision would look at besides the state at this moment
     _state: State = field(default_factory=State)
