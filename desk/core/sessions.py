@@ -137,7 +137,7 @@ def _pause_before(day: date) -> int:
 
 
 def _group_or_none(root: str | None) -> str | None:
-    return group_of(root) if root in ROOTS else None
+    return group_of(root) if root is not None and root in ROOTS else None
 
 
 def _running(root: str | None, at: datetime) -> Span | None:
