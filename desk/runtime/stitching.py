@@ -100,7 +100,7 @@ async def stitched(
     months, unknown = await _confirmed(lookup, root, start, end)
     found: list[Roll] = []
     for old, new in pairwise(months):
-        found.append(await _roll(history, old, new, found[-1].at if found else None))  # noqa: PERF401 - each needs the last
+        found.append(await _roll(history, old, new, found[-1].at if found else None))
     rolls = [roll for roll in found if start < roll.at < end]
     months = _in_force(months, found, start, end)
     edges = [start, *(roll.at for roll in rolls), end]
