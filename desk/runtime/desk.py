@@ -28,11 +28,11 @@ from desk.engine.state import State
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.ranges import Ranges
+from desk.runtime.stitching import ContractLookup
 from desk.store import Journal
 
 if TYPE_CHECKING:
     from desk.runtime.reload import Reread
-    from desk.runtime.stitching import ContractLookup
 
 __all__ = ["BotDoor", "Desk", "Phase", "QuoteSource", "Reloads", "StartStep"]
 
@@ -116,12 +116,12 @@ class Desk:
     account_id: AccountId | None = None  # the default bot's
     bot_configs: Mapping[str, BotConfig] = field(default_factory=dict)  # by name; replaced as a whole by `reload`
     listed: tuple[Account, ...] = ()  # the accounts of the login, as the gateway listed them at the start
+    lookup: ContractLookup | None = None  # contracts that are not listed any more; None: no gateway yet
     reloader: Reloads | None = None  # None: nothing to read again
     max_position: int = 0  # contracts per symbol to which a person's entry may lead; 0: none
     steps: list[StartStep] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # part -> what is wrong and what it means, shown in /health
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    lookup: ContractLookup | None = None  # any contract by id, expired ones too; None: nobody to ask yet
     clock_offset: Callable[[], float | None] = lambda: None  # the gateway's clock minus ours, seconds; None: not known
     context: Callable[[], Context] = _no_context  # what a decision would look at besides the state at this moment
     _state: State = field(default_factory=State)

@@ -133,9 +133,8 @@ class Session:
     ) -> None:
         """Comes up, runs until ``desk.stop`` is set, goes down in stages. Raises what made the start impossible."""
         self._loop.executor = executor
-        self._lines.gateway = gateway
+        self._lines.gateway = self.desk.lookup = gateway
         self.desk.clock_offset = lambda: gateway.clock_offset_s
-        self.desk.lookup = gateway
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote)
         self._lines.feeds = feeds
         start = StartSequence(self.desk, gateway, feeds, self.config.start, self.config.bots, self._run_beside)

@@ -90,9 +90,7 @@ def _application(text: Callable[[], AnyFormattedText], keys: tuple[str, ...]) ->
     for key in keys:
         bindings.add(key, eager=True)(leave)
     window = Window(FormattedTextControl(text, show_cursor=False), dont_extend_height=True, always_hide_cursor=True)
-    return Application(
-        layout=Layout(window), key_bindings=bindings, refresh_interval=REFRESH_S, erase_when_done=True
-    )
+    return Application(layout=Layout(window), key_bindings=bindings, refresh_interval=REFRESH_S, erase_when_done=True)
 
 
 async def _shown(application: Application[bool], working: asyncio.Task[Any]) -> bool:

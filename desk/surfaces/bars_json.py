@@ -10,10 +10,22 @@ import numpy as np
 
 from desk.market.bars import Bars, Ints, price_of
 
-__all__ = ["bars_as_json"]
+__all__ = ["BarRows", "bars_as_json"]
 
 _AT_ONCE = 1000  # bars
 _PRICES = ("open", "high", "low", "close")
+
+
+class BarRows:
+    """Bars in the ``data`` of an answer; no dataclass, because the encoder would write the columns of one."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Bars) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns)
 
 
 def bars_as_json(bars: Bars) -> bytes:

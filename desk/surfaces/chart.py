@@ -24,7 +24,17 @@ LABEL_EVERY = 4  # rows
 _STEPS = (10, 20, 25, 50)
 _NOTHING, _WICK, _BODY = 0, 1, 2
 # (upper half, lower half) of a rising candle, of a falling one, and of both where only ASCII can be shown.
-_RISING = {(0, 0): " ", (0, 1): "╷", (1, 0): "╵", (1, 1): "│", (0, 2): "╻", (2, 0): "╹", (2, 2): "┃", (1, 2): "╽", (2, 1): "╿"}
+_RISING = {
+    (0, 0): " ",
+    (0, 1): "╷",
+    (1, 0): "╵",
+    (1, 1): "│",
+    (0, 2): "╻",
+    (2, 0): "╹",
+    (2, 2): "┃",
+    (1, 2): "╽",
+    (2, 1): "╿",
+}
 _FALLING = {**_RISING, (0, 2): "▄", (2, 0): "▀", (2, 2): "█", (1, 2): "▄", (2, 1): "▀"}
 _VOLUMES, _ASCII_VOLUMES = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
 _STYLES = {1: "green", 0: "", -1: "red"}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from desk.core.words import Contract, decimals_text
 from desk.market.bars import Bars, price_of
 from desk.runtime.desk import Desk
+from desk.surfaces.bars_json import BarRows
 from desk.surfaces.calls import Caller, CommandResult, Interrupted
 from desk.surfaces.chart import LEAST_HEIGHT, LEAST_WIDTH, VOLUME_FROM, Frame, candles, places_for
 from desk.surfaces.history_command import EXPORTS, STOPPED, asked_contract, facts_line, read_bars
@@ -52,7 +53,9 @@ async def chart(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     }
     foot = (*facts_line(reply, terms), *(Line(hint, "dim") for hint in terms.hints))
     if not len(reply.columns):
-        return CommandResult(True, data, (Line(f"There are no {terms.timeframe} bars of {contract.name} to draw."), *foot))
+        return CommandResult(
+            True, data, (Line(f"There are no {terms.timeframe} bars of {contract.name} to draw."), *foot)
+        )
     if is_html:
         return await _file(desk, contract, terms, caller, reply.columns, data, foot)
     frame = _frame(contract, caller)
@@ -62,9 +65,11 @@ async def chart(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     has_asked = any(word.isdecimal() for word in words) or terms.stretch is not None
     cut: tuple[Line, ...] = ()
     if has_asked and len(shown) < len(reply.columns):
-        text = f"The newest {len(shown):,} of {len(reply.columns):,} fit in {frame.width} columns; html has room for all."
+        text = (
+            f"The newest {len(shown):,} of {len(reply.columns):,} fit in {frame.width} columns; html has room for all."
+        )
         cut = (Line(text, "dim"),)
-    data |= {"shown": len(shown), "bars": shown}
+    data |= {"shown": len(shown), "bars": BarRows(shown)}
     return CommandResult(True, data, (title, drawn, *cut, *foot))
 
 

@@ -54,9 +54,7 @@ def _page(columns: Bars, title: str, zone: tzinfo | None, decimals: int) -> str:
             "(in this program's environment: .venv/bin/pip install plotly). Without html the chart is drawn here."
         ) from exc
     times = [f"{datetime.fromtimestamp(ts, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}" for ts in columns.ts.tolist()]
-    opened, high, low, close = (
-        (getattr(columns, name) / NANOS).tolist() for name in ("open", "high", "low", "close")
-    )
+    opened, high, low, close = ((getattr(columns, name) / NANOS).tolist() for name in ("open", "high", "low", "close"))
     figure: Any = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.8, 0.2], vertical_spacing=0.03)
     candles = graph_objects.Candlestick(
         x=times, open=opened, high=high, low=low, close=close, name="price",

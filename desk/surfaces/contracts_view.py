@@ -53,7 +53,9 @@ async def contracts(desk: Desk, args: Sequence[str], caller: Caller) -> CommandR
     if not found:
         groups = ", ".join(group for group in _GROUPS if any(row.group == group for row in rows))
         asked = " ".join(args)[:40]
-        return CommandResult.failed(f"No contract has {asked!a} in its name. Groups: {groups}. Write contracts gold", [])
+        return CommandResult.failed(
+            f"No contract has {asked!a} in its name. Groups: {groups}. Write contracts gold", []
+        )
     sheets = [_sheet(group, [row for row in found if row.group == group]) for group in _GROUPS]
     page: Page = (*(sheet for sheet in sheets if sheet.rows), Line(_FOOT, "dim"))
     return CommandResult(True, [_data(row) for row in sorted(found, key=_order)], page)

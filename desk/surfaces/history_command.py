@@ -15,6 +15,7 @@ from desk.market.bars import Bars, price_of
 from desk.market.stitch import How
 from desk.runtime.desk import Desk
 from desk.runtime.history import HistoryReply
+from desk.surfaces.bars_json import BarRows
 from desk.surfaces.calls import BadCall, Caller, CommandResult, Interrupted
 from desk.surfaces.history_terms import EXAMPLE, HistoryTerms, parse_terms
 from desk.surfaces.progress import Progress, progress_line
@@ -147,7 +148,7 @@ async def _answer(
             f"history {contract.name} {terms.timeframe} ... parquet"
         )
     else:
-        data |= {"count": len(columns), "bars": columns}
+        data |= {"count": len(columns), "bars": BarRows(columns)}
     return CommandResult(True, data, (*page, *foot))
 
 
@@ -224,9 +225,7 @@ def _raw(columns: Bars, contract: Contract, caller: Caller) -> Page:
 # --- over the rolls of a product -----------------------------------------------------------------------------------
 
 
-async def _stitched(
-    desk: Desk, symbol: str, contract: Contract, terms: HistoryTerms, caller: Caller
-) -> CommandResult:
+async def _stitched(desk: Desk, symbol: str, contract: Contract, terms: HistoryTerms, caller: Caller) -> CommandResult:
     from desk.runtime.stitching import stitched
 
     if desk.lookup is None:

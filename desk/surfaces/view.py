@@ -15,10 +15,9 @@ from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import Plan, TouchPlan
 from desk.core.words import OrderStatus, OrderType, Quote, Side, VenueOrder
 from desk.engine.state import Position
-from desk.market.bars import Bars
 from desk.orders.move import PlaceView, is_protected
 from desk.runtime.desk import Desk, Phase
-from desk.surfaces.bars_json import bars_as_json
+from desk.surfaces.bars_json import BarRows, bars_as_json
 from desk.surfaces.intent_words import enter_words
 from desk.surfaces.plan_words import account_name, plan_kind, plan_step, plan_words, symbol_of
 from desk.surfaces.shapes import (
@@ -48,8 +47,8 @@ FRESH_QUOTE = timedelta(seconds=10)
 
 
 def _foreign_as_json(value: object) -> msgspec.Raw:
-    if isinstance(value, Bars):
-        return msgspec.Raw(bars_as_json(value))
+    if isinstance(value, BarRows):
+        return msgspec.Raw(bars_as_json(value.columns))
     raise NotImplementedError(f"nobody said how {type(value).__name__} is written as JSON")
 
 
