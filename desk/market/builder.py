@@ -27,7 +27,7 @@ from desk.market.bars import Bars, aggregated, joined, nanos_of
 from desk.market.spans import Span
 from desk.market.tape import MarketTrade
 
-__all__ = ["AHEAD_S", "Taken", "Tape"]
+__all__ = ["AHEAD_S", "DOUBTFUL", "Taken", "Tape"]
 
 AHEAD_S = 5
 _MOST_PRICES = 10_000
@@ -61,10 +61,8 @@ class _Second:
     last: datetime
 
     def add(self, nanos: int, qty: int, at: datetime) -> None:
-        if nanos > self.high:
-            self.high = nanos
-        if nanos < self.low:
-            self.low = nanos
+        self.high = max(self.high, nanos)
+        self.low = min(self.low, nanos)
         if at >= self.last:
             self.close, self.last = nanos, at
         if at < self.first:
@@ -141,6 +139,20 @@ class Tape:
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
+    @property
+    def has_trades(self) -> bool:
+        """Whether anything traded that history has not confirmed."""
+        return bool(self._seconds)
+
+    @property
+    def live_from(self) -> float:
+        """Since when the trades flow without a gap; infinite: they do not."""
+        return self._flows[-1].start if self.is_flowing else float("inf")
+
+    def is_live(self, line: int) -> bool:
+        """Whether everything up to this moment is known: nothing is missing before ``line``, and the trades flow since then."""
+        return self.is_flowing and self._flows[-1].start <= self.whole_until(line) and self.whole_until(line) >= line
+
     def whole_until(self, line: int) -> int:
         """Everything from ``solid_from`` to there is known; ``line``: what closed by the clock, a bar's opening."""
         known = self.solid_until
@@ -188,6 +200,19 @@ class Tape:
         if until > self.solid_until:
             self._settle(until)
         return differing
+
+    def rebased(self, step: int, start: int) -> Tape:
+        """The same trades with what is known beginning at ``start``, in bars of ``step``, which divides the old one.
+
+        What was solid is given up: history is asked for it in the new step.
+        """
+        assert self.step % step == 0, "longer bars are made of shorter ones, not the other way round"
+        tape = Tape(step, start, self._tick)
+        tape.closed = max(self.closed, start)
+        tape._seconds = {second: row for second, row in self._seconds.items() if second >= start}
+        tape._flows = [_Flow(max(flow.start, self.solid_until, start), flow.until) for flow in self._flows]
+        tape._flows = [flow for flow in tape._flows if flow.until is None or flow.until > flow.start]
+        return tape
 
     def forget(self, before: int) -> None:
         """Drops what is older. Seconds that were never checked become solid when they are too many."""
