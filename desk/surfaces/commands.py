@@ -22,6 +22,7 @@ from desk.surfaces import (
     cache_view,
     chart_command,
     contracts_view,
+    depth_view,
     flatten,
     history_command,
     house,
@@ -29,8 +30,10 @@ from desk.surfaces import (
     monitor,
     order_commands,
     story,
+    subscriptions_view,
     trades,
     trading,
+    watch,
 )
 from desk.surfaces.arming import STARTING, switch_command
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
@@ -115,6 +118,14 @@ _ROWS = (
     ),
     Command("quote", "SYMBOL", "bid, ask and last, how old they are and who said them", market.quote, ("symbol",), most=1),
     Command(
+        "depth", "SYMBOL [n]", "the best levels of both sides, a hint", depth_view.depth, ("symbol",), most=2,
+        more=MANUAL["depth"],
+    ),
+    Command(
+        "watch", "SYMBOL... [timeframe]", "prices and bars in progress, until a key is pressed", watch.watch,
+        ("symbol",) * 8, most=_MOST_WORDS, more=MANUAL["watch"],
+    ),
+    Command(
         "history", "SYMBOL [timeframe] [n | from [to]] [raw] [csv|parquet]", "bars, the newest 20 of 5m if nothing is said",
         history_command.history, ("symbol", "timeframe", *("bars",) * 4), most=_MOST_WORDS, options=("stitch",),
         more=MANUAL["history"],
@@ -122,6 +133,10 @@ _ROWS = (
     Command(
         "chart", "SYMBOL [timeframe] [n | from [to]] [html]", "candles here, or as a file for the browser",
         chart_command.chart, ("symbol", "timeframe", *("chart",) * 3), most=_MOST_WORDS, more=MANUAL["chart"],
+    ),
+    Command(
+        "subscriptions", "", "what is wanted of the market hub, confirmed or not, how old its data is",
+        subscriptions_view.subscriptions,
     ),
     Command(
         "cache", "[text]", "which bars are stored, hits by tier, sizes, the warm-up", cache_view.cache, most=4,

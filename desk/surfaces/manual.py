@@ -152,6 +152,13 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  text: part of a symbol, a name or a group; all words must occur.",
         "  contracts gold        contracts index        contracts MNQ",
     ),
+    "depth": ("  n levels of each side, 5 if not said, 50 at most.", "  depth MNQ        depth MNQ 10"),
+    "watch": (
+        "  Last, bid, ask, spread in ticks, change since the session opened, volume, how",
+        "  old the quote is; below it the bar in progress (1m if not said).",
+        "  Over HTTP and into a pipe: one look.",
+        "  watch MNQ        watch MNQ ES MGC 5m",
+    ),
     "history": (
         "  timeframe   30s 1m 3m 5m 1h 4h 1d 1w 1M; a small m is a minute, M a month",
         "  n           that many of the newest bars, up to 1,000,000",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -79,9 +80,8 @@ def test_another_day_is_named_below() -> None:
 
 
 def test_colours_are_only_for_terminals() -> None:
-    console = Console(width=80, force_terminal=True, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=80, force_terminal=True, record=True, file=io.StringIO())
     console.print(page_for_rich((Drawing(candles(STAIRS, FIVE, Frame(30, 5, TICK, UTC))),)), crop=False)
-    console.file.close()
     with_styles = console.export_text(styles=True)
     assert "\x1b[32m" in with_styles
     assert "\x1b[31m" in with_styles
@@ -91,11 +91,16 @@ def test_colours_are_only_for_terminals() -> None:
 def series(draw: st.DrawFn) -> Bars:
     rows = draw(
         st.lists(
-            st.tuples(*(st.integers(-200_000, 400_000) for _ in range(4)), st.integers(0, 10**9)), min_size=1, max_size=200
+            st.tuples(*(st.integers(-200_000, 400_000) for _ in range(4)), st.integers(0, 10**9)),
+            min_size=1,
+            max_size=200,
         )
     )
     tick = int(TICK * NANOS)
-    columns = [(START + i * 60, a * tick, max(a, b, c, d) * tick, min(a, b, c, d) * tick, b * tick, v) for i, (a, b, c, d, v) in enumerate(rows)]  # fmt: skip
+    columns = [
+        (START + i * 60, a * tick, max(a, b, c, d) * tick, min(a, b, c, d) * tick, b * tick, v)
+        for i, (a, b, c, d, v) in enumerate(rows)
+    ]
     return Bars(*np.array(columns, dtype=np.int64).T.copy())
 
 
@@ -113,7 +118,9 @@ def test_it_always_fits_its_frame(bars: Bars, width: int, height: int, is_ascii:
 @pytest.mark.parametrize("tick", ["0.25", "0.015625", "0.0078125", "0.0000005", "0.005", "5", "0.1"])
 def test_every_tick_of_the_root_table_has_labels(tick: str) -> None:
     size = float(tick)
-    bars = bars_of(*((100 + i * size, 100 + (i + 3) * size, 100 + (i - 2) * size, 100 + (i + 1) * size, 1) for i in range(30)))
+    bars = bars_of(
+        *((100 + i * size, 100 + (i + 3) * size, 100 + (i - 2) * size, 100 + (i + 1) * size, 1) for i in range(30))
+    )
     labels = [line.rpartition("│")[2].strip() for line in drawn(bars, Frame(80, 20, Decimal(tick), UTC))[:20]]
     found = [Decimal(label) for label in labels if label]
     assert len(found) >= 2

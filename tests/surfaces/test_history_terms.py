@@ -188,14 +188,17 @@ WORDS = st.one_of(
 
 @given(st.lists(WORDS, max_size=5), st.sampled_from([BERLIN, UTC, None]))
 @example(["2026-11-18T14:30+23:59"], UTC)
-@example(["９m"], UTC)
-@example(["٢٠٢٦-١١-١٨"], UTC)
+@example(["\uff19m"], UTC)
+@example(["\u0662\u0660\u0662\u0666-11-18"], UTC)
 def test_no_words_are_a_crash_and_every_refusal_has_an_example(words: list[str], zone: ZoneInfo | None) -> None:
+    said = ""
     try:
         terms = parse_terms(words, NOW, zone)
     except BadCall as refused:
-        assert re.search(r"history MNQ|[Ww]rite \S+ ", str(refused)), str(refused)
-        assert len(str(refused)) < 600
+        said, terms = str(refused), None
+    if terms is None:
+        assert re.search(r"history MNQ|[Ww]rite \S+ ", said), said
+        assert len(said) < 600
         return
     assert (terms.n is None) != (terms.stretch is None)
     assert terms.n is None or 1 <= terms.n <= MOST_BARS
