@@ -24,13 +24,14 @@ from enum import StrEnum
 import numpy as np
 
 from desk.market.bars import Bars, aggregated, joined, nanos_of
-from desk.market.spans import Span
+from desk.market.spans import Span, Spans, clipped, united
 from desk.market.tape import MarketTrade
 
 __all__ = ["AHEAD_S", "DOUBTFUL", "Taken", "Tape"]
 
 AHEAD_S = 5
 _MOST_PRICES = 10_000
+_HIGHEST = 10**9  # points; nano points of more do not fit a column
 _LONGEST_SECONDS = 4 * 3600  # kept in seconds when nobody can ask history; then they become solid unasked
 
 
@@ -92,6 +93,7 @@ class Tape:
         self._tick = tick
         self._solid = Bars.empty()
         self._told = Bars.empty()  # step bars that were closed and then fell into doubt
+        self._doubt: Spans = ()  # when that was
         self._seconds: dict[int, _Second] = {}
         self._flows: list[_Flow] = []
         self._nanos: dict[Decimal, int | None] = {}
@@ -133,6 +135,7 @@ class Tape:
         whole_from = max(until, self._flows[-1].start)
         if whole_from < self.closed:
             self._told = joined(self._told, self.bars(self.step, whole_from, self.closed))
+            self._doubt = united(self._doubt, [(whole_from, self.closed)])
         self._flows[-1].until = until
         self._flows = [flow for flow in self._flows if flow.until is None or flow.until > flow.start]
         self._seconds = {second: row for second, row in self._seconds.items() if second < until}
@@ -182,20 +185,21 @@ class Tape:
         start, end = window
         assert start >= self.solid_until, "what is solid has no hole"
         before = self.bars(self.step, self.solid_until, start)
-        differing = _differing(self._told.between(start, end), theirs.between(start, end))
+        doubt = clipped(self._doubt, window)
+        differing = [ts for span in doubt for ts in _differing(self._told.between(*span), theirs.between(*span))]
         self._solid = joined(self._solid, before, theirs.between(start, end))
-        self._told = joined(self._told.between(-(2**62), start), self._told.between(end, 2**62))
+        self._doubt = clipped(self._doubt, (end, 2**62))
+        self._told = self._told.between(end, 2**62)
         self._settle(end)
         return differing
 
     def check(self, until: int, theirs: Bars) -> list[int]:
         """History's final bars from ``checked_until`` on: they count. Returns the openings of step bars that were different."""
         start = self.checked_until
-        ours = joined(self._told, self.bars(self.step, start, until))
+        ours = self.bars(self.step, start, until)
         differing = _differing(ours.between(start, until), theirs.between(start, until))
         later = self.bars(self.step, until, self.solid_until) if until < self.solid_until else Bars.empty()
         self._solid = joined(self._solid.between(self.solid_from, start), theirs.between(start, until), later)
-        self._told = self._told.between(until, 2**62)
         self.checked_until = until
         if until > self.solid_until:
             self._settle(until)
@@ -232,17 +236,18 @@ class Tape:
 
     def _nanos_of(self, price: Decimal) -> int | None:
         """None: no price of this contract. Remembered: a tape says the same few prices again and again."""
+        if not price.is_finite():  # first, for a signalling NaN cannot even be looked up
+            return None
         try:
             return self._nanos[price]
-        except (KeyError, ArithmeticError):  # a signalling NaN has no hash worth the name
+        except KeyError:
             pass
-        if not price.is_finite():
-            return None
-        is_good = self._tick is None or price % self._tick == 0
-        try:
-            nanos = nanos_of(price) if is_good and abs(price) < 10**9 else None
-        except (ValueError, ArithmeticError):
-            nanos = None
+        nanos = None
+        if abs(price) < _HIGHEST and (self._tick is None or price % self._tick == 0):
+            try:
+                nanos = nanos_of(price)
+            except ValueError:
+                pass  # too many decimals
         if len(self._nanos) >= _MOST_PRICES:
             self._nanos.clear()
         self._nanos[price] = nanos
