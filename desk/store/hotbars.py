@@ -114,7 +114,7 @@ class HotBars:
         cursor = 0
         for _ in range(_MAX_SCANS):
             cursor, heads = await self._call(partial(self._heads, cursor))
-            found += [facts for head in heads if (facts := hotpages.facts_of(head)) is not None]
+            found += [facts for head in heads if (facts := hotpages.facts_of(*head)) is not None]
             if not cursor:
                 break
         return summed(found)
@@ -130,15 +130,16 @@ class HotBars:
 
     # --- one request -----------------------------------------------------------------------------------------------
 
-    async def _heads(self, cursor: int, client: Any) -> tuple[int, list[bytes]]:
+    async def _heads(self, cursor: int, client: Any) -> tuple[int, list[tuple[bytes, int]]]:
         match = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "*"
         cursor, names = await client.scan(cursor, match=match, count=_SCAN_COUNT, _type="string")
         if not names:
             return int(cursor), []
         pipe = client.pipeline(transaction=False)
         for name in names:
-            pipe.getrange(name, 0, HEAD_BYTES - 1)
-        return int(cursor), [head for head in await pipe.execute(raise_on_error=False) if isinstance(head, bytes)]
+            pipe.getrange(name, 0, HEAD_BYTES - 1).strlen(name)
+        found = await pipe.execute(raise_on_error=False)
+        return int(cursor), [pair for pair in zip(found[::2], found[1::2], strict=True) if isinstance(pair[0], bytes)]
 
     async def _call(self, work: Callable[[Any], Awaitable[T]], if_other_kind: T | None = None) -> T:
         """if_other_kind: the answer where the key holds a list or the like. Raises TierDown."""

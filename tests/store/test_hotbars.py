@@ -40,7 +40,7 @@ def test_every_page_comes_back_as_it_was(pair: Any) -> None:
     key, page = pair
     data = encode(key, page)
     assert same(decode(key, data), page)
-    facts = facts_of(data[:HEAD_BYTES])
+    facts = facts_of(data[:HEAD_BYTES], len(data))
     assert facts is not None
     assert (facts.contract_id, facts.timeframe) == (key.contract_id, key.timeframe)
     assert (facts.bars, facts.bytes) == (len(page.bars), len(data))
@@ -56,7 +56,7 @@ def test_damaged_bytes_are_never_another_page(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 4))):
         damaged[data.draw(st.integers(0, len(DATA) - 1))] ^= data.draw(st.integers(1, 255))
     cut = data.draw(st.just(len(DATA)) | st.integers(0, len(DATA)))
-    facts_of(bytes(damaged[:cut][:HEAD_BYTES]))  # never raises
+    facts_of(bytes(damaged[:cut][:HEAD_BYTES]), cut)  # never raises
     try:
         assert same(decode(NOVEMBER, bytes(damaged[:cut])), SMALL)
     except BadPage:
