@@ -37,6 +37,7 @@ _RISING = {
 }
 _FALLING = {**_RISING, (0, 2): "▄", (2, 0): "▀", (2, 2): "█", (1, 2): "▄", (2, 1): "▀"}
 _VOLUMES, _ASCII_VOLUMES = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
+_EDGE, _ASCII_EDGE = " ┤ ", " + "  # between the candles and a price: never to be taken for a wick
 _STYLES = {1: "green", 0: "", -1: "red"}
 
 
@@ -67,7 +68,7 @@ class _Scale:
 
 def places_for(bars: Bars, frame: Frame) -> int:
     """How many candles fit: one column each, beside the prices."""
-    return max(1, frame.width - _axis_width(bars, frame.tick) - 2)
+    return max(1, frame.width - _axis_width(bars, frame.tick) - len(_EDGE))
 
 
 def candles(bars: Bars, timeframe: Timeframe, frame: Frame) -> tuple[Cell, ...]:
@@ -93,14 +94,14 @@ def _candle_lines(bars: Bars, scale: _Scale, frame: Frame, gap: int) -> Iterator
     """From the top down."""
     shapes = [_shape(scale, *row) for row in _prices(bars)]
     labels = _labels(bars, scale, frame)
-    edge = "|" if frame.is_ascii else "│"
+    edge = _ASCII_EDGE if frame.is_ascii else _EDGE
     for row in range(frame.height - 1, -1, -1):
         line = []
         for direction, wick, body in shapes:
             halves = (_part(2 * row + 1, wick, body), _part(2 * row, wick, body))
             line.append(Cell(_character(halves, direction, frame.is_ascii) + " " * (gap - 1), _STYLES[direction]))
         text, style = labels.get(row, ("", "dim"))
-        yield [*_runs(line), Cell(f"{edge}{' ' if text else ''}{text}", style)]
+        yield [*_runs(line), Cell(f"{edge}{text}" if text else "", style)]
 
 
 def _prices(bars: Bars) -> Iterator[tuple[int, int, int, int]]:
@@ -196,8 +197,8 @@ def _volume_line(bars: Bars, frame: Frame, gap: int) -> list[Cell]:
     marks = _ASCII_VOLUMES if frame.is_ascii else _VOLUMES
     most = max(1, int(bars.volume.max()))
     drawn = (marks[-(-volume * (len(marks) - 1) // most)] for volume in bars.volume.tolist())
-    edge = "|" if frame.is_ascii else "│"
-    return [Cell("".join(mark + " " * (gap - 1) for mark in drawn), "dim"), Cell(f"{edge} {_short(most)}", "dim")]
+    edge = _ASCII_EDGE if frame.is_ascii else _EDGE
+    return [Cell("".join(mark + " " * (gap - 1) for mark in drawn), "dim"), Cell(f"{edge}{_short(most)}", "dim")]
 
 
 def _short(volume: int) -> str:

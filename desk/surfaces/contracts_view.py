@@ -91,7 +91,7 @@ def _sheet(group: str, rows: Sequence[_Row]) -> Sheet:
         )
         for row in sorted(rows, key=_order)
     ]
-    return Sheet.of("symbol,>tick,>$ per tick,month,rolls,active,name", drawn, title=group)
+    return Sheet.of("symbol,>tick,>$/tick,month,rolls,active,name", drawn, title=group)
 
 
 def _data(row: _Row) -> dict[str, object]:

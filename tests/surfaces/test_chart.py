@@ -42,11 +42,11 @@ STAIRS = bars_of(
 
 def test_rising_falling_and_standing_still_look_different() -> None:
     assert drawn(STAIRS, Frame(30, 5, TICK, UTC)) == [
-        "  ┃ █   │",
-        "  ┃ █ │ │",
-        "│ ┃ ▀ ╹ │ 102.00",
-        "┃ ╹ ╵   │",
-        "╿       │ 100.00",
+        "  ┃ █",
+        "  ┃ █ │",
+        "│ ┃ ▀ ╹  ┤ 102.00",
+        "┃ ╹ ╵",
+        "╿        ┤ 100.00",
         "14:30",
     ]
 
@@ -60,16 +60,16 @@ def test_without_box_characters_it_is_ascii_only() -> None:
 
 def test_the_volume_has_a_row_where_there_is_room() -> None:
     lines = drawn(STAIRS, Frame(30, 12, TICK, UTC))
-    assert lines[-2] == "▂ ▄ █ ▁ │ 200"
+    assert lines[-2] == "▂ ▄ █ ▁  ┤ 200"
     assert len(lines) == 14
 
 
 def test_the_last_close_stands_in_bold_and_labels_are_on_the_grid() -> None:
     pieces = candles(STAIRS, FIVE, Frame(30, 12, TICK, UTC))
-    assert [piece.text for piece in pieces if piece.style == "bold"] == ["│ 102.00"]
+    assert [piece.text for piece in pieces if piece.style == "bold"] == [" ┤ 102.00"]
     for piece in pieces:
-        if piece.style == "dim" and piece.text.startswith("│ ") and "." in piece.text:
-            assert Decimal(piece.text[2:]) % TICK == 0
+        if piece.style == "dim" and piece.text.startswith(" ┤ ") and "." in piece.text:
+            assert Decimal(piece.text[3:]) % TICK == 0
 
 
 def test_another_day_is_named_below() -> None:
@@ -111,7 +111,7 @@ def test_it_always_fits_its_frame(bars: Bars, width: int, height: int, is_ascii:
     assert max(map(len, lines)) <= width
     assert height + 1 <= len(lines) <= height + 2
     shown = bars.newest(places_for(bars, frame))
-    candles_in = [line.rpartition("|" if is_ascii else "│")[0] for line in lines[:height]]
+    candles_in = [line.partition("+" if is_ascii else "┤")[0] for line in lines[:height]]
     assert any(line.strip() for line in candles_in) or len(shown) == 1
 
 
@@ -121,7 +121,7 @@ def test_every_tick_of_the_root_table_has_labels(tick: str) -> None:
     bars = bars_of(
         *((100 + i * size, 100 + (i + 3) * size, 100 + (i - 2) * size, 100 + (i + 1) * size, 1) for i in range(30))
     )
-    labels = [line.rpartition("│")[2].strip() for line in drawn(bars, Frame(80, 20, Decimal(tick), UTC))[:20]]
+    labels = [line.partition("┤")[2].strip() for line in drawn(bars, Frame(80, 20, Decimal(tick), UTC))[:20]]
     found = [Decimal(label) for label in labels if label]
     assert len(found) >= 2
     assert all((price - 100) % Decimal(tick) == 0 for price in found)
