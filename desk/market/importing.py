@@ -88,7 +88,7 @@ def checked(
     opened, high, low, close = nanos
     at_close = ts + timeframe.seconds
     rules: list[tuple[Flags, str]] = [
-        (~is_price, f"a price is not on the grid of {tick_size} points"),
+        (np.logical_not(is_price), f"a price is not on the grid of {tick_size} points"),
         (is_price & ((low > np.minimum(opened, close)) | (high < np.maximum(opened, close))),
          "low <= open, close <= high is not so"),
         (~is_volume, "the volume is not a whole number of contracts"),

@@ -8,6 +8,7 @@ a thread.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 MOST_ROWS = 10_000_000
 _MOST_BYTES = 2 * 1024**3
 _LONGEST_LINE = 100_000
+_PIECE = 1024 * 1024
 _NAMED = 5  # bad lines that a refusal names
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "datetime", "date_time", "date time", "t", "ts", "ts_event", "open_time", "time_open",
@@ -141,11 +143,7 @@ def _csv(path: Path) -> _Table:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = next((line for line in iter(lambda: file.readline(_LONGEST_LINE), "") if line.strip()), "")
-    except UnicodeDecodeError as exc:
-        raise BarFileError(f"{path} is neither Parquet nor text in UTF-8: save it as CSV in UTF-8") from exc
+    first = _first_line(path)
     is_ninja = _NINJA.fullmatch(first.strip()) is not None
     delimiter = max(",;\t|", key=first.count)
     names = (
@@ -178,6 +176,21 @@ def _csv(path: Path) -> _Table:
         raise BarFileError(f"{path} was refused, nothing of it was taken over: {'; '.join(wrong[:_NAMED])}")
     columns = {ours: table.column(theirs).combine_chunks() for ours, theirs in found.items()}
     return _Table(columns, unused, is_ninja, lambda row: _line_of(path, row + (not is_ninja)))
+
+
+def _first_line(path: Path) -> str:
+    """Of those that are not empty. All of the file is looked at: the reader cannot report text that is not UTF-8."""
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    head = ""
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                text = decode(piece)
+                head = head or text.lstrip()
+            decode(b"", final=True)
+    except UnicodeDecodeError as exc:
+        raise BarFileError(f"{path} is neither Parquet nor text in UTF-8: save it as CSV in UTF-8") from exc
+    return head[:_LONGEST_LINE].partition("\n")[0]
 
 
 def _line_of(path: Path, row: int) -> str:

@@ -35,6 +35,7 @@ from desk.surfaces import (
     trading,
     watch,
 )
+from desk.surfaces.archive_command import archive
 from desk.surfaces.arming import STARTING, switch_command
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
@@ -141,6 +142,10 @@ _ROWS = (
     Command(
         "cache", "[text]", "which bars are stored, hits by tier, sizes, the warm-up", cache_view.cache, most=4,
         more=MANUAL["cache"],
+    ),
+    Command(
+        "archive", "[import FILE|export SYMBOL]", "the bars that are stored; bars out of files, and into files", archive,
+        ("archive",), most=1, more=MANUAL["archive"], takes_text=True,
     ),
     Command("positions", "", "open positions with their protective legs, and the last exits", trading.positions),
     Command("orders", "", "working orders, ours and others', and what waits for its price", trading.orders),
