@@ -174,6 +174,14 @@ class Settings:
         "PREFETCH_SYMBOLS", kinds.roots(), "MNQ,ES,NQ,MES", "The roots whose history is fetched ahead.")
     prefetch_timeframes: tuple[str, ...] = _setting(
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
+    cache_ttl_market_hours: float = _setting(
+        "CACHE_TTL_MARKET_HOURS", kinds.number(0.01, 60), "0.05",
+        "For so many minutes the newest bars are shown without reading them again; closed bars are kept for ever.")
+    cache_ttl_off_hours: float = _setting(
+        "CACHE_TTL_OFF_HOURS", kinds.number(0.01, 60), "15", "The same while the exchange is shut. Minutes.")
+    bar_memory_mb: int = _setting(
+        "BAR_MEMORY_MB", kinds.whole(4, 4096), "32",
+        "Bars in memory, megabytes; a bar takes 48 bytes. What was not asked for longest goes first.")
     redis_url: Secret | None = _setting(
         "REDIS_URL", kinds.redis_url(), None,
         "A Redis server as a hot tier for bars, between memory and the archive. May carry a password; never shown or "
