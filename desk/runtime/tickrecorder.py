@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from desk.core.errors import UnknownSymbol
 from desk.core.ids import ContractId
 from desk.core.symbols import root_of_contract
 from desk.market.tape import MarketTrade
+from desk.runtime.livebars import TradeSource
 from desk.store.tickfiles import TickFileError, TickPart, day_of_part, fold_parts, parts_of
 
 __all__ = ["TROUBLE", "TickRecorder"]
@@ -56,6 +57,7 @@ class TickRecorder:
         self._troubles = troubles
         self._flush_s = flush_s
         self._wanted: dict[ContractId, bool] = {}
+        self._followed: set[ContractId] = set()
         self._waiting: list[MarketTrade] = []
         self._parts: dict[_Key, TickPart] = {}
         self._not_before = 0.0  # monotonic: the disk is not tried before that
@@ -70,6 +72,15 @@ class TickRecorder:
             except UnknownSymbol:
                 self._wanted[contract_id] = False
         return self._wanted[contract_id]
+
+    async def follow(self, listed: Iterable[ContractId], source: TradeSource) -> None:
+        """Wants the trades of these contracts, and no longer those of months that are not listed any more."""
+        wanted = {contract_id for contract_id in listed if self.wants(contract_id)}
+        for contract_id in sorted(wanted - self._followed):
+            await source.watch_trades(contract_id)
+        for contract_id in sorted(self._followed - wanted):
+            await source.unwatch_trades(contract_id)
+        self._followed = wanted
 
     def on_trade(self, trade: MarketTrade) -> None:
         """Quick: it only remembers."""

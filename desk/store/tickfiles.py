@@ -9,6 +9,7 @@ that outlived a kill is never counted twice. Everything here blocks: call it in 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -39,11 +40,11 @@ class TickPart:
     """One growing part of one contract's day. After an error it takes nothing more: begin another one."""
 
     def __init__(self, root: Path, contract_id: ContractId, day: date, began: datetime) -> None:
-        """began: makes the name unique, and is in UTC. Raises TickFileError."""
+        """began: UTC, for the order of names; none is ever used twice. Raises TickFileError."""
         import pyarrow as pa
 
         directory = root / contract_id
-        self.path = directory / f"{day}_{began:%Y%m%dT%H%M%S%f}_{os.getpid()}{_PART}"
+        self.path = directory / f"{day}_{began:%Y%m%dT%H%M%S%f}_{secrets.token_hex(4)}{_PART}"
         self._contract_id = contract_id
         try:
             directory.mkdir(parents=True, exist_ok=True)
