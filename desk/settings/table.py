@@ -174,6 +174,9 @@ class Settings:
         "PREFETCH_SYMBOLS", kinds.roots(), "MNQ,ES,NQ,MES", "The roots whose history is fetched ahead.")
     prefetch_timeframes: tuple[str, ...] = _setting(
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
+    record_ticks: tuple[str, ...] = _setting(
+        "RECORD_TICKS", kinds.roots(), "none",
+        "The roots whose market trades are written to DATA_DIR/ticks, for replays: docs/history.md. none: nothing is.")
     cache_ttl_market_hours: float = _setting(
         "CACHE_TTL_MARKET_HOURS", kinds.number(0.01, 60), "0.05",
         "For so many minutes the newest bars are shown without reading them again; closed bars are kept for ever.")

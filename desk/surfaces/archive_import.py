@@ -30,7 +30,7 @@ from desk.surfaces.sheet import Line
 
 __all__ = ["archive_import"]
 
-_AT_ONCE = 500  # stretches that are handed over together: the loop has other things to do in between
+_AT_ONCE = 5  # stretches that are handed over together: the loop has other things to do in between
 _EARLY = timedelta(days=21)  # before the usual roll: the next month is traded then, too
 _FIRST_S = 946_684_800  # 2000: no bar is older
 
@@ -116,6 +116,7 @@ async def archive_import(desk: Desk, words: Sequence[str], caller: Caller) -> Co
     portions = await asyncio.to_thread(_portions, found.bars, contract.contract_id, timeframe)
     before = await _stored(desk, contract.contract_id, timeframe)
     differ = await _taken_over(desk, contract, timeframe, portions, caller)
+    await desk.history.flush()  # what is told to be here is on the disk
     after = await _stored(desk, contract.contract_id, timeframe)
     fresh = min(len(found.bars), max(0, after - before))
     return _summary(order, raw, found, contract, timeframe, fresh=fresh, differ=differ)
@@ -196,6 +197,7 @@ async def _taken_over(
                 f"{done:,} of {total:,} bars were taken over, then: {error}. Write the same line again once that is mended"
             ) from error
         done += len(portion.bars)
+        await asyncio.sleep(0)
         if done - told >= 100_000:
             caller.say(f"{done:,} of {total:,} bars ...")
             told = done
