@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from structlog.testing import capture_logs
 from desk.core.errors import TierDown
 from desk.market.bars import NANOS, Bars
 from desk.market.pages import EMPTY, Page
+from desk.store import bararchive
 from desk.store.bararchive import BarArchive, open_bar_archive
 from desk.store.barpages import _LIBRARY, decode, encode, facts_of
 from desk.store.pagerules import MAX_PRICE, BadPage, folder_of, problem_of
@@ -200,8 +202,8 @@ def test_damaged_bytes_are_never_another_page(data: st.DataObject) -> None:
         assert bytes(damaged[:cut]) != DATA
 
 
-def _foreign(**changes: Any) -> bytes:
-    """A file with our metadata and our checksum, and other columns."""
+def _foreign(said: dict[str, str | None] | None = None, **changes: Any) -> bytes:
+    """A file with our checksum, and other metadata or columns."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -214,7 +216,8 @@ def _foreign(**changes: Any) -> bytes:
     sink = pa.BufferOutputStream()
     with parquet.ParquetWriter(sink, table.schema, store_schema=False) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata(barpages._metadata(NOVEMBER, SMALL))
+        metadata = barpages._metadata(NOVEMBER, SMALL) | (said or {})
+        writer.add_key_value_metadata({name: text for name, text in metadata.items() if text is not None})
     return barpages._sealed(sink.getvalue().to_pybytes())
 
 
@@ -227,6 +230,14 @@ CORRUPT: dict[str, Callable[[], bytes]] = {
     "another contract": lambda: encode(key_of("CON.F.US.MES.Z26", "1m", datetime(2026, 11, 2, tzinfo=UTC)), SMALL),
     "another timeframe": lambda: encode(key_of(MNQ, "2m", datetime(2026, 11, 2, tzinfo=UTC)), SMALL),
     "another month": lambda: encode(key_of(MNQ, "1m", datetime(2026, 10, 2, tzinfo=UTC)), EMPTY),
+    "the next format": lambda: _foreign({"desk.format": "2"}),
+    "no format": lambda: _foreign({"desk.format": None}),
+    "no contract": lambda: _foreign({"desk.contract": None}),
+    "nothing covered": lambda: _foreign({"desk.covered": "[]"}),
+    "covered by words": lambda: _foreign({"desk.covered": '[["a", "b"]]'}),
+    "covered by half a stretch": lambda: _foreign({"desk.covered": "[[1]]"}),
+    "covered for ever": lambda: _foreign({"desk.covered": f"[[0, {10**30}]]"}),
+    "covered without end": lambda: _foreign({"desk.imported": "[[["}),
     "a column less": lambda: _foreign(volume=None),
     "another kind": lambda: _foreign(volume=[1.5] * 300),
     "NaN": lambda: _foreign(close=[float("nan")] * 300),
@@ -252,6 +263,17 @@ async def test_a_bad_file_is_set_aside_told_once_and_written_anew(
     aside = [path for path in file.parent.iterdir() if ".corrupt-" in path.name]
     assert [path.read_bytes() for path in aside] == [content()]
     assert same(await archive.get(october), other)
+    await archive.put(NOVEMBER, SMALL)
+    assert same(await archive.get(NOVEMBER), SMALL)
+
+
+def test_a_file_of_our_own_with_nothing_changed_is_read() -> None:
+    assert same(decode(NOVEMBER, _foreign()), SMALL)  # so what is refused above is refused for its change
+
+
+async def test_a_swept_directory_is_made_again(archive: BarArchive, file: Path) -> None:
+    await archive.put(NOVEMBER, FULL)
+    shutil.rmtree(file.parents[2])
     await archive.put(NOVEMBER, SMALL)
     assert same(await archive.get(NOVEMBER), SMALL)
 
@@ -308,6 +330,7 @@ async def test_a_closed_archive_says_so(tmp_path: Path) -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from desk.store import bararchive
 from desk.store.bararchive import open_bar_archive
 from tests.store.bars import NOVEMBER, month
 
@@ -342,7 +365,9 @@ async def test_a_killed_writer_leaves_whole_pages_only(tmp_path: Path, child: Ca
 # --- what is stored, and how long it takes --------------------------------------------------------------------------
 
 
-async def test_the_series_tell_what_is_stored_and_where_it_came_from(archive: BarArchive, file: Path) -> None:
+async def test_the_series_tell_what_is_stored_and_where_it_came_from(
+    archive: BarArchive, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert await archive.series() == []
     day = (NOVEMBER.start, NOVEMBER.start + 86_400)
     await archive.put(NOVEMBER, EMPTY.merged(SMALL.bars, (day,), is_imported=True))
@@ -351,6 +376,7 @@ async def test_the_series_tell_what_is_stored_and_where_it_came_from(archive: Ba
     october = key_of(MNQ, "1m", datetime(2026, 10, 2, tzinfo=UTC))
     await archive.put(october, EMPTY.merged(Bars.empty(), (october.span,)))
     (file.parent / "2026-01.parquet").write_bytes(b"damaged")
+    monkeypatch.setattr(bararchive, "_AT_ONCE", 2)
     minutes, days = await archive.series()
     assert (days.timeframe.text, days.bars, days.origins) == ("1d", 3, ("gateway",))
     assert (days.first, days.last) == (daily.start, daily.start + 2 * 86_400)
