@@ -52,10 +52,24 @@ async def test_one_look_at_several_symbols_ends_what_it_began(desk: RunningDesk)
     assert "MESZ6" not in {one["symbol"] for one in wanted}
 
 
+async def test_the_bar_in_progress_is_built_from_trades(desk: RunningDesk) -> None:
+    async def building() -> bool:
+        (row,) = (await desk.command("watch MNQ 1m"))["data"]["rows"]
+        return row["bar"] is not None and row["bar"]["volume"] > 0 and row["bar_source"] in {"hub", "polled"}
+
+    async with asyncio.timeout(10):
+        while not await building():
+            await asyncio.sleep(0.05)
+    listed = (await desk.command("subscriptions"))["data"]
+    assert "1m" in listed["live_bars"][MNQ]
+    assert listed["last_data_age_ms"] < 5000
+
+
 async def test_a_position_keeps_its_quotes_when_somebody_stops_looking(desk: RunningDesk) -> None:
     await desk.command("watch MNQ")
-    (mine,) = [o for o in (await desk.command("subscriptions"))["data"]["subscriptions"] if o["symbol"] == "MNQZ6"]
-    assert (mine["kind"], mine["is_confirmed"]) == ("quotes", True)
+    listed = (await desk.command("subscriptions"))["data"]["subscriptions"]
+    (mine,) = [one for one in listed if (one["symbol"], one["kind"]) == ("MNQZ6", "quotes")]
+    assert (mine["count"], mine["is_confirmed"]) == (1, True)
     before = desk.session.desk.quotes.quote(ContractId(MNQ))
     assert before is not None
     await until(lambda: desk.session.desk.quotes.quote(ContractId(MNQ)) != before)
