@@ -24,6 +24,7 @@ async def cache(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     stats, stored = desk.history.stats(), await desk.history.series()
     wanted = [word.lower() for word in args]
     shown = [one for one in stored if all(word in _words(desk, one) for word in wanted)]
+    shown.sort(key=lambda one: (symbol_of(desk, one.contract_id), one.timeframe.seconds))
     now = desk.clock.now()
     page: list[Line | Sheet] = [
         Sheet.of(
