@@ -58,7 +58,7 @@ async def test_the_bar_in_progress_is_built_from_trades(desk: RunningDesk) -> No
         return row["bar"] is not None and row["bar"]["volume"] > 0 and row["bar_source"] in {"hub", "polled"}
 
     async with asyncio.timeout(10):
-        while not await building():
+        while not await building():  # noqa: ASYNC110 - asked over HTTP
             await asyncio.sleep(0.05)
     listed = (await desk.command("subscriptions"))["data"]
     assert "1m" in listed["live_bars"][MNQ]
