@@ -127,6 +127,10 @@ class HistoryService:
     def bars_in_memory(self) -> int:
         return self.store.memory.bars
 
+    def use_live(self, live: LiveTail) -> None:
+        """The live builder, once it is there: it needs history itself."""
+        self._surveyor.live = live
+
     # -- questions -----------------------------------------------------------------------------------------------------
 
     async def bars(

@@ -225,10 +225,10 @@ class Session:
             self._background.add(self._last_bars)
         await run_stages(
             (
-                Stage("doors answer 503", 1.0, self._close_doors),
+                Stage("doors answer 503", 0.5, self._close_doors),
                 Stage("no more entries", 1.0, self._deny_entries),
                 Stage("orders in flight settle", SETTLE_S + 0.5, lambda: self._settle(executor)),
-                Stage("bars are written", 1.0, self._write_bars),
+                Stage("bars are written", 0.5, self._write_bars),
                 Stage("tasks end", 2.0, self._end_background),
             )
         )

@@ -117,12 +117,13 @@ class Surveyor:
         if edge.tail is None and edge.is_settled and not is_last:
             wanted -= (now - edge.at) // step + 1  # that many may come
         walk = await self._walk(series, edge.at, wanted, found.sources, is_last)
-        found.bars = joined(*reversed(walk.parts), tail).newest(question.n)
-        found.has_partial = self._ends_forming(question, found.bars, now)
         found.until = edge.at
-        found.is_any_known = len(found.bars) > 0
         if not is_last:
             found.jobs = self._jobs_back(question, edge, walk, now, number)
+        if not found.jobs:  # else it would be put together for nothing
+            found.bars = joined(*reversed(walk.parts), tail).newest(question.n)
+            found.has_partial = self._ends_forming(question, found.bars, now)
+            found.is_any_known = len(found.bars) > 0
         return found
 
     def _search(self, question: Question) -> Span | None:
@@ -226,6 +227,8 @@ class Surveyor:
             if edge.tail is None and not any(job.end is None for job in found.jobs):
                 start = max(edge.at if edge.is_settled else 0, min(low, sure))
                 found.jobs.insert(0, Job(start, None, partial=flag))
+        if found.jobs:
+            return found  # what there is would be put together for nothing
         tail = self._shown(question, edge.tail, now).between(max(edge.at, window[0]), window[1])
         found.until = holes[0][0] if holes else edge.at if edge.tail is None else high
         found.is_any_known = found.until > low
