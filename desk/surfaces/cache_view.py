@@ -103,7 +103,7 @@ def _warm_up(desk: Desk) -> list[Line]:
     if step is None:
         return []
     if step.is_running:
-        return [Line(f"Warm-up: running for {span_text(step.took_ms)}.", "dim")]
+        return [Line(f"Warm-up: {step.progress or 'running'}, {span_text(step.took_ms)} so far.", "dim")]
     if step.error is not None:
         return [Line(f"Warm-up: {step.error}; {step.meaning}", "yellow")]
     return [Line(f"Warm-up: done in {span_text(step.took_ms)}.", "dim")]

@@ -1,8 +1,10 @@
-"""Bars as JSON: byte for byte what the encoder would write of the rows."""
+"""Bars as JSON: number for number what the encoder would write of the rows."""
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +15,11 @@ from desk.market.bars import NANOS, Bars
 from desk.surfaces import view
 from desk.surfaces.bars_json import BarRows, bars_as_json
 
+
+def exact(text: bytes) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
 prices = st.integers(-50 * NANOS, 40_000 * NANOS)
 row = st.tuples(prices, prices, prices, prices, st.integers(0, 2**40))
 
@@ -21,7 +28,7 @@ row = st.tuples(prices, prices, prices, prices, st.integers(0, 2**40))
 def test_it_is_what_the_encoder_writes_of_rows(rows: list[tuple[int, int, int, int, int]]) -> None:
     columns = np.array([(1_794_700_000 + i * 15, *one) for i, one in enumerate(rows)], dtype=np.int64)
     bars = Bars(*columns.reshape(-1, 6).T.copy())
-    assert bars_as_json(bars) == view.encode(bars.rows())
+    assert exact(bars_as_json(bars)) == exact(view.encode(bars.rows()))
     assert msgspec.json.decode(view.encode({"bars": BarRows(bars)}))["bars"] == msgspec.json.decode(bars_as_json(bars))
 
 
