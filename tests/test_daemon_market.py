@@ -160,3 +160,52 @@ async def test_a_chart_fits_eighty_columns_and_its_file_needs_no_network(desk: R
     assert "<script src" not in text
     assert "<link" not in text
     assert text.count('"candlestick"') >= 1
+
+
+async def test_the_cache_says_what_is_stored_and_who_answered(desk: RunningDesk) -> None:
+    await desk.command("history MNQ 5m 100")
+    await desk.command("history MNQ 5m 100")
+    answer = await desk.command("cache MNQ 5m")
+    assert answer["ok"], answer
+    (one,) = [series for series in answer["data"]["series"] if series["timeframe"] == "5m"]
+    assert one["symbol"] == "MNQZ6"
+    assert one["bars"] >= 99
+    assert "memory" in one["tiers"]
+    stats = answer["data"]["stats"]
+    assert stats["requests"] >= 1
+    assert 0 < stats["memory_bytes"] <= stats["memory_most"]
+    assert stats["tiers"][0]["name"] == "memory"
+    assert max(map(len, answer["text"].splitlines())) <= 80
+    nothing = await desk.command("cache lumber")
+    assert "No stored series has that in its name." in nothing["text"]
+
+
+async def test_days_are_those_of_the_caller_and_dates_reach_the_service(desk: RunningDesk) -> None:
+    answer = await desk.command("history MNQ 1h 7d")
+    assert answer["ok"], answer
+    assert answer["data"]["count"] == 24 * 7
+    again = await desk.command("history MNQ 1h 7d raw")
+    assert again["data"]["requests"] <= 1
+    assert len(again["text"].splitlines()) == 24 * 7 + 1
+
+
+async def test_a_product_over_its_rolls_names_what_it_did(desk: RunningDesk, tmp_path: Path) -> None:
+    answer = await desk.command("history MNQ 1d 5 stitch=adjusted")
+    assert answer["ok"], answer
+    assert answer["data"]["stitch"] == "adjusted"
+    assert "stitch=adjusted" in answer["text"]
+    assert answer["text"].startswith("MNQ 1d")
+    assert answer["text"].splitlines()[6].endswith("forming")
+    written = await desk.command("history MNQ 1d 5 stitch=none csv")
+    assert written["ok"], written
+    lines = await asyncio.to_thread(Path(written["data"]["file"]).read_text, "utf-8")
+    assert len(lines.splitlines()) == 1 + written["data"]["count"]
+    newest = answer["data"]["bars"][-1]["ts_open"]
+    assert newest not in lines
+    assert (tmp_path / "exports").is_dir()
+
+
+async def test_more_than_an_answer_holds_is_refused_before_it_is_fetched(desk: RunningDesk) -> None:
+    answer = await desk.command("history MNQ 1m 100001")
+    assert not answer["ok"]
+    assert "an answer holds 100,000. Add csv or parquet" in answer["text"]
