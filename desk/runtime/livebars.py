@@ -261,4 +261,5 @@ class LiveBars:
         closed = series.close(now - self._config.grace_s)
         self._counts["closed"] += len(closed)
         self._tell(closed)
-        series.tape.forget(int(now - self._config.keep_s))
+        if closed:
+            series.tape.forget(int(now - self._config.keep_s))

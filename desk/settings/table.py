@@ -176,7 +176,7 @@ class Settings:
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
     record_ticks: tuple[str, ...] = _setting(
         "RECORD_TICKS", kinds.roots(), "none",
-        "The roots whose market trades are written to DATA_DIR/ticks, for replays: docs/history.md. none: nothing is.")
+        "The roots whose market trades are written below DATA_DIR, for replays: docs/history.md. none: nothing is.")
     record_days: int = _setting(
         "RECORD_DAYS", kinds.whole(0, 365), "30",
         "The 1-minute bars of the symbols above, and of those that may be traded, are kept complete for so many days back: "
