@@ -209,3 +209,10 @@ async def test_more_than_an_answer_holds_is_refused_before_it_is_fetched(desk: R
     answer = await desk.command("history MNQ 1m 100001")
     assert not answer["ok"]
     assert "an answer holds 100,000. Add csv or parquet" in answer["text"]
+
+
+async def test_more_days_than_were_read_before_come_whole(desk: RunningDesk) -> None:
+    """A request that begins before known days asks beyond its end, for a bar that closes after it: these do not count."""
+    assert (await desk.command("history MNQ 1d 30d"))["data"]["problem"] is None
+    answer = await desk.command("history MNQ 1d 200")
+    assert (answer["data"]["problem"], answer["data"]["count"]) == (None, 200)
