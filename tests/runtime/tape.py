@@ -28,7 +28,7 @@ from desk.sim import SimConfig, SimServer
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
 T0 = datetime(2026, 11, 18, 15, 0, 30, tzinfo=UTC)  # a Wednesday
 SPEED = 30.0
-FAST = LiveConfig(tick_s=0.02, settled_s=12.0, read_after_s=4.0, check_s=15.0, burst=1000)
+FAST = LiveConfig(tick_s=0.02, settled_s=12.0, read_after_s=4.0, check_s=15.0, quiet_s=90.0, burst=1000)
 TIMINGS = HubTimings(dead_after_s=1e6, backoff_s=(0.0, 2.0, 4.0), early_death_s=0.0)
 
 

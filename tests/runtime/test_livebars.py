@@ -147,7 +147,7 @@ async def test_a_fault_of_one_contracts_bars_ends_neither_the_hub_nor_the_others
 
 async def test_history_takes_its_newest_bars_from_the_tape_and_asks_the_gateway_for_what_is_final() -> None:
     s5 = parse_timeframe("5s")
-    config = LiveConfig(tick_s=0.02, check_s=20.0)
+    config = LiveConfig(tick_s=0.02, check_s=20.0, quiet_s=90.0)
     async with stage(config, speed=30.0, has_memory=True) as one:
         await one.live.subscribe(MNQ, s5)
         await one.until(lambda: one.live.stats().checked > 3)
@@ -165,3 +165,23 @@ async def test_history_takes_its_newest_bars_from_the_tape_and_asks_the_gateway_
         kept = await one.history.between(MNQ, s5, ours.rows()[0].ts_open, ours.rows()[-1].ts_open, partial=False)
         assert (kept.requests, kept.problem) == (0, None)
         assert kept.columns.equals(ours.cut(0, -1))
+
+
+async def test_a_line_that_says_nothing_closes_no_bar_that_would_be_wrong() -> None:
+    s5 = parse_timeframe("5s")
+    async with stage() as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().closed > 3)
+        one.sim.faults.silence_hub("market")
+        silent_since = one.live.now()
+        await one.until(lambda: one.live.now() > silent_since + 16)
+        (told,) = one.told(MNQ, "5s")
+        assert told.ts[-1] <= silent_since
+        one.sim.faults.silence_hub("market", silent=False)
+        await one.sim.drop_hubs("market")
+        closed = one.live.stats().closed
+        await one.until(lambda: one.live.stats().closed > closed + 6)
+        assert one.live.stats().corrected == 0
+        (ours,) = one.told(MNQ, "5s")
+        theirs = await one.theirs(MNQ, "5s", ours.cut(0, -2))
+        assert ours.cut(0, -2).equals(theirs)
