@@ -277,6 +277,7 @@ class HistoryService:
             requests=self._fetcher.requests,
             fetched_bars=self._fetcher.bars,
             memory_bytes=memory.bytes,
+            memory_most=memory.max_bytes,
             memory_pages=len(memory),
             memory_bars=memory.bars,
             unwritten=self.store.unwritten,

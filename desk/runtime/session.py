@@ -39,6 +39,7 @@ from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.livebars import LiveBars
 from desk.runtime.loop import MainLoop
+from desk.runtime.marketview import MarketView
 from desk.runtime.prices import Prices
 from desk.runtime.ranges import Ranges
 from desk.runtime.reload import Reloader
@@ -183,6 +184,7 @@ class Session:
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote, on_trade=self._on_trade)
         feeds.listen(self._live)
         self._lines.feeds = feeds
+        self.desk.market = MarketView(feeds, pool, self._live)
         config = self.config.start
         watching = Watching(self.desk, feeds, self._live, config.symbols, config.prefetch_symbols)
 

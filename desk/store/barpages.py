@@ -60,8 +60,8 @@ def read_pyarrow_ahead() -> None:
 
 def import_pyarrow() -> tuple[Any, Any]:
     """``pyarrow`` and ``pyarrow.parquet``, which come without types. 50 to 150 ms the first time. Raises ImportError."""
-    import pyarrow  # type: ignore[import-untyped]
-    import pyarrow.parquet  # type: ignore[import-untyped]
+    import pyarrow
+    import pyarrow.parquet
 
     return pyarrow, pyarrow.parquet
 
