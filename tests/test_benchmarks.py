@@ -174,6 +174,7 @@ def test_a_tiny_run_measures_every_group(tmp_path: Path) -> None:
         "truth",
         "restart",
         "exits",
+        "history",
         "memory",
     ]
     for group in report.groups:
