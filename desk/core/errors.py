@@ -12,6 +12,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "StoreError",
+    "TierDown",
     "Unavailable",
     "UnknownSymbol",
 ]
@@ -108,3 +109,7 @@ class ProtocolError(DeskError):
 
 class StoreError(DeskError):
     """The journal cannot be trusted: stop taking entries."""
+
+
+class TierDown(DeskError):
+    """A tier of bars cannot be used now: skip it, name it in the health, try again later."""

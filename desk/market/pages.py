@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from desk.core.ids import ContractId
 from desk.core.timeframe import BarUnit, Timeframe
 from desk.market.bars import Bars, joined
-from desk.market.spans import Span, Spans, missing, united
+from desk.market.spans import Span, Spans, clipped, missing, united
 
 __all__ = ["EMPTY", "Page", "PageKey", "pages_of"]
 
@@ -38,16 +38,22 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """``bars``: final ones, all inside ``covered``."""
+    """``bars``: final ones, all inside ``covered``. ``imported``: what of ``covered`` did not come from the gateway."""
 
     bars: Bars
     covered: Spans
+    imported: Spans = ()
 
-    def merged(self, bars: Bars, covered: Spans) -> Page:
-        """With more that is known: inside ``covered`` only ``bars`` count, also where there are none any more."""
-        kept = [self.bars.between(*span) for span in _gaps(covered)]
+    def merged(self, bars: Bars, covered: Spans, *, is_imported: bool = False) -> Page:
+        """With more that is known: inside ``covered`` only ``bars`` count, also where there are none any more.
+
+        is_imported: ``bars`` come from a file or from our own recording, not from the gateway.
+        """
+        outside = _gaps(covered)
+        kept = [self.bars.between(*span) for span in outside]
         fresh = [bars.between(*span) for span in covered]
-        return Page(joined(*kept, *fresh), united(self.covered, covered))
+        imported = united(*(clipped(self.imported, span) for span in outside), covered if is_imported else ())
+        return Page(joined(*kept, *fresh), united(self.covered, covered), imported)
 
     def lacks(self, window: Span) -> Spans:
         return missing(window, self.covered)

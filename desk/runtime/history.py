@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 
 from desk.core.clock import Clock
@@ -19,6 +20,9 @@ from desk.core.errors import DeskError
 from desk.core.ids import ContractId
 from desk.core.timeframe import BarUnit, Timeframe
 from desk.core.words import Bar
+from desk.market.bars import Bars
+from desk.market.spans import Spans
+from desk.runtime.tiers import CacheStats, Progress, SeriesInfo
 
 __all__ = [
     "FetchBars",
@@ -51,15 +55,21 @@ class FetchBars(Protocol):
     ) -> list[Bar]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HistoryReply:
-    """``bars``: ascending, no more than asked for. ``problem``: the gateway did not answer, these are older."""
+    """``columns``: ascending, no more than asked for. ``problem``: the gateway did not answer, these are not all."""
 
-    bars: tuple[Bar, ...]
-    source: str  # memory | gateway
+    columns: Bars
+    source: str  # the slowest place that was needed: memory | live | redis | archive | gateway
     took_ms: float
     has_partial: bool  # the last bar is still forming
     problem: str | None = None
+    requests: int = 0  # that were made for this answer, shared ones included
+
+    @cached_property
+    def bars(self) -> tuple[Bar, ...]:
+        """The same as rows, computed once."""
+        return self.columns.rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,37 @@ class HistoryService:
             self._asked.set()
         return await self._bars(contract_id, timeframe, n, partial)
 
+    async def between(
+        self,
+        contract_id: ContractId,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        *,
+        partial: bool = True,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> HistoryReply:
+        """Bars that opened in ``start <= t < end`` (aware), any length. Cancelling is safe.
+
+        Raises ValueError for a window that is none, a GatewayError when its beginning cannot be had. ``problem`` names
+        the moment from which bars are missing.
+        """
+        raise NotImplementedError
+
+    async def keep(self, contract_id: ContractId, timeframe: Timeframe, bars: Bars, covered: Spans, origin: str) -> int:
+        """Final bars that somebody else knows (an import, a recorder), and the seconds for which these are all.
+
+        What the gateway said stays; returns how many bars there differ from it. ``origin``: for the log.
+        """
+        raise NotImplementedError
+
+    def stats(self) -> CacheStats:
+        raise NotImplementedError
+
+    async def series(self) -> list[SeriesInfo]:
+        """What is stored, over all tiers that answer; sorted."""
+        raise NotImplementedError
+
     async def prefetch(
         self, contracts: Iterable[ContractId], timeframes: Iterable[Timeframe], n: int, *, when_asked: bool = False
     ) -> PrefetchReport:
@@ -195,7 +236,7 @@ class HistoryService:
         is_forming = bool(bars) and bars[-1].ts_open + key[1].step > self._clock.now()
         if is_forming and not partial:
             bars, is_forming = bars[:-1], False
-        return HistoryReply(bars[-n:], source, self._ms_since(began), is_forming, problem)
+        return HistoryReply(Bars.of(bars[-n:]), source, self._ms_since(began), is_forming, problem)
 
     def _has(self, key: _Key, n: int, partial: bool) -> bool:
         """Whether memory can answer as well as the gateway could."""

@@ -102,6 +102,17 @@ def test_a_page_believes_the_newer_word_inside_what_it_covers(
     assert merged.lacks((0, 30_060)) == ()
 
 
+@given(st.lists(st.tuples(SPANS, st.booleans()), max_size=5))
+def test_a_page_knows_what_of_it_was_imported_last(steps: list[tuple[list[Span], bool]]) -> None:
+    page, expected = EMPTY, set[int]()
+    for spans, is_imported in steps:
+        covered = united(spans)
+        page = page.merged(Bars.empty(), covered, is_imported=is_imported)
+        expected = expected | seconds(covered) if is_imported else expected - seconds(covered)
+    assert seconds(page.imported) == expected
+    assert seconds(page.imported) <= seconds(page.covered)
+
+
 @pytest.mark.parametrize(
     ("timeframe", "labels"),
     [

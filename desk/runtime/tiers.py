@@ -1,0 +1,160 @@
+"""The places where pages of bars are kept, nearest first: memory, then whatever is slower and lasts longer.
+
+Every tier speaks pages. The nearest one lives here, in memory, bounded by bytes; the others are in ``desk/store`` and match
+:class:`Tier` without knowing this file.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from desk.core.ids import ContractId
+from desk.core.timeframe import Timeframe
+from desk.market.bars import Bars
+from desk.market.pages import Page, PageKey
+
+__all__ = ["CacheStats", "LiveTail", "MemoryTier", "Progress", "SeriesInfo", "Tier", "TierStats", "page_bytes"]
+
+_PAGE_OVERHEAD = 1_000  # objects around the columns: key, page, six arrays, spans
+
+
+class Tier(Protocol):
+    """A place for pages. ``name``: one word for people, such as redis or archive.
+
+    Both methods raise TierDown when the tier cannot be used now. They never block the loop, and cancelling them is safe.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def get(self, key: PageKey) -> Page | None:
+        """The page, or None where there is none or it cannot be read any more."""
+        ...
+
+    async def put(self, key: PageKey, page: Page) -> None:
+        """Stores the page in place of what was there."""
+        ...
+
+    async def series(self) -> Sequence[StoredSeries]:
+        """What is stored. Raises TierDown."""
+        ...
+
+
+class StoredSeries(Protocol):
+    """What a tier says of one series. ``first``, ``last``: epoch seconds of the oldest and newest bar's opening."""
+
+    @property
+    def contract_id(self) -> ContractId: ...
+    @property
+    def timeframe(self) -> Timeframe: ...
+    @property
+    def bars(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+
+class LiveTail(Protocol):
+    """What is built from trades as they happen."""
+
+    def tail(self, contract_id: ContractId, timeframe: Timeframe, since: int) -> Bars | None:
+        """Every bar that opened at or after ``since`` (epoch seconds), the developing one included.
+
+        None: it cannot vouch for all of them (a gap, a hub that is down, nobody subscribed).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long question is. bars: fetched so far; fetched_s, wanted_s: seconds of the series, done and in all."""
+
+    bars: int
+    fetched_s: int
+    wanted_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """One stored series. bars: at least so many (of the tier that has most); bytes: over all tiers. Epoch seconds."""
+
+    contract_id: ContractId
+    timeframe: Timeframe
+    bars: int
+    first: int
+    last: int
+    bytes: int
+    tiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TierStats:
+    """hits, misses: pages that were looked for here. trouble: why it cannot be used now."""
+
+    name: str
+    hits: int
+    misses: int
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """tiers: memory first. answers: by source. requests: to the gateway. unwritten: pages on their way to slower tiers."""
+
+    tiers: tuple[TierStats, ...]
+    answers: dict[str, int]
+    requests: int
+    fetched_bars: int
+    memory_bytes: int
+    memory_pages: int
+    memory_bars: int
+    unwritten: int
+
+
+def page_bytes(page: Page) -> int:
+    return page.bars.nbytes + _PAGE_OVERHEAD + 64 * (len(page.covered) + len(page.imported))
+
+
+class MemoryTier:
+    """Pages in memory, at most ``max_bytes`` of them; the one not asked for longest goes first. Never down."""
+
+    name = "memory"
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self.bars = 0
+        self._pages: OrderedDict[PageKey, Page] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def get(self, key: PageKey) -> Page | None:
+        page = self._pages.get(key)
+        if page is not None:
+            self._pages.move_to_end(key)
+        return page
+
+    def put(self, key: PageKey, page: Page) -> None:
+        """One page that alone is over the bound is not kept."""
+        self._forget(key)
+        self._pages[key] = page
+        self.bytes += page_bytes(page)
+        self.bars += len(page.bars)
+        while self.bytes > self.max_bytes:
+            self._forget(next(iter(self._pages)))
+
+    def items(self) -> Iterator[tuple[PageKey, Page]]:
+        return iter(self._pages.items())
+
+    def _forget(self, key: PageKey) -> None:
+        page = self._pages.pop(key, None)
+        if page is not None:
+            self.bytes -= page_bytes(page)
+            self.bars -= len(page.bars)

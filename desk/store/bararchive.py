@@ -1,0 +1,274 @@
+"""The archive of bars: one Parquet file per page, ``<root>/<contract>/<timeframe>/<page>.parquet``.
+
+A file is written under another name, flushed to the disk and moved into place: bars and what they cover change together
+or not at all, also when the process is killed meanwhile. A file that is not what it should be is moved aside and told
+once; its page is fetched again, the others stay usable. One thread does all of it, the event loop never waits.
+Cancelling any of the coroutines is safe: the thread finishes the page that it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from desk.core.errors import TierDown
+from desk.market.pages import Page, PageKey
+from desk.store import barpages
+from desk.store.barpages import PageFacts
+from desk.store.pagerules import BadPage, folder_of
+
+__all__ = ["BarArchive", "StoredSeries", "open_bar_archive"]
+
+log = structlog.get_logger("desk")
+
+T = TypeVar("T")
+_MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Far more than a day of seconds takes: what is larger is not ours and is not read into memory."""
+_WRITING = ".writing"
+_REPLACE_TRIES, _REPLACE_WAIT_S = 5, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeries:
+    """What is stored of one series. first, last: openings, epoch seconds; None without a bar. size: bytes of its files.
+
+    origins: ``gateway``, ``imported`` or both.
+    """
+
+    contract_id: str
+    timeframe: str
+    bars: int
+    first: int | None
+    last: int | None
+    size: int
+    pages: int
+    origins: tuple[str, ...]
+
+
+@asynccontextmanager
+async def open_bar_archive(root: Path) -> AsyncIterator[BarArchive]:
+    """root: made at the first write. Nothing is read and nothing heavy is imported before the first use."""
+    archive = BarArchive(root)
+    try:
+        yield archive
+    finally:
+        await archive.close()
+
+
+class BarArchive:
+    """A tier of pages. ``get`` and ``put`` raise TierDown, its text a sentence for a person."""
+
+    name = "archive"
+
+    def __init__(self, root: Path) -> None:
+        self._files = _Files(root)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bar-archive")
+        self._is_closed = False
+
+    async def get(self, key: PageKey) -> Page | None:
+        """None: not stored, or it was damaged and is set aside now."""
+        return await self._run(lambda: self._files.read(key))
+
+    async def put(self, key: PageKey, page: Page) -> None:
+        """Returns when it is on the disk. A page that breaks the rules of pages is not written; the log says why."""
+        await self._run(lambda: self._files.write(key, page))
+
+    async def warm(self) -> None:
+        """Import pyarrow and remove what a killed writer left, ahead of the first use."""
+        await self._run(self._files.warm)
+
+    async def inventory(self) -> list[StoredSeries]:
+        """By contract and timeframe. Reads the end of every file; damaged ones are left out."""
+        return await self._run(self._files.inventory)
+
+    async def close(self) -> None:
+        """Ends the thread after the work that it has."""
+        self._is_closed = True
+        closing = self._thread.submit(lambda: None)
+        try:
+            await asyncio.shield(asyncio.wrap_future(closing))
+        finally:
+            self._thread.shutdown(wait=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise TierDown("the archive of bars is closed")
+        return await asyncio.wrap_future(self._thread.submit(work))
+
+
+class _Files:
+    """The blocking side, for the one thread."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._is_ready = False
+        self._told: set[tuple[Path, int]] = set()
+
+    def warm(self) -> None:
+        with self._errors_in_words():
+            self._ready()
+
+    def read(self, key: PageKey) -> Page | None:
+        path = self._path(key)
+        with self._errors_in_words():
+            try:
+                data = _bytes_of(path)
+            except FileNotFoundError:
+                return None
+            except BadPage as bad:
+                self._quarantine(path, str(bad))
+                return None
+            self._ready()
+            try:
+                return barpages.decode(key, data)
+            except BadPage as bad:
+                self._quarantine(path, str(bad))
+                return None
+
+    def write(self, key: PageKey, page: Page) -> None:
+        path = self._path(key)
+        with self._errors_in_words():
+            self._ready()
+            try:
+                data = barpages.encode(key, page)
+            except BadPage as bad:
+                log.error("archive.page_refused", file=str(path), reason=str(bad))
+                return
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write_whole(path, data)
+
+    def inventory(self) -> list[StoredSeries]:
+        found: dict[tuple[str, str], list[tuple[PageFacts, int]]] = {}
+        with self._errors_in_words():
+            self._ready()
+            for path in sorted(self._root.glob("*/*/*.parquet")):
+                try:
+                    with path.open("rb") as file:
+                        facts, size = barpages.facts_of(file), os.fstat(file.fileno()).st_size
+                except (BadPage, FileNotFoundError):
+                    continue  # whoever asks for that page sets it aside
+                found.setdefault((facts.contract_id, facts.timeframe), []).append((facts, size))
+        return [_series(contract, timeframe, pages) for (contract, timeframe), pages in sorted(found.items())]
+
+    # --- files -----------------------------------------------------------------------------------------------------
+
+    def _path(self, key: PageKey) -> Path:
+        folder = self._root / folder_of(key.contract_id) / folder_of(key.timeframe.text)
+        return folder / f"{key.label}.parquet"
+
+    def _ready(self) -> None:
+        """Once: the import, and the leftovers of a writer that was killed (one daemon writes to a DATA_DIR)."""
+        if self._is_ready:
+            return
+        barpages.import_pyarrow()
+        if (self._root / _WRITING).is_dir():
+            for leftover in (self._root / _WRITING).iterdir():
+                leftover.unlink(missing_ok=True)
+        self._is_ready = True
+
+    def _write_whole(self, path: Path, data: bytes) -> None:
+        """All of it or none: the old file stays until the new one is on the disk."""
+        fresh = self._root / _WRITING / f"{path.parent.parent.name}.{path.parent.name}.{path.stem}.{os.getpid()}"
+        fresh.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            with fresh.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            _replace(fresh, path)
+        except OSError:
+            _remove(fresh)
+            raise
+        _sync_directory(path.parent)
+
+    def _quarantine(self, path: Path, reason: str) -> None:
+        aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+        try:
+            mark = path.stat().st_mtime_ns
+            path.replace(aside)
+            kept = str(aside)
+        except OSError as exc:
+            mark, kept = 0, f"left where it is: {exc.strerror or exc}"
+        if (path, mark) not in self._told:  # one line, also where it cannot be moved
+            self._told.add((path, mark))
+            log.warning(
+                "archive.quarantined", file=str(path), reason=reason, kept=kept, meaning="its bars are fetched again"
+            )
+
+    @contextmanager
+    def _errors_in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except ImportError as exc:
+            raise TierDown(f"the archive of bars needs pyarrow ({exc}): pip install pyarrow") from exc
+        except OSError as exc:
+            raise TierDown(
+                f"the archive of bars in {self._root} cannot be used: {exc.strerror or exc}; "
+                "check the room on the disk and the rights on DATA_DIR"
+            ) from exc
+        except MemoryError as exc:
+            raise TierDown("there is not enough memory for a page of the archive") from exc
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Raises BadPage for what is far too large, or no file."""
+    if not path.is_file():
+        if path.exists():
+            raise BadPage("it is not a file")
+        raise FileNotFoundError(path)
+    if path.stat().st_size > _MAX_FILE_BYTES:
+        raise BadPage("it is larger than any page")
+    return path.read_bytes()
+
+
+def _replace(fresh: Path, path: Path) -> None:
+    """Windows refuses while somebody reads the old file (a scanner, a notebook): tried for a quarter of a second."""
+    for left in reversed(range(_REPLACE_TRIES)):
+        try:
+            fresh.replace(path)
+            return
+        except PermissionError:
+            if not left or os.name == "posix":
+                raise
+            time.sleep(_REPLACE_WAIT_S)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        pass  # the failure before it is the one to tell; the next start removes it
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new name durable, where the platform can do that."""
+    if os.name != "posix":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _series(contract_id: str, timeframe: str, pages: list[tuple[PageFacts, int]]) -> StoredSeries:
+    facts = [one for one, _ in pages]
+    imported = sum(end - start for one in facts for start, end in one.imported)
+    covered = sum(end - start for one in facts for start, end in one.covered)
+    origins = [name for name, is_one in (("gateway", imported < covered), ("imported", imported > 0)) if is_one]
+    return StoredSeries(
+        contract_id, timeframe, sum(one.bars for one in facts),
+        min((one.first for one in facts if one.first is not None), default=None),
+        max((one.last for one in facts if one.last is not None), default=None),
+        sum(size for _, size in pages), len(pages), tuple(origins),
+    )  # fmt: skip
