@@ -1,46 +1,31 @@
-"""When a lack of quotes means something: the exchange's week, and the contracts that always trade in it. Pure.
+"""When a lack of quotes means something: the exchange's hours, and the contracts that always trade in them. Pure.
 
-Not a calendar: holidays and early closes are unknown here, and a product's own hours are not looked at. Whoever acts on
-these must be able to be wrong for a day.
+The hours themselves are in :mod:`desk.core.sessions`; here is what asks for no product. Whoever acts on these must be able
+to be wrong for a day: holidays are known as far as they are published.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from desk.core.ids import ContractId
+from desk.core.sessions import is_open, session_open
 from desk.core.symbols import ROOTS
 
 __all__ = ["cme_is_open", "cme_open_since", "is_liquid"]
 
-_CHICAGO = ZoneInfo("America/Chicago")
-_CLOSE, _OPEN = time(16), time(17)
-_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 _LIQUID_ROOTS = ("ES", "MES", "NQ", "MNQ", "YM", "MYM", "RTY", "M2K", "CL", "MCL", "GC", "MGC")
 _LIQUID = frozenset(ROOTS[root].symbol_id for root in _LIQUID_ROOTS)
 
 
 def cme_is_open(now: datetime) -> bool:
-    """Sunday 17:00 to Friday 16:00 in Chicago, without the daily pause from 16:00 to 17:00 (reference 6.4). now: aware."""
-    local = now.astimezone(_CHICAGO)
-    day, at = local.weekday(), local.time()
-    if day == _SATURDAY:
-        return False
-    if day == _SUNDAY:
-        return at >= _OPEN
-    if day == _FRIDAY:
-        return at < _CLOSE
-    return not _CLOSE <= at < _OPEN
+    """Whether any product trades: Sunday 17:00 to Friday 16:00 in Chicago, without the daily pause and full holidays."""
+    return is_open(None, now)
 
 
 def cme_open_since(now: datetime) -> datetime | None:
     """When the session began that is running at ``now``; None while the exchange is closed. UTC."""
-    if not cme_is_open(now):
-        return None
-    local = now.astimezone(_CHICAGO)
-    day = local.date() if local.time() >= _OPEN else local.date() - timedelta(days=1)
-    return datetime.combine(day, _OPEN, _CHICAGO).astimezone(UTC)
+    return session_open(None, now)
 
 
 def is_liquid(contract_id: ContractId) -> bool:
