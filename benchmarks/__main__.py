@@ -81,6 +81,7 @@ TINY = Counts(
     history_days=2,
     history_rounds=1,
     history_asks=2,
+    memory_bars=500,
     live_trades=50,
 )
 LONG_S = 600.0

@@ -134,7 +134,8 @@ async def measured_desk(
 ) -> AsyncIterator[MeasuredDesk]:
     """A daemon with probes in its own process, ready; ended in order, its report read.
 
-    subscribed: how many products are in SYMBOLS, None: all. more: settings beside or instead of these. In a folder that a desk has used it is a restart of that one.
+    subscribed: how many products are in SYMBOLS, None: all. more: settings beside or instead of these. In a folder that a
+    desk has used it is a restart of that one.
     """
     data_dir, report = folder / "data", folder / "report.json"
     settings = {

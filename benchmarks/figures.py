@@ -38,6 +38,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     history_days: int = 30
     history_rounds: int = 5
     history_asks: int = 20  # from memory
+    memory_bars: int = 20_000
     live_trades: int = 5_000
 
 

