@@ -9,7 +9,6 @@ import urllib.request
 from pathlib import Path
 
 import msgspec
-
 from msgspec.structs import replace
 
 from benchmarks.figures import Counts, Figure, Group, at_most, median
