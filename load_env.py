@@ -84,4 +84,7 @@ def _complete(values: dict[str, Any]) -> None:
     values["webhook_allowed_ips"] = values["webhook_allowed_ips"] or None
     if values["foreign_positions"] == "show":
         values["foreign_stop_ticks"] = None
+    if values["redis_host"] is not None:
+        host = f"[{values['redis_host']}]" if ":" in values["redis_host"] else values["redis_host"]
+        values["redis_url"] = Secret(f"redis://{host}:{values['redis_port']}/0")
     values["no_color"] = bool(values["no_color"])

@@ -114,6 +114,23 @@ def test_every_field_carries_the_name_of_its_key() -> None:
     assert names == [row.key for row in SETTINGS]
 
 
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, None),
+        ({"REDIS_URL": "redis://:hunter2@h:6380/3"}, "redis://:hunter2@h:6380/3"),
+        ({"REDIS_URL": "rediss://u:p%40@h"}, "rediss://u:p%40@h"),
+        ({"REDIS_URL": "unix:///run/redis.sock"}, "unix:///run/redis.sock"),
+        ({"REDIS_HOST": "h"}, "redis://h:6379/0"),
+        ({"REDIS_HOST": "::1", "REDIS_PORT": "6380"}, "redis://[::1]:6380/0"),
+    ],
+)
+def test_redis_has_one_address_that_never_shows(environ: dict[str, str], url: str | None) -> None:
+    settings = load(**environ)
+    assert (settings.redis_url and settings.redis_url.reveal()) == url
+    assert "hunter2" not in repr(settings)
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 BAD = {
@@ -155,6 +172,20 @@ BAD = {
     "CACHE_INIT": ["true"],
     "PREFETCH_SYMBOLS": ["MNQ ES"],
     "PREFETCH_TIMEFRAMES": ["5", "0m", "1w", "5min"],
+    "REDIS_URL": [
+        "localhost:6379",
+        "http://h:1",
+        "redis://",
+        "redis://h:x",
+        "redis://h/db",
+        "redis://h/0?socket_timeout=9",
+        "redis://a b",
+        "unix://",
+        "redis://:hunter2@:6379",
+        "unix:///run/redis.sock?db=1",
+    ],
+    "REDIS_HOST": ["redis://h", "127.0.0.1:6379", "a b"],
+    "REDIS_PORT": ["0", "65536", "tcp://10.0.0.1:6379"],
     "LOG_LEVEL": ["LOUD"],
     "LOG_FORMAT": ["xml"],
 }
@@ -205,6 +236,9 @@ def test_a_file_that_cannot_be_read_is_refused(env_file: Path, content: bytes | 
         ({"POSITION_SIZE": "3", "MAX_POSITION_SIZE": "2"}, "MAX_POSITION_SIZE must be at least POSITION_SIZE"),
         ({"FOREIGN_POSITIONS": "protect"}, "FOREIGN_STOP_TICKS is missing"),
         ({"WEBHOOK_TOKEN": "same-token", "API_TOKEN": "same-token"}, "WEBHOOK_TOKEN and API_TOKEN must differ"),
+        ({"REDIS_URL": "redis://h", "REDIS_HOST": "h"}, "REDIS_URL and REDIS_HOST name the server twice"),
+        ({"REDIS_PORT": "6380"}, "REDIS_HOST, which is missing"),
+        ({"REDIS_URL": "redis://h", "REDIS_PORT": "6380"}, "REDIS_HOST, which is missing"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(environ: dict[str, str], piece: str) -> None:

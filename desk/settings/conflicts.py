@@ -22,4 +22,9 @@ def conflicts(values: Mapping[str, Any]) -> list[str]:
         problems.append("WEBHOOK_TOKEN and API_TOKEN must differ: who may post alerts may not enter the private door")
     if values.get("webhook_client_cert") == "require" and values.get("webhook_client_cert_header", "refused") is None:
         problems.append("WEBHOOK_CLIENT_CERT_HEADER is missing: WEBHOOK_CLIENT_CERT=require needs the proxy's header")
+    if values.get("redis_host"):
+        if values.get("redis_url") is not None:
+            problems.append("REDIS_URL and REDIS_HOST name the server twice: keep one of them")
+    elif values.get("redis_host", "refused") is None and values.get("redis_port", 6379) != 6379:
+        problems.append("REDIS_PORT belongs to REDIS_HOST, which is missing: set it, or write both into REDIS_URL")
     return problems

@@ -30,6 +30,7 @@ __all__ = [
     "or_none",
     "path",
     "presence",
+    "redis_url",
     "roots",
     "secret",
     "sides",
@@ -230,3 +231,23 @@ def loopback_url() -> Kind:
     return Kind(
         "an address on this computer, such as http://127.0.0.1:9100", lambda text: _url(text, loopback_only=True)
     )
+
+
+def redis_url() -> Kind:
+    """Without a query: it could change how the client reads and waits."""
+
+    def parse(text: str) -> Secret:
+        parts = urlsplit(_matching(r"[!-~]{1,500}", text))
+        if parts.query or parts.fragment or parts.port == 0:
+            raise ValueError
+        if parts.scheme == "unix":
+            is_known = bool(parts.path.strip("/"))
+        else:
+            is_known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+            _matching(r"(/[0-9]{0,4})?", parts.path)
+        if not is_known:
+            raise ValueError
+        return Secret(text)
+
+    allowed = "an address such as redis://127.0.0.1:6379/0 or rediss://:password@host:6379/0 or unix:///run/redis.sock"
+    return Kind(allowed, parse)

@@ -17,6 +17,7 @@ _DOORS = "the private door on API_PORT is always on and always protected"
 _STORE = "the journal is a file in DATA_DIR"
 _TUNNEL = "start the tunnel beside the daemon and point it at WEBHOOK_PORT"
 _NOTICES = "notices are not sent yet"
+_REDIS = "write it into REDIS_URL: redis://:PASSWORD@HOST:6379/NUMBER"
 _LIMITS = "this limit is not enforced yet, and pretending would be worse: set it in TopstepX"
 _BREAKEVEN = "an entry says it itself: breakeven in the alert, be=TICKS in the console's command"
 
@@ -59,6 +60,8 @@ _GENERIC: dict[str, str] = {
     "ACCESS_LOG_VERBOSE": "write LOG_LEVEL=DEBUG",
     "DISCORD_WEBHOOK_URL DISCORD_NOTIFICATIONS_ENABLED": _NOTICES,
     "DATABASE_URL PUBLIC_DATABASE_URL POSTGRES_*": _STORE,
+    "REDIS_DB REDIS_PASSWORD": _REDIS,
+    "REDIS_ENABLED": "REDIS_URL or REDIS_HOST switches it on; leave both out to switch it off",
     "RAILWAY*": "Topstep forbids order flow from servers; this program runs on your own computer",
     "INITIAL_BALANCE": "the balance comes from the gateway",
     "MARKET_OPEN_TIME BREAKEVEN_ENABLED MONITOR_INTERVAL_SECONDS": _STRATEGY,

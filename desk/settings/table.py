@@ -174,6 +174,13 @@ class Settings:
         "PREFETCH_SYMBOLS", kinds.roots(), "MNQ,ES,NQ,MES", "The roots whose history is fetched ahead.")
     prefetch_timeframes: tuple[str, ...] = _setting(
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
+    redis_url: Secret | None = _setting(
+        "REDIS_URL", kinds.redis_url(), None,
+        "A Redis server as a hot tier for bars, between memory and the archive. May carry a password; never shown or "
+        "logged. Not set: none, unless REDIS_HOST names one. Needs pip install redis.")
+    redis_host: str | None = _setting(
+        "REDIS_HOST", kinds.host(), None, "The same by its host, for a server without a password. Not both.")
+    redis_port: int = _setting("REDIS_PORT", kinds.whole(1, 65535), "6379", "The port of REDIS_HOST.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "LOG_LEVEL", kinds.choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "The least a log line must matter.")
     log_format: Literal["auto", "json", "text"] = _setting(

@@ -6,9 +6,11 @@ Start with ``journal.py`` (what the program calls), then ``schema.py`` (tables, 
 and ``writer.py`` (the one transaction that everything waits for). Bars: ``bararchive.py`` (Parquet) and ``hotbars.py`` (Redis).
 """
 
-from desk.store.bararchive import BarArchive, StoredSeries, open_bar_archive
+from desk.store.bararchive import BarArchive, open_bar_archive
+from desk.store.hotbars import HotBars, open_hot_bars
 from desk.store.journal import Journal, open_journal
 from desk.store.lock import AlreadyRunning, instance_lock, login_key
+from desk.store.pagerules import StoredSeries
 from desk.store.rows import AlertRow, JournalRow
 from desk.store.sidefile import write_unjournalled
 from desk.store.tokens import load_or_make_token
@@ -17,6 +19,7 @@ __all__ = [
     "AlertRow",
     "AlreadyRunning",
     "BarArchive",
+    "HotBars",
     "Journal",
     "JournalRow",
     "StoredSeries",
@@ -24,6 +27,7 @@ __all__ = [
     "load_or_make_token",
     "login_key",
     "open_bar_archive",
+    "open_hot_bars",
     "open_journal",
     "write_unjournalled",
 ]

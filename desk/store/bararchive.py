@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +23,9 @@ import structlog
 from desk.core.errors import TierDown
 from desk.market.pages import Page, PageKey
 from desk.store import barpages
-from desk.store.barpages import PageFacts
-from desk.store.pagerules import BadPage, folder_of
+from desk.store.pagerules import BadPage, PageFacts, StoredSeries, folder_of, summed
 
-__all__ = ["BarArchive", "StoredSeries", "open_bar_archive"]
+__all__ = ["BarArchive", "open_bar_archive"]
 
 log = structlog.get_logger("desk")
 
@@ -36,23 +34,6 @@ _MAX_FILE_BYTES = 64 * 1024 * 1024
 """Far more than a day of seconds takes: what is larger is not ours and is not read into memory."""
 _WRITING = ".writing"
 _REPLACE_TRIES, _REPLACE_WAIT_S = 5, 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSeries:
-    """What is stored of one series. first, last: openings, epoch seconds; None without a bar. size: bytes of its files.
-
-    origins: ``gateway``, ``imported`` or both.
-    """
-
-    contract_id: str
-    timeframe: str
-    bars: int
-    first: int | None
-    last: int | None
-    size: int
-    pages: int
-    origins: tuple[str, ...]
 
 
 @asynccontextmanager
@@ -87,9 +68,9 @@ class BarArchive:
         """Import pyarrow and remove what a killed writer left, ahead of the first use."""
         await self._run(self._files.warm)
 
-    async def inventory(self) -> list[StoredSeries]:
-        """By contract and timeframe. Reads the end of every file; damaged ones are left out."""
-        return await self._run(self._files.inventory)
+    async def series(self) -> list[StoredSeries]:
+        """What is stored. Reads the end of every file; damaged ones are left out."""
+        return summed(await self._run(self._files.facts))
 
     async def close(self) -> None:
         """Ends the thread after the work that it has."""
@@ -147,18 +128,17 @@ class _Files:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write_whole(path, data)
 
-    def inventory(self) -> list[StoredSeries]:
-        found: dict[tuple[str, str], list[tuple[PageFacts, int]]] = {}
+    def facts(self) -> list[PageFacts]:
+        found = []
         with self._errors_in_words():
             self._ready()
             for path in sorted(self._root.glob("*/*/*.parquet")):
                 try:
                     with path.open("rb") as file:
-                        facts, size = barpages.facts_of(file), os.fstat(file.fileno()).st_size
-                except (BadPage, FileNotFoundError):
+                        found.append(barpages.facts_of(file, os.fstat(file.fileno()).st_size))
+                except (BadPage, FileNotFoundError, IsADirectoryError):
                     continue  # whoever asks for that page sets it aside
-                found.setdefault((facts.contract_id, facts.timeframe), []).append((facts, size))
-        return [_series(contract, timeframe, pages) for (contract, timeframe), pages in sorted(found.items())]
+        return found
 
     # --- files -----------------------------------------------------------------------------------------------------
 
@@ -259,16 +239,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _series(contract_id: str, timeframe: str, pages: list[tuple[PageFacts, int]]) -> StoredSeries:
-    facts = [one for one, _ in pages]
-    imported = sum(end - start for one in facts for start, end in one.imported)
-    covered = sum(end - start for one in facts for start, end in one.covered)
-    origins = [name for name, is_one in (("gateway", imported < covered), ("imported", imported > 0)) if is_one]
-    return StoredSeries(
-        contract_id, timeframe, sum(one.bars for one in facts),
-        min((one.first for one in facts if one.first is not None), default=None),
-        max((one.last for one in facts if one.last is not None), default=None),
-        sum(size for _, size in pages), len(pages), tuple(origins),
-    )  # fmt: skip

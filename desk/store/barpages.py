@@ -9,39 +9,27 @@ opens the file as it is.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import IO, Any
 
 import msgspec
 import numpy as np
 
+from desk.core.timeframe import parse_timeframe
 from desk.market.bars import COLUMNS, Bars, Ints
 from desk.market.pages import Page, PageKey
 from desk.market.spans import Spans
-from desk.store.pagerules import BadPage, problem_of
+from desk.store.pagerules import BadPage, PageFacts, problem_of
 
-__all__ = ["FORMAT", "PageFacts", "decode", "encode", "facts_of", "import_pyarrow"]
+__all__ = ["FORMAT", "decode", "encode", "facts_of", "import_pyarrow"]
 
 FORMAT = "1"
 _PRICES = ("open", "high", "low", "close")
+_SPANS = ("covered", "imported")
 _MICROS = 1_000_000
 _BINARY_STEP = 15_625_000
 """1/64 point. Prices that are multiples of it end in zero bits, which byte stream split packs best."""
 _MARK = b"crc32="
 _NO_SUM = b"00000000"
-
-
-@dataclass(frozen=True, slots=True)
-class PageFacts:
-    """What a file says of itself, without its bars. first, last: openings, epoch seconds; None when it has no bar."""
-
-    contract_id: str
-    timeframe: str
-    bars: int
-    first: int | None
-    last: int | None
-    covered: Spans
-    imported: Spans
 
 
 def import_pyarrow() -> tuple[Any, Any]:
@@ -75,9 +63,8 @@ def decode(key: PageKey, data: bytes) -> Page:
         with parquet.ParquetFile(pa.BufferReader(data)) as file:
             said = _said(file.metadata.metadata)
             _check_owner(key, said)
-            page = Page(
-                _bars(pa, file.read(use_threads=False)), _spans(said["desk.covered"]), _spans(said["desk.imported"])
-            )
+            covered, imported = (_spans(said[f"desk.{name}"]) for name in _SPANS)
+            page = Page(_bars(pa, file.read(use_threads=False)), covered, imported)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as exc:
         raise BadPage(f"it cannot be read: {type(exc).__name__}: {str(exc)[:120]}") from exc
     if problem := problem_of(key, page):
@@ -85,17 +72,16 @@ def decode(key: PageKey, data: bytes) -> Page:
     return page
 
 
-def facts_of(file: IO[bytes]) -> PageFacts:
-    """From the end of the file alone; no checksum is checked. Raises BadPage."""
+def facts_of(file: IO[bytes], size: int) -> PageFacts:
+    """From the end of the file alone; no checksum is checked. size: of the file. Raises BadPage."""
     pa, parquet = import_pyarrow()
     try:
         with parquet.ParquetFile(file) as opened:
             said, bars = _said(opened.metadata.metadata), opened.metadata.num_rows
         first, last = (int(said[key]) if said[key] else None for key in ("desk.first", "desk.last"))
-        return PageFacts(
-            said["desk.contract"], said["desk.timeframe"], bars, first, last,
-            _spans(said["desk.covered"]), _spans(said["desk.imported"]),
-        )  # fmt: skip
+        covered, imported = (sum(end - start for start, end in _spans(said[f"desk.{key}"])) for key in _SPANS)
+        timeframe = parse_timeframe(said["desk.timeframe"])
+        return PageFacts(said["desk.contract"], timeframe, bars, first, last, size, covered, imported)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as exc:
         raise BadPage(f"it cannot be read: {type(exc).__name__}: {str(exc)[:120]}") from exc
 

@@ -53,9 +53,16 @@ def test_every_page_comes_back_as_it_was(pair: Any) -> None:
     assert problem_of(key, page) is None
     data = encode(key, page)
     assert same(decode(key, data), page)
-    facts = facts_of(BytesIO(data))
-    assert (facts.contract_id, facts.timeframe, facts.bars) == (key.contract_id, key.timeframe.text, len(page.bars))
-    assert (facts.covered, facts.imported) == (page.covered, page.imported)
+    facts = facts_of(BytesIO(data), len(data))
+    assert (facts.contract_id, facts.timeframe, facts.bars, facts.bytes) == (
+        key.contract_id,
+        key.timeframe,
+        len(page.bars),
+        len(data),
+    )
+    assert (facts.covered_s, facts.imported_s) == tuple(
+        sum(end - start for start, end in spans) for spans in (page.covered, page.imported)
+    )
 
 
 @given(st.integers(-MAX_PRICE, MAX_PRICE) | st.integers(0, 1000).map(lambda less: MAX_PRICE - less))
@@ -335,8 +342,8 @@ async def test_a_killed_writer_leaves_whole_pages_only(tmp_path: Path, child: Ca
 # --- what is stored, and how long it takes --------------------------------------------------------------------------
 
 
-async def test_the_inventory_tells_what_is_stored_and_where_it_came_from(archive: BarArchive, file: Path) -> None:
-    assert await archive.inventory() == []
+async def test_the_series_tell_what_is_stored_and_where_it_came_from(archive: BarArchive, file: Path) -> None:
+    assert await archive.series() == []
     day = (NOVEMBER.start, NOVEMBER.start + 86_400)
     await archive.put(NOVEMBER, EMPTY.merged(SMALL.bars, (day,), is_imported=True))
     daily = key_of(MNQ, "1d", datetime(2026, 11, 2, tzinfo=UTC))
@@ -344,13 +351,13 @@ async def test_the_inventory_tells_what_is_stored_and_where_it_came_from(archive
     october = key_of(MNQ, "1m", datetime(2026, 10, 2, tzinfo=UTC))
     await archive.put(october, EMPTY.merged(Bars.empty(), (october.span,)))
     (file.parent / "2026-01.parquet").write_bytes(b"damaged")
-    days, minutes = await archive.inventory()
-    assert (days.timeframe, days.bars, days.origins) == ("1d", 3, ("gateway",))
+    minutes, days = await archive.series()
+    assert (days.timeframe.text, days.bars, days.origins) == ("1d", 3, ("gateway",))
     assert (days.first, days.last) == (daily.start, daily.start + 2 * 86_400)
-    assert (minutes.contract_id, minutes.timeframe, minutes.bars, minutes.pages) == (MNQ, "1m", 300, 2)
+    assert (minutes.contract_id, minutes.timeframe.text, minutes.bars, minutes.pages) == (MNQ, "1m", 300, 2)
     assert (minutes.first, minutes.last) == (NOVEMBER.start, NOVEMBER.start + 299 * 60)
     assert minutes.origins == ("gateway", "imported")
-    assert minutes.size == sum(path.stat().st_size for path in file.parent.glob("2026-1?.parquet"))
+    assert minutes.bytes == sum(path.stat().st_size for path in file.parent.glob("2026-1?.parquet"))
 
 
 async def test_the_loop_never_waits_for_a_page(archive: BarArchive, unit: float) -> None:
