@@ -80,13 +80,18 @@ class MarketFeed:
         *,
         on_quote: Callable[[Quote], None] = _nothing,
         on_trade: Callable[[MarketTrade], None] = _nothing,
+        on_unreadable: Callable[[ContractId], None] = _nothing,
         on_depth: Callable[[DepthRow], None] = _nothing,
         watch: FeedWatch | None = None,
         silence: SilenceConfig | None = None,
     ) -> None:
-        """Opens the connection, or reuses it. Raises PoolFull."""
+        """Opens the connection, or reuses it. on_unreadable: trades of a contract came that were not understood.
+
+        Raises PoolFull.
+        """
         self._on_quote = on_quote
         self._on_trade = on_trade
+        self._on_unreadable = on_unreadable
         self._on_depth = on_depth
         self._watch = watch or FeedWatch()
         self._book = QuoteBook()
@@ -104,20 +109,28 @@ class MarketFeed:
         :meth:`settled` waits for the server.
         """
         for kind in kinds:
-            self.connection.want(Subscription(_METHODS[kind], contract_id))
-            if kind is Kind.QUOTES:
-                self._quoted[contract_id] += 1
+            self.want(contract_id, kind)
 
     async def unsubscribe(self, contract_id: ContractId, kinds: Iterable[Kind] = (Kind.QUOTES, Kind.TRADES)) -> None:
         """Count one subscriber less per kind; the last one's leaving is told to the server."""
         for kind in kinds:
-            self.connection.unwant(Subscription(_METHODS[kind], contract_id))
-            if kind is not Kind.QUOTES or contract_id not in self._quoted:
-                continue
-            self._quoted[contract_id] -= 1
-            if not self._quoted[contract_id]:
-                del self._quoted[contract_id]
-                self._book.forget(contract_id)
+            self.unwant(contract_id, kind)
+
+    def want(self, contract_id: ContractId, kind: Kind) -> None:
+        """Count one more subscriber."""
+        self.connection.want(Subscription(_METHODS[kind], contract_id))
+        if kind is Kind.QUOTES:
+            self._quoted[contract_id] += 1
+
+    def unwant(self, contract_id: ContractId, kind: Kind) -> None:
+        """Count one subscriber less."""
+        self.connection.unwant(Subscription(_METHODS[kind], contract_id))
+        if kind is not Kind.QUOTES or contract_id not in self._quoted:
+            return
+        self._quoted[contract_id] -= 1
+        if not self._quoted[contract_id]:
+            del self._quoted[contract_id]
+            self._book.forget(contract_id)
 
     async def settled(self, timeout_s: float = 30.0) -> None:
         """Until connected and every wish is confirmed or refused. Raises TimeoutError."""
@@ -167,7 +180,7 @@ class MarketFeed:
                 self._silence.heard = True
         elif target == "GatewayTrade":
             contract_id, payload = parse_contract_id(arguments)
-            for trade in parse_trades(contract_id, payload, ts_recv):
+            for trade in self._trades(contract_id, payload, ts_recv):
                 self._on_trade(trade)
         elif target == "GatewayDepth":
             contract_id, payload = parse_contract_id(arguments)
@@ -176,6 +189,13 @@ class MarketFeed:
         else:
             return
         self.last_data_at = ts_recv
+
+    def _trades(self, contract_id: ContractId, payload: msgspec.Raw, ts_recv: datetime) -> list[MarketTrade]:
+        try:
+            return parse_trades(contract_id, payload, ts_recv)
+        except ProtocolError:
+            self._on_unreadable(contract_id)  # whoever adds trades up has to know that some are missing
+            raise
 
     def on_up(self) -> None:
         self._silence.begin()

@@ -24,13 +24,14 @@ from enum import StrEnum
 import numpy as np
 
 from desk.market.bars import Bars, aggregated, joined, nanos_of
-from desk.market.spans import Span
+from desk.market.spans import Span, Spans, clipped, united
 from desk.market.tape import MarketTrade
 
-__all__ = ["AHEAD_S", "Taken", "Tape"]
+__all__ = ["AHEAD_S", "DOUBTFUL", "Taken", "Tape"]
 
 AHEAD_S = 5
 _MOST_PRICES = 10_000
+_HIGHEST = 10**9  # points; nano points of more do not fit a column
 _LONGEST_SECONDS = 4 * 3600  # kept in seconds when nobody can ask history; then they become solid unasked
 
 
@@ -61,10 +62,8 @@ class _Second:
     last: datetime
 
     def add(self, nanos: int, qty: int, at: datetime) -> None:
-        if nanos > self.high:
-            self.high = nanos
-        if nanos < self.low:
-            self.low = nanos
+        self.high = max(self.high, nanos)
+        self.low = min(self.low, nanos)
         if at >= self.last:
             self.close, self.last = nanos, at
         if at < self.first:
@@ -94,6 +93,7 @@ class Tape:
         self._tick = tick
         self._solid = Bars.empty()
         self._told = Bars.empty()  # step bars that were closed and then fell into doubt
+        self._doubt: Spans = ()  # when that was
         self._seconds: dict[int, _Second] = {}
         self._flows: list[_Flow] = []
         self._nanos: dict[Decimal, int | None] = {}
@@ -135,11 +135,26 @@ class Tape:
         whole_from = max(until, self._flows[-1].start)
         if whole_from < self.closed:
             self._told = joined(self._told, self.bars(self.step, whole_from, self.closed))
+            self._doubt = united(self._doubt, [(whole_from, self.closed)])
         self._flows[-1].until = until
         self._flows = [flow for flow in self._flows if flow.until is None or flow.until > flow.start]
         self._seconds = {second: row for second, row in self._seconds.items() if second < until}
 
     # -- what is known -------------------------------------------------------------------------------------------------
+
+    @property
+    def has_trades(self) -> bool:
+        """Whether anything traded that history has not confirmed."""
+        return bool(self._seconds)
+
+    @property
+    def live_from(self) -> float:
+        """Since when the trades flow without a gap; infinite: they do not."""
+        return self._flows[-1].start if self.is_flowing else float("inf")
+
+    def is_live(self, line: int) -> bool:
+        """Whether everything up to this moment is known: nothing is missing before ``line``, and the trades flow since then."""
+        return self.is_flowing and self._flows[-1].start <= self.whole_until(line) and self.whole_until(line) >= line
 
     def whole_until(self, line: int) -> int:
         """Everything from ``solid_from`` to there is known; ``line``: what closed by the clock, a bar's opening."""
@@ -170,24 +185,38 @@ class Tape:
         start, end = window
         assert start >= self.solid_until, "what is solid has no hole"
         before = self.bars(self.step, self.solid_until, start)
-        differing = _differing(self._told.between(start, end), theirs.between(start, end))
+        doubt = clipped(self._doubt, window)
+        differing = [ts for span in doubt for ts in _differing(self._told.between(*span), theirs.between(*span))]
         self._solid = joined(self._solid, before, theirs.between(start, end))
-        self._told = joined(self._told.between(-(2**62), start), self._told.between(end, 2**62))
+        self._doubt = clipped(self._doubt, (end, 2**62))
+        self._told = self._told.between(end, 2**62)
         self._settle(end)
         return differing
 
     def check(self, until: int, theirs: Bars) -> list[int]:
         """History's final bars from ``checked_until`` on: they count. Returns the openings of step bars that were different."""
         start = self.checked_until
-        ours = joined(self._told, self.bars(self.step, start, until))
+        ours = self.bars(self.step, start, until)
         differing = _differing(ours.between(start, until), theirs.between(start, until))
         later = self.bars(self.step, until, self.solid_until) if until < self.solid_until else Bars.empty()
         self._solid = joined(self._solid.between(self.solid_from, start), theirs.between(start, until), later)
-        self._told = self._told.between(until, 2**62)
         self.checked_until = until
         if until > self.solid_until:
             self._settle(until)
         return differing
+
+    def rebased(self, step: int, start: int) -> Tape:
+        """The same trades with what is known beginning at ``start``, in bars of ``step``, which divides the old one.
+
+        What was solid is given up: history is asked for it in the new step.
+        """
+        assert self.step % step == 0, "longer bars are made of shorter ones, not the other way round"
+        tape = Tape(step, start, self._tick)
+        tape.closed = max(self.closed, start)
+        tape._seconds = {second: row for second, row in self._seconds.items() if second >= start}
+        tape._flows = [_Flow(max(flow.start, self.solid_until, start), flow.until) for flow in self._flows]
+        tape._flows = [flow for flow in tape._flows if flow.until is None or flow.until > flow.start]
+        return tape
 
     def forget(self, before: int) -> None:
         """Drops what is older. Seconds that were never checked become solid when they are too many."""
@@ -207,17 +236,18 @@ class Tape:
 
     def _nanos_of(self, price: Decimal) -> int | None:
         """None: no price of this contract. Remembered: a tape says the same few prices again and again."""
+        if not price.is_finite():  # first, for a signalling NaN cannot even be looked up
+            return None
         try:
             return self._nanos[price]
-        except (KeyError, ArithmeticError):  # a signalling NaN has no hash worth the name
+        except KeyError:
             pass
-        if not price.is_finite():
-            return None
-        is_good = self._tick is None or price % self._tick == 0
-        try:
-            nanos = nanos_of(price) if is_good and abs(price) < 10**9 else None
-        except (ValueError, ArithmeticError):
-            nanos = None
+        nanos = None
+        if abs(price) < _HIGHEST and (self._tick is None or price % self._tick == 0):
+            try:
+                nanos = nanos_of(price)
+            except ValueError:
+                pass  # too many decimals
         if len(self._nanos) >= _MOST_PRICES:
             self._nanos.clear()
         self._nanos[price] = nanos

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
 
 import structlog
 
@@ -19,10 +22,11 @@ from desk.core.events import (
 from desk.core.ids import AccountId, ContractId
 from desk.core.words import Quote
 from desk.gateway import FeedWatch, GatewayClient, HubPool, Kind, MarketFeed, SilenceConfig, UserFeed
-from desk.market import cme_is_open
+from desk.market import DepthRow, MarketTrade, cme_is_open
+from desk.market.depth import DepthBook
 from desk.runtime.desk import Desk
 
-__all__ = ["MEANING", "Feeds"]
+__all__ = ["MEANING", "Feeds", "MarketListener"]
 
 log = structlog.get_logger("desk.feeds")
 
@@ -33,11 +37,20 @@ MEANING = {
 CONTESTED = "another program uses this login: the gateway keeps ending our session; close it there, or use another key"
 
 
+class MarketListener(Protocol):
+    """Called in the hub's task; must be quick."""
+
+    def on_up(self) -> None: ...
+    def on_lost(self, reason: str) -> None: ...
+    def on_unreadable(self, contract_id: ContractId) -> None: ...
+
+
 class Feeds:
     """The quote source of surfaces, and the venue's reports. Connections belong to the pool and reconnect by themselves.
 
     silence: when a market hub without quotes is rebuilt. Default: the paper market never closes, the real one keeps the
-    exchange's week. on_quote: hears every merged quote, in the hub's task, and must be quick.
+    exchange's week. on_quote, on_trade: hear every merged quote and every trade, in the hub's task, before anybody else, and
+    must be quick. Wishes are counted per contract and kind; those from before the connections are opened wait.
     """
 
     def __init__(
@@ -47,6 +60,7 @@ class Feeds:
         desk: Desk,
         silence: SilenceConfig | None = None,
         on_quote: Callable[[Quote], None] = lambda _: None,
+        on_trade: Callable[[MarketTrade], None] = lambda _: None,
     ) -> None:
         paper, live = SilenceConfig(), SilenceConfig(is_open=cme_is_open)
         self._silence = silence or (paper if desk.mode == "paper" else live)
@@ -56,7 +70,10 @@ class Feeds:
         self._inbox = desk.inbox
         self._clock = desk.clock
         self._troubles = desk.troubles
-        self._watched: set[ContractId] = set()
+        self._on_trade = on_trade
+        self._wishes: Counter[tuple[ContractId, Kind]] = Counter()
+        self._books: dict[ContractId, DepthBook] = {}
+        self._listeners: list[MarketListener] = []
         self._contested: set[str] = set()  # hubs
         self._is_user_up = False
         self.market: MarketFeed | None = None
@@ -68,8 +85,18 @@ class Feeds:
         self._pool.connection(config.user_hub_url, tokens)
         watch = self._watch("market hub")
         self.market = MarketFeed(
-            self._pool, config.market_hub_url, tokens, on_quote=self._on_quote, watch=watch, silence=self._silence
+            self._pool,
+            config.market_hub_url,
+            tokens,
+            on_quote=self._on_quote,
+            on_trade=self._on_trade,
+            on_unreadable=self._unreadable,
+            on_depth=self._on_depth,
+            watch=replace(watch, on_up=self._market_up(watch.on_up), on_lost=self._market_lost(watch.on_lost)),
+            silence=self._silence,
         )
+        for contract_id, kind in self._wishes:
+            self.market.want(contract_id, kind)
 
     async def market_is_up(self, timeout_s: float) -> None:
         """Until the market hub answered every subscription. Raises TimeoutError."""
@@ -95,10 +122,90 @@ class Feeds:
     def quote(self, contract_id: ContractId) -> Quote | None:
         return self.market.quote(contract_id) if self.market is not None else None
 
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the market hub last sent any data, on our clock."""
+        return self.market.last_data_at if self.market is not None else None
+
     async def watch(self, contract_id: ContractId) -> None:
-        if self.market is not None and contract_id not in self._watched:
-            self._watched.add(contract_id)
-            await self.market.subscribe(contract_id, (Kind.QUOTES,))
+        """The contract's quotes, once and for good: whoever is in a position or waits for a price needs them."""
+        if (contract_id, Kind.QUOTES) not in self._wishes:
+            self._wish(contract_id, Kind.QUOTES)
+
+    async def unwatch(self, contract_id: ContractId) -> None:
+        """Nobody needs the contract's quotes any more: its month is over and nothing is held in it."""
+        self._unwish(contract_id, Kind.QUOTES)
+
+    async def watch_trades(self, contract_id: ContractId) -> None:
+        """Count one more who wants the trades."""
+        self._wish(contract_id, Kind.TRADES)
+
+    async def unwatch_trades(self, contract_id: ContractId) -> None:
+        self._unwish(contract_id, Kind.TRADES)
+
+    async def watch_depth(self, contract_id: ContractId) -> DepthBook:
+        """Count one more who looks at the book; it is empty at first. Call :meth:`unwatch_depth` as often."""
+        book = self._books.setdefault(contract_id, DepthBook())
+        self._wish(contract_id, Kind.DEPTH)
+        return book
+
+    async def unwatch_depth(self, contract_id: ContractId) -> None:
+        self._unwish(contract_id, Kind.DEPTH)
+        if (contract_id, Kind.DEPTH) not in self._wishes:
+            self._books.pop(contract_id, None)
+
+    def depth(self, contract_id: ContractId) -> DepthBook | None:
+        """None: nobody looks at it."""
+        return self._books.get(contract_id)
+
+    def subscriptions(self) -> dict[ContractId, dict[Kind, int]]:
+        """How many want what of each contract."""
+        found: dict[ContractId, dict[Kind, int]] = {}
+        for (contract_id, kind), count in sorted(self._wishes.items()):
+            found.setdefault(contract_id, {})[kind] = count
+        return found
+
+    def listen(self, listener: MarketListener) -> None:
+        """Hears of the market hub's coming and going."""
+        self._listeners.append(listener)
+
+    def _wish(self, contract_id: ContractId, kind: Kind) -> None:
+        self._wishes[contract_id, kind] += 1
+        if self._wishes[contract_id, kind] == 1 and self.market is not None:
+            self.market.want(contract_id, kind)
+
+    def _unwish(self, contract_id: ContractId, kind: Kind) -> None:
+        if self._wishes[contract_id, kind] > 1:
+            self._wishes[contract_id, kind] -= 1
+        elif self._wishes.pop((contract_id, kind), 0) and self.market is not None:
+            self.market.unwant(contract_id, kind)
+
+    def _on_depth(self, row: DepthRow) -> None:
+        book = self._books.get(row.contract_id)
+        if book is not None:
+            book.apply(row)
+
+    def _unreadable(self, contract_id: ContractId) -> None:
+        for listener in self._listeners:
+            listener.on_unreadable(contract_id)
+
+    def _market_up(self, tell: Callable[[], None]) -> Callable[[], None]:
+        def up() -> None:
+            tell()
+            for listener in self._listeners:
+                listener.on_up()
+
+        return up
+
+    def _market_lost(self, tell: Callable[[str], None]) -> Callable[[str], None]:
+        def lost(reason: str) -> None:
+            tell(reason)
+            for book in self._books.values():
+                book.clear()
+            for listener in self._listeners:
+                listener.on_lost(reason)
+
+        return lost
 
     def _user_feed(self, accounts: tuple[AccountId, ...]) -> UserFeed:
         watch = self._watch("user hub")
