@@ -28,6 +28,7 @@ from desk.engine.state import State
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.ranges import Ranges
+from desk.runtime.stitching import ContractLookup
 from desk.store import Journal
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Desk:
     account_id: AccountId | None = None  # the default bot's
     bot_configs: Mapping[str, BotConfig] = field(default_factory=dict)  # by name; replaced as a whole by `reload`
     listed: tuple[Account, ...] = ()  # the accounts of the login, as the gateway listed them at the start
+    lookup: ContractLookup | None = None  # contracts that are not listed any more; None: no gateway yet
     reloader: Reloads | None = None  # None: nothing to read again
     max_position: int = 0  # contracts per symbol to which a person's entry may lead; 0: none
     steps: list[StartStep] = field(default_factory=list)

@@ -133,7 +133,7 @@ class Session:
     ) -> None:
         """Comes up, runs until ``desk.stop`` is set, goes down in stages. Raises what made the start impossible."""
         self._loop.executor = executor
-        self._lines.gateway = gateway
+        self._lines.gateway = self.desk.lookup = gateway
         self.desk.clock_offset = lambda: gateway.clock_offset_s
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote)
         self._lines.feeds = feeds

@@ -28,6 +28,7 @@ from desk.surfaces import (
     trades,
     trading,
 )
+from desk.surfaces.archive_command import archive
 from desk.surfaces.arming import STARTING, switch_command
 from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
@@ -110,6 +111,10 @@ _ROWS = (
     Command(
         "history", "SYMBOL [timeframe] [n]", "the newest bars, 20 of 5m if nothing is said", market.history,
         ("symbol", "timeframe"), most=3,
+    ),
+    Command(
+        "archive", "[import FILE|export SYMBOL]", "the bars that are stored; bars out of files, and into files", archive,
+        ("archive",), most=1, more=MANUAL["archive"], takes_text=True,
     ),
     Command("positions", "", "open positions with their protective legs, and the last exits", trading.positions),
     Command("orders", "", "working orders, ours and others', and what waits for its price", trading.orders),

@@ -98,5 +98,6 @@ _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "bot": _bots,
     "template": lambda _: list(TEMPLATE_KINDS),
     "span": lambda _: [*SPAN_WORDS, "csv"],
+    "archive": lambda _: ["import", "export"],
     "command": lambda _: list(COMMANDS),
 }

@@ -148,5 +148,16 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  All of it or nothing. Secrets are replaced at once; what a bot has open keeps",
         "  its account. Asks only where the change may trade more than before.",
     ),
+    "archive": (
+        "  archive                              what is stored, by contract and length",
+        "  archive import FILE                  CSV or Parquet, up to 10,000,000 bars of 1 s",
+        "                                       to 1 h; all of the file or nothing of it",
+        "  archive import bars.csv MNQZ6 1m zone=America/Chicago",
+        "    zone=        of times that say no offset; UTC if not said",
+        "    stamp=close  the file's times are of the end of a bar (open: the beginning)",
+        "  archive export MNQ 5m csv            all that is stored, closed bars only",
+        "  archive export MNQH6 1m 2026-01-05 2026-01-09 parquet",
+        "  Files go to DATA_DIR/exports. Columns and rules: docs/history.md.",
+    ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }

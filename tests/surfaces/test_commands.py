@@ -78,8 +78,8 @@ async def test_an_empty_line_does_nothing(room: Room, caller: Caller) -> None:
 async def test_what_only_shows_something_is_not_called_a_trade() -> None:
     shows = {name for name, command in COMMANDS.items() if not command.does_change_exposure}
     assert shows == {
-        "accounts", "switch_account", "contracts", "quote", "history", "positions", "orders", "trades", "plans", "monitor",
-        "pause", "disarm", "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
+        "accounts", "switch_account", "contracts", "quote", "history", "archive", "positions", "orders", "trades", "plans",
+        "monitor", "pause", "disarm", "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
     }  # fmt: skip
 
 
