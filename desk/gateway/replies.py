@@ -62,6 +62,12 @@ class BarsReply(Envelope, frozen=True, rename="camel", kw_only=True):
     bars: list[WireBar] | None = None
 
 
+class BarColumnsReply(Envelope, frozen=True, rename="camel", kw_only=True):
+    """The same as bytes: 20,000 rows are read elsewhere, in a thread."""
+
+    bars: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class PlaceReply(Envelope, frozen=True, rename="camel", kw_only=True):
     order_id: WireId | None = None  # also there when the order was refused
 

@@ -11,7 +11,7 @@ from desk.core.ids import AccountId
 from desk.settings.bots import changed_outside_bots
 from desk.settings.table import Settings
 
-__all__ = ["BotsRead", "SessionConfig", "StartConfig", "session_config"]
+__all__ = ["BarsConfig", "BotsRead", "SessionConfig", "StartConfig", "session_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,17 @@ class StartConfig:
     prefetch_bars: int = 500
     first_retry_s: float = 1.0
     last_retry_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class BarsConfig:
+    """memory_bytes: of pages in memory. tail_s, quiet_tail_s: for how long the newest bars are shown without reading them
+    again, while the exchange is open and while it is shut.
+    """
+
+    memory_bytes: int = 32 * 2**20
+    tail_s: float = 3.0
+    quiet_tail_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,7 @@ class SessionConfig:
     foreign_stop_ticks: int | None = None
     atr: tuple[int, str] = (14, "5m")
     read_again: Callable[[], BotsRead] | None = None
+    bars: BarsConfig = BarsConfig()
 
     @property
     def is_shadow(self) -> bool:
@@ -86,4 +98,9 @@ def session_config(settings: Settings, read_settings: Callable[[], Settings]) ->
         foreign_stop_ticks=settings.foreign_stop_ticks,
         atr=(settings.atr_period, settings.atr_timeframe),
         read_again=read_again,
+        bars=BarsConfig(
+            memory_bytes=settings.bar_memory_mb * 2**20,
+            tail_s=settings.cache_ttl_market_hours * 60,
+            quiet_tail_s=settings.cache_ttl_off_hours * 60,
+        ),
     )

@@ -1,30 +1,36 @@
-"""Bars from memory, and from the gateway only what memory lacks.
+"""Bars for everybody: from memory, from slower tiers, built of shorter ones, and from the gateway only what all of them lack.
 
-A closed bar never changes, so it is kept; the newest minutes of a series are its *tail* (the forming bar, and bars that
-closed a moment ago and may still change, gateway reference 3.4) and are read again after a short time. A series is one
-(contract, timeframe): everything between ``start`` and ``end`` is known, gaps of a closed market included.
+A closed bar never changes once it is final, so it is kept for ever, in *pages* that know what they cover. The newest bars of a
+series are its *tail* (the forming one, and those that closed a moment ago): taken from the live builder where that vouches for
+them, else read again after a short time. A question looks at what is known, has fetched what is missing, and looks again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import Protocol
+
+import structlog
 
 from desk.core.clock import Clock
-from desk.core.errors import DeskError
+from desk.core.errors import DeskError, Unavailable
 from desk.core.ids import ContractId
-from desk.core.timeframe import BarUnit, Timeframe
+from desk.core.timeframe import Timeframe
 from desk.core.words import Bar
 from desk.market.bars import Bars
-from desk.market.spans import Spans
-from desk.runtime.tiers import CacheStats, Progress, SeriesInfo
+from desk.market.pages import pages_of
+from desk.market.spans import Span, Spans, clipped
+from desk.runtime.barfetch import FLOOR, BarFetcher, FetchBars, Job, Series
+from desk.runtime.pagestore import PageStore
+from desk.runtime.settling import final_before
+from desk.runtime.survey import Question, Survey, Surveyor
+from desk.runtime.tiers import CacheStats, LiveTail, Progress, SeriesInfo, Tier
 
 __all__ = [
+    "MAX_BARS",
     "FetchBars",
     "HistoryReply",
     "HistoryService",
@@ -32,27 +38,12 @@ __all__ = [
     "PrefetchReport",
 ]
 
-MAX_BARS = 20_000  # one request of the gateway gives no more (reference 3.4)
-_GRACE = timedelta(seconds=2)  # a bar just closed can be missing or change for that long
-_CLOSED_MARKET = timedelta(days=4)  # a weekend with a holiday
-_WIDENINGS = 3
-_NOTHING_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)  # the gateway's bars go back a few years
-_PREFETCHES_AT_ONCE = 4
+log = structlog.get_logger("desk.history")
 
-
-class FetchBars(Protocol):
-    """``GatewayClient.bars``: the newest ``limit`` bars that opened between ``start`` and ``end``, oldest first."""
-
-    async def __call__(
-        self,
-        contract_id: ContractId,
-        unit: BarUnit,
-        unit_number: int,
-        start: datetime,
-        end: datetime,
-        limit: int,
-        partial: bool,
-    ) -> list[Bar]: ...
+MAX_BARS = 1_000_000  # of one question; 48 MB
+MEMORY_BYTES = 32 * 2**20
+_ROUNDS = 12  # of looking and fetching; each fetch makes the holes smaller
+_PREFETCHES_AT_ONCE = 2  # a person's question goes in between
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class HistoryReply:
     took_ms: float
     has_partial: bool  # the last bar is still forming
     problem: str | None = None
-    requests: int = 0  # that were made for this answer, shared ones included
+    requests: int = 0  # that were waited for, shared ones included
 
     @cached_property
     def bars(self) -> tuple[Bar, ...]:
@@ -87,66 +78,72 @@ class PrefetchReport:
     failures: tuple[PrefetchFailure, ...]
 
 
-_Key = tuple[ContractId, Timeframe]
-
-
 @dataclass(slots=True)
-class _Series:
-    """``settled``: every bar that opened in [start, end), closed and final. ``tail``: later ones as of ``read_at``."""
+class _Fetched:
+    """What one question had fetched so far."""
 
-    start: datetime
-    end: datetime
-    read_at: datetime
-    settled: list[Bar] = field(default_factory=list)
-    tail: list[Bar] = field(default_factory=list)
-    is_oldest_known: bool = False  # the gateway has nothing before ``start``
-
-    def __len__(self) -> int:
-        return len(self.settled) + len(self.tail)
-
-    def add(self, bars: list[Bar], end: datetime, now: datetime) -> None:
-        """``bars`` replace the tail; those that opened before ``end`` are final."""
-        self.settled += [bar for bar in bars if self.end <= bar.ts_open < end]
-        self.tail = [bar for bar in bars if bar.ts_open >= end]
-        self.end, self.read_at = end, now
-
-    def newest(self, n: int) -> tuple[Bar, ...]:
-        old = self.settled[-(n - len(self.tail)) :] if n > len(self.tail) else []
-        return (*old, *self.tail[-n:])
+    on_progress: Callable[[Progress], None] | None
+    requests: int = 0
+    done_s: int = 0
+    wanted_s: int = 0
+    bars_before: int = 0
+    has_searched: bool = False
 
 
 class HistoryService:
-    """``bars`` for everybody; one request at a time per series, shared by all who wait for it.
+    """The only writer of pages. Everything may be asked at any time by any task; cancelling is safe everywhere.
 
-    max_bars: bars kept in memory over all series; beyond it the series that was not asked for longest goes first.
-    tail_s: for how long a forming bar is shown without reading it again.
+    memory_bytes: of pages in memory. tail_s, quiet_tail_s: for how long the newest bars are shown without reading them again,
+    while the exchange ``is_open`` and while it is shut. tiers: slower ones, nearest first. live: see :class:`LiveTail`.
+    open_spans: when the contract may trade inside a stretch; only hours that are surely shut may be left out. troubles: where
+    a tier that is down is named. offset_s: the gateway's clock minus ours.
     """
 
-    def __init__(self, fetch: FetchBars, clock: Clock, *, max_bars: int = 100_000, tail_s: float = 3.0) -> None:
-        self._fetch = fetch
+    def __init__(
+        self,
+        fetch: FetchBars,
+        clock: Clock,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        tail_s: float = 3.0,
+        quiet_tail_s: float = 900.0,
+        tiers: Sequence[Tier] = (),
+        live: LiveTail | None = None,
+        is_open: Callable[[ContractId, datetime], bool] = lambda contract_id, now: True,
+        open_spans: Callable[[ContractId, Span], Spans] = lambda contract_id, span: (span,),
+        troubles: MutableMapping[str, str] | None = None,
+        offset_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self._clock = clock
-        self._max_bars = max_bars
-        self._tail = timedelta(seconds=tail_s)
-        self._series: OrderedDict[_Key, _Series] = OrderedDict()
-        self._reading: dict[_Key, asyncio.Future[None]] = {}
+        self.store = PageStore(clock, memory_bytes, tiers, troubles)
+        self._fetcher = BarFetcher(fetch, self.store, clock, offset_s)
+        self._surveyor = Surveyor(
+            self.store, self._fetcher, clock, tail_s=tail_s, quiet_tail_s=quiet_tail_s, is_open=is_open,
+            open_spans=open_spans, live=live,
+        )  # fmt: skip
         self._asked = asyncio.Event()
+        self._answers: dict[str, int] = {}
 
     @property
     def bars_in_memory(self) -> int:
-        return sum(len(series) for series in self._series.values())
+        return self.store.memory.bars
+
+    # -- questions -----------------------------------------------------------------------------------------------------
 
     async def bars(
         self, contract_id: ContractId, timeframe: Timeframe, n: int, *, partial: bool = True, is_asked: bool = True
     ) -> HistoryReply:
-        """The newest ``n`` (1 to 20000) bars; fewer when there are no more. Cancelling is safe.
+        """The newest ``n`` (1 to 1,000,000) bars; fewer when there are no more. Cancelling is safe.
 
         partial: with the bar that is still forming. Without it, closed bars that are in memory cost no request.
         is_asked: somebody wants history, so a prefetch that waits for that may begin.
         Raises ValueError for an ``n`` out of range, a GatewayError when there is nothing to show.
         """
+        if not 1 <= n <= MAX_BARS:
+            raise ValueError(f"{n} bars: ask for 1 to {MAX_BARS}")
         if is_asked:
             self._asked.set()
-        return await self._bars(contract_id, timeframe, n, partial)
+        return await self._answer(Question(Series(contract_id, timeframe), partial, n=n), None)
 
     async def between(
         self,
@@ -163,176 +160,181 @@ class HistoryService:
         Raises ValueError for a window that is none, a GatewayError when its beginning cannot be had. ``problem`` names
         the moment from which bars are missing.
         """
-        raise NotImplementedError
+        if start.tzinfo is None or end.tzinfo is None:
+            raise ValueError("a window of history needs times with a zone")
+        if start >= end:
+            raise ValueError(f"the window ends ({end}) before it begins ({start})")
+        self._asked.set()
+        window = (max(FLOOR, _up(start)), _up(end))
+        if window[0] >= window[1] or start > self._clock.now():
+            return HistoryReply(Bars.empty(), self.store.memory.name, 0.0, has_partial=False)
+        return await self._answer(Question(Series(contract_id, timeframe), partial, window=window), on_progress)
+
+    async def _answer(self, question: Question, on_progress: Callable[[Progress], None] | None) -> HistoryReply:
+        with self.store.memory.holding():
+            return await self._look_and_fetch(question, on_progress)
+
+    async def _look_and_fetch(self, question: Question, on_progress: Callable[[Progress], None] | None) -> HistoryReply:
+        began, asked_at = self._clock.monotonic(), self._clock.now().timestamp()
+        fetched = _Fetched(on_progress, bars_before=self._fetcher.bars)
+        sources, problem = set[str](), None
+        for number in range(_ROUNDS):
+            survey = await self._surveyor.look(question, asked_at, number)
+            sources |= survey.sources
+            if not survey.jobs:
+                break
+            sources.add("gateway")
+            try:
+                await self._fetch(question.series, survey, fetched)
+            except DeskError as error:
+                problem, survey = error, await self._surveyor.look(question, asked_at, number, is_last=True)
+                break
+        else:
+            problem = Unavailable("bars are still missing after every one was asked for; try again in a moment")
+            survey = await self._surveyor.look(question, asked_at, _ROUNDS, is_last=True)
+        if problem is not None and not survey.is_any_known:
+            raise problem
+        return self._reply(question, survey, sources, began, fetched.requests, problem)
+
+    async def _fetch(self, series: Series, survey: Survey, fetched: _Fetched) -> None:
+        if survey.search is not None and not fetched.has_searched:
+            fetched.has_searched = True
+            fetched.requests += await self._fetcher.search_floor(series, survey.search)
+            return  # much less may be missing now
+        now, jobs = self._fetcher.now(), survey.jobs
+        fetched.wanted_s += sum(job.seconds(now) for job in jobs)
+
+        def on_done(job: Job) -> None:
+            fetched.done_s += job.seconds(now)
+            if fetched.on_progress is not None:
+                bars = self._fetcher.bars - fetched.bars_before
+                fetched.on_progress(Progress(bars, fetched.done_s, fetched.wanted_s))
+
+        fetched.requests += await self._fetcher.run(series, jobs, on_done)
+
+    def _reply(
+        self,
+        question: Question,
+        survey: Survey,
+        sources: set[str],
+        began: float,
+        requests: int,
+        error: DeskError | None,
+    ) -> HistoryReply:
+        source = max(sources, key=self._rank)
+        self._answers[source] = self._answers.get(source, 0) + 1
+        problem = None if error is None else str(error)
+        if error is not None and question.window is not None:
+            problem = (
+                f"bars from {datetime.fromtimestamp(survey.until).astimezone():%Y-%m-%d %H:%M} on are missing: {error}"
+            )
+        return HistoryReply(
+            columns=survey.bars,
+            source=source,
+            took_ms=(self._clock.monotonic() - began) * 1000,
+            has_partial=survey.has_partial,
+            problem=problem,
+            requests=requests,
+        )
+
+    def _rank(self, source: str) -> float:
+        """Memory is nearest, then the live bars, the slower tiers, the gateway."""
+        names = self.store.names
+        return {"live": 0.5, "gateway": len(names)}.get(source, names.index(source) if source in names else 0)
+
+    # -- what others know ----------------------------------------------------------------------------------------------
 
     async def keep(self, contract_id: ContractId, timeframe: Timeframe, bars: Bars, covered: Spans, origin: str) -> int:
         """Final bars that somebody else knows (an import, a recorder), and the seconds for which these are all.
 
         What the gateway said stays; returns how many bars there differ from it. ``origin``: for the log.
         """
-        raise NotImplementedError
+        sure = final_before(timeframe, self._fetcher.now())
+        differing = 0
+        for span in clipped(covered, (FLOOR, sure)):
+            for key in pages_of(contract_id, timeframe, span):
+                window = (max(span[0], key.start), min(span[1], key.end))
+                await self.store.read_all(key)
+                differing += self.store.offer(key, bars.between(*window), window)
+        if differing:
+            log.warning(
+                "history.import_differs", contract=contract_id, timeframe=timeframe.text, origin=origin, bars=differing
+            )
+        return differing
+
+    # -- what is stored ------------------------------------------------------------------------------------------------
 
     def stats(self) -> CacheStats:
-        raise NotImplementedError
+        memory = self.store.memory
+        return CacheStats(
+            tiers=self.store.tier_stats(),
+            answers=dict(self._answers),
+            requests=self._fetcher.requests,
+            fetched_bars=self._fetcher.bars,
+            memory_bytes=memory.bytes,
+            memory_pages=len(memory),
+            memory_bars=memory.bars,
+            unwritten=self.store.unwritten,
+        )
 
     async def series(self) -> list[SeriesInfo]:
         """What is stored, over all tiers that answer; sorted."""
-        raise NotImplementedError
+        return await self.store.series()
+
+    async def run(self) -> None:
+        """Writes to the slower tiers behind the answers. Ends when cancelled; then ``flush`` once more."""
+        await self.store.run()
+
+    async def flush(self) -> None:
+        """Writes all that the slower tiers are owed."""
+        await self.store.flush()
+
+    # -- ahead of the first question -----------------------------------------------------------------------------------
 
     async def prefetch(
-        self, contracts: Iterable[ContractId], timeframes: Iterable[Timeframe], n: int, *, when_asked: bool = False
+        self,
+        contracts: Iterable[ContractId],
+        timeframes: Iterable[Timeframe],
+        n: int,
+        *,
+        when_asked: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> PrefetchReport:
         """Fills memory. Never raises for a series that fails: the report names it. Run it as a task of its own.
 
-        when_asked: begin at the first ``bars`` (``CACHE_INIT=lazy``).
+        when_asked: begin at the first question (``CACHE_INIT=lazy``). on_progress: series that are done, and all.
         """
         if when_asked:
             await self._asked.wait()
         began = self._clock.monotonic()
-        wanted = [(contract, timeframe) for contract in contracts for timeframe in timeframes]
-        gate = asyncio.Semaphore(_PREFETCHES_AT_ONCE)
+        wanted = [Series(contract, timeframe) for contract in contracts for timeframe in timeframes]
+        gate, ended = asyncio.Semaphore(_PREFETCHES_AT_ONCE), list[Series]()
 
-        async def one(contract_id: ContractId, timeframe: Timeframe) -> int | PrefetchFailure:
+        async def one(series: Series) -> int | PrefetchFailure:
             async with gate:
                 try:
-                    reply = await self._bars(contract_id, timeframe, n, partial=False)
+                    reply = await self._answer(Question(series, partial=False, n=n), None)
                 except DeskError as error:
-                    return PrefetchFailure(contract_id, timeframe.text, str(error))
-            return PrefetchFailure(contract_id, timeframe.text, reply.problem) if reply.problem else len(reply.bars)
+                    return PrefetchFailure(series.contract_id, series.timeframe.text, str(error))
+                finally:
+                    ended.append(series)
+                    if on_progress is not None:
+                        on_progress(len(ended), len(wanted))
+            if reply.problem is not None:
+                return PrefetchFailure(series.contract_id, series.timeframe.text, reply.problem)
+            return len(reply.columns)
 
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(one(*item), name=f"prefetch {item[0]} {item[1]}") for item in wanted]
+            running = [tasks.create_task(one(item), name=f"prefetch {item[0]} {item[1]}") for item in wanted]
         results = [task.result() for task in running]
         loaded = [result for result in results if isinstance(result, int)]
         return PrefetchReport(
             series=len(loaded),
             bars=sum(loaded),
-            took_ms=self._ms_since(began),
+            took_ms=(self._clock.monotonic() - began) * 1000,
             failures=tuple(result for result in results if isinstance(result, PrefetchFailure)),
         )
 
-    async def _bars(self, contract_id: ContractId, timeframe: Timeframe, n: int, partial: bool) -> HistoryReply:
-        if not 1 <= n <= MAX_BARS:
-            raise ValueError(f"{n} bars: ask for 1 to {MAX_BARS}")
-        key, began = (contract_id, timeframe), self._clock.monotonic()
-        source, problem = "memory", None
-        while not self._has(key, n, partial):
-            source = "gateway"
-            try:
-                if await self._was_read_by_another(key):
-                    continue  # look again: that may be enough
-                await self._read(key, n if partial else n + 1)
-            except DeskError as error:
-                if key not in self._series:
-                    raise
-                problem = str(error)
-            break  # the gateway gave what it has
-        return self._reply(key, n, partial, began, source, problem)
 
-    def _reply(self, key: _Key, n: int, partial: bool, began: float, source: str, problem: str | None) -> HistoryReply:
-        series = self._series[key]
-        self._series.move_to_end(key)
-        bars = series.newest(n + 1)
-        is_forming = bool(bars) and bars[-1].ts_open + key[1].step > self._clock.now()
-        if is_forming and not partial:
-            bars, is_forming = bars[:-1], False
-        return HistoryReply(Bars.of(bars[-n:]), source, self._ms_since(began), is_forming, problem)
-
-    def _has(self, key: _Key, n: int, partial: bool) -> bool:
-        """Whether memory can answer as well as the gateway could."""
-        series, now, timeframe = self._series.get(key), self._clock.now(), key[1]
-        if series is None or (len(series) < (n if partial else n + 1) and not series.is_oldest_known):
-            return False
-        if partial or not timeframe.is_on_the_hour:
-            return now - series.read_at < self._tail and not _has_ended(timeframe, series.read_at, now)
-        return not _has_ended(timeframe, series.read_at - _GRACE, now - _GRACE)
-
-    async def _was_read_by_another(self, key: _Key) -> bool:
-        """Waits for a read of this series that is under way, and shares its error. False: there is none."""
-        reading = self._reading.get(key)
-        if reading is None:
-            return False
-        await asyncio.wait([reading])
-        if not reading.cancelled():
-            reading.result()
-        return True
-
-    async def _read(self, key: _Key, need: int) -> None:
-        """The one read of this series. A reader that is cancelled leaves its place to one who waits."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reading[key] = done
-        try:
-            await self._refresh(key, need)
-            done.set_result(None)
-        except DeskError as error:
-            done.set_exception(error)
-            done.exception()  # looked at: it is no fault that nobody else waits
-            raise
-        finally:
-            del self._reading[key]
-            done.cancel()
-
-    async def _refresh(self, key: _Key, need: int) -> None:
-        """Reads the tail again, and older bars where memory holds too few."""
-        timeframe, now = key[1], self._clock.now()
-        series = self._series.get(key)
-        if series is None:
-            start, limit = _before(now, _window(timeframe, need)), min(MAX_BARS, need)
-            bars = await self._ask(key, start, now, limit, partial=True)
-            series = _Series(start=bars[0].ts_open if len(bars) == limit else start, end=start, read_at=now)
-        else:
-            limit = min(MAX_BARS, int((now - series.end) / timeframe.step) + 2)
-            bars = await self._ask(key, series.end, now, limit, partial=True)
-            if len(bars) == MAX_BARS:  # more than one request can bring: memory would have a hole
-                series = _Series(start=bars[0].ts_open, end=bars[0].ts_open, read_at=now)
-        series.add(bars, max(series.end, now - _GRACE - timeframe.step), now)
-        self._keep(key, series, need)
-        await self._extend_back(key, series, need)
-        self._keep(key, series, need)
-
-    async def _extend_back(self, key: _Key, series: _Series, need: int) -> None:
-        """Older bars until there are ``need``; each window is wider than the last, for the market may be closed."""
-        for widening in range(_WIDENINGS):
-            missing = need - len(series)
-            if missing <= 0 or series.is_oldest_known:
-                return
-            start = _before(series.start, _window(key[1], missing) * 4**widening)
-            limit = min(MAX_BARS, missing)
-            bars = await self._ask(key, start, series.start, limit, partial=False)
-            series.settled[:0] = [bar for bar in bars if bar.ts_open < series.start]
-            series.start = bars[0].ts_open if len(bars) == limit else start
-        series.is_oldest_known = len(series) < need
-
-    async def _ask(self, key: _Key, start: datetime, end: datetime, limit: int, *, partial: bool) -> list[Bar]:
-        contract_id, timeframe = key
-        bars = await self._fetch(contract_id, timeframe.unit, timeframe.number, start, end, limit, partial)
-        return sorted({bar.ts_open: bar for bar in bars}.values(), key=lambda bar: bar.ts_open)
-
-    def _keep(self, key: _Key, series: _Series, need: int) -> None:
-        """Stores the series as the newest, and drops what was not asked for longest."""
-        self._series[key] = series
-        self._series.move_to_end(key)
-        while self.bars_in_memory > self._max_bars and len(self._series) > 1:
-            self._series.popitem(last=False)
-        excess = len(series) - max(self._max_bars, need)
-        if excess > 0 and excess < len(series.settled):
-            del series.settled[:excess]
-            series.start, series.is_oldest_known = series.settled[0].ts_open, False
-
-    def _ms_since(self, began: float) -> float:
-        return (self._clock.monotonic() - began) * 1000
-
-
-def _window(timeframe: Timeframe, n: int) -> timedelta:
-    """How far back ``n`` bars surely reach: the market is open 115 of 168 hours, and a weekend may lie at the edge."""
-    return timeframe.step * n * 1.6 + _CLOSED_MARKET
-
-
-def _before(when: datetime, window: timedelta) -> datetime:
-    return when - window if when - _NOTHING_BEFORE > window else min(_NOTHING_BEFORE, when)
-
-
-def _has_ended(timeframe: Timeframe, before: datetime, now: datetime) -> bool:
-    """Whether a bar ended between the two; False for timeframes whose ends follow the exchange's session."""
-    step = timeframe.step.total_seconds()
-    return timeframe.is_on_the_hour and before.timestamp() // step != now.timestamp() // step
+def _up(at: datetime) -> int:
+    return int(-(-at.timestamp() // 1))

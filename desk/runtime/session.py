@@ -18,12 +18,13 @@ from desk.core.ids import ContractId
 from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
 from desk.core.timeframe import BarUnit
 from desk.core.version import VERSION
-from desk.core.words import Bar, Quote
+from desk.core.words import Quote
 from desk.engine import Context, State, requests_to_flat
 from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
-from desk.market import cme_open_since
+from desk.market import cme_is_open, cme_open_since
+from desk.market.bars import Bars
 from desk.runtime.config import SessionConfig
 from desk.runtime.desk import Desk, Phase
 from desk.runtime.executor import Executor
@@ -54,7 +55,17 @@ class Session:
         self.config = config
         self.is_ready = asyncio.Event()
         self._lines = _Lines()
-        history = HistoryService(self._lines.bars, clock)
+        self._troubles: dict[str, str] = {}
+        history = HistoryService(
+            self._lines.bars,
+            clock,
+            memory_bytes=config.bars.memory_bytes,
+            tail_s=config.bars.tail_s,
+            quiet_tail_s=config.bars.quiet_tail_s,
+            is_open=_exchange_is_open if config.is_shadow else _always,
+            troubles=self._troubles,
+            offset_s=self._lines.clock_offset_s,
+        )
         self.desk = Desk(
             mode=config.mode,
             version=VERSION,
@@ -75,6 +86,7 @@ class Session:
             bots=doors_of(config.bots, config.data_dir),
             bot_configs=waiting(config.bots),
             max_position=config.bots[0].config.max_position,
+            troubles=self._troubles,
         )
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
@@ -142,6 +154,7 @@ class Session:
             self._run_beside(gateway.keep_token_fresh(), "token refresh")
             self._run_beside(start.keep_catalogue(), "contract list")
             self._run_beside(self._prices.run(), "prices")
+            self._run_beside(self.desk.history.run(), "bars to slower tiers")
             self._run_beside(surface, "surface")
             self._run_beside(self._come_up(start), "start")
             await self.desk.stop.wait()
@@ -179,6 +192,7 @@ class Session:
                 Stage("doors answer 503", 1.0, self._close_doors),
                 Stage("no more entries", 1.0, self._deny_entries),
                 Stage("orders in flight settle", SETTLE_S + 0.5, lambda: self._settle(executor)),
+                Stage("bars are written", 1.0, self._write_bars),
                 Stage("tasks end", 2.0, self._end_background),
             )
         )
@@ -212,12 +226,28 @@ class Session:
             return f"{executor.writes_in_flight} orders without an answer; looked up at the next start"
         return None
 
+    async def _write_bars(self) -> str | None:
+        """What does not get there is fetched again when it is asked for."""
+        await self.desk.history.flush()
+        return None
+
     async def _end_background(self) -> str | None:
         tasks = list(self._background)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return None
+
+
+def _exchange_is_open(contract_id: ContractId, now: datetime) -> bool:
+    del contract_id
+    return cme_is_open(now)
+
+
+def _always(contract_id: ContractId, now: datetime) -> bool:
+    """The paper market never closes."""
+    del contract_id, now
+    return True
 
 
 def _always_open(now: datetime) -> datetime:
@@ -232,6 +262,9 @@ class _Lines:
 
     gateway: GatewayClient | None = None
     feeds: Feeds | None = field(default=None)
+
+    def clock_offset_s(self) -> float | None:
+        return self.gateway.clock_offset_s if self.gateway is not None else None
 
     def quote(self, contract_id: ContractId) -> Quote | None:
         return self.feeds.quote(contract_id) if self.feeds is not None else None
@@ -249,7 +282,7 @@ class _Lines:
         end: datetime,
         limit: int,
         partial: bool,
-    ) -> list[Bar]:
+    ) -> Bars:
         if self.gateway is None:
             raise Unavailable("the gateway is not connected yet; try again in a moment")
-        return await self.gateway.bars(contract_id, unit, unit_number, start, end, limit, partial)
+        return await self.gateway.bar_columns(contract_id, unit, unit_number, start, end, limit, partial)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -122,7 +123,11 @@ def page_bytes(page: Page) -> int:
 
 
 class MemoryTier:
-    """Pages in memory, at most ``max_bytes`` of them; the one not asked for longest goes first. Never down."""
+    """Pages in memory, at most ``max_bytes`` of them; the one not asked for longest goes first. Never down.
+
+    Whoever assembles an answer holds what was touched since it began, for a page dropped in between would be fetched again and
+    again; so a long answer may take more than the bound while it lasts.
+    """
 
     name = "memory"
 
@@ -131,6 +136,9 @@ class MemoryTier:
         self.bytes = 0
         self.bars = 0
         self._pages: OrderedDict[PageKey, Page] = OrderedDict()
+        self._touched: dict[PageKey, int] = {}
+        self._tick = 0
+        self._holding: list[int] = []
 
     def __len__(self) -> int:
         return len(self._pages)
@@ -138,23 +146,45 @@ class MemoryTier:
     def get(self, key: PageKey) -> Page | None:
         page = self._pages.get(key)
         if page is not None:
-            self._pages.move_to_end(key)
+            self._touch(key)
         return page
 
     def put(self, key: PageKey, page: Page) -> None:
-        """One page that alone is over the bound is not kept."""
         self._forget(key)
         self._pages[key] = page
         self.bytes += page_bytes(page)
         self.bars += len(page.bars)
-        while self.bytes > self.max_bytes:
-            self._forget(next(iter(self._pages)))
+        self._touch(key)
+        self._trim()
 
     def items(self) -> Iterator[tuple[PageKey, Page]]:
         return iter(self._pages.items())
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keeps what is touched inside the block, until it ends."""
+        self._tick += 1
+        began = self._tick
+        self._holding.append(began)
+        try:
+            yield
+        finally:
+            self._holding.remove(began)
+            self._trim()
+
+    def _touch(self, key: PageKey) -> None:
+        self._tick += 1
+        self._touched[key] = self._tick
+        self._pages.move_to_end(key)
+
+    def _trim(self) -> None:
+        held_since = min(self._holding, default=self._tick + 1)
+        while self.bytes > self.max_bytes and self._touched[oldest := next(iter(self._pages))] < held_since:
+            self._forget(oldest)
+
     def _forget(self, key: PageKey) -> None:
         page = self._pages.pop(key, None)
         if page is not None:
+            del self._touched[key]
             self.bytes -= page_bytes(page)
             self.bars -= len(page.bars)

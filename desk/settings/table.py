@@ -181,6 +181,14 @@ class Settings:
     redis_host: str | None = _setting(
         "REDIS_HOST", kinds.host(), None, "The same by its host, for a server without a password. Not both.")
     redis_port: int = _setting("REDIS_PORT", kinds.whole(1, 65535), "6379", "The port of REDIS_HOST.")
+    cache_ttl_market_hours: float = _setting(
+        "CACHE_TTL_MARKET_HOURS", kinds.number(0.01, 60), "0.05",
+        "For so many minutes the newest bars are shown without reading them again; closed bars are kept for ever.")
+    cache_ttl_off_hours: float = _setting(
+        "CACHE_TTL_OFF_HOURS", kinds.number(0.01, 60), "15", "The same while the exchange is shut. Minutes.")
+    bar_memory_mb: int = _setting(
+        "BAR_MEMORY_MB", kinds.whole(4, 4096), "32",
+        "Bars in memory, megabytes; a bar takes 48 bytes. What was not asked for longest goes first.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "LOG_LEVEL", kinds.choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "The least a log line must matter.")
     log_format: Literal["auto", "json", "text"] = _setting(

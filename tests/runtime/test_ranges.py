@@ -14,6 +14,7 @@ from desk.core.errors import Unavailable
 from desk.core.ids import ContractId
 from desk.core.timeframe import BarUnit, parse_timeframe
 from desk.core.words import Bar
+from desk.market.bars import Bars
 from desk.runtime import ranges
 from desk.runtime.history import HistoryService
 from desk.runtime.ranges import Ranges
@@ -55,7 +56,7 @@ class Market:
         end: datetime,
         limit: int,
         partial: bool,
-    ) -> list[Bar]:
+    ) -> Bars:
         assert (unit, unit_number) == (BarUnit.M, 5)
         self.asked.append(contract_id)
         if self.failure is not None:
@@ -69,7 +70,7 @@ class Market:
             for t in opens
             if max(start, self.first) <= t <= end and (partial or t + FIVE <= self.clock.now())
         ]
-        return bars[::-1]
+        return Bars.of(bars)
 
 
 class Scene:

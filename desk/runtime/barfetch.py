@@ -1,0 +1,231 @@
+"""Bars from the gateway: whole stretches in windows of at most 20,000, side by side, each asked for once.
+
+Everything that a reply proves goes into the pages at once, so a long fetch that fails or is cancelled keeps what it brought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from desk.core.clock import Clock
+from desk.core.errors import DeskError, ProtocolError
+from desk.core.ids import ContractId
+from desk.core.timeframe import BarUnit, Timeframe
+from desk.gateway.sharing import SingleFlight
+from desk.market.bars import Bars
+from desk.market.pages import pages_of
+from desk.market.spans import Span
+from desk.runtime.pagestore import PageStore
+from desk.runtime.settling import Tail, final_before, final_once_read
+
+__all__ = ["FLOOR", "REQUEST_BARS", "BarFetcher", "FetchBars", "Job", "Series", "windows"]
+
+REQUEST_BARS = 20_000  # one request of the gateway gives no more (reference 3.4)
+FLOOR = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # the gateway's bars go back a few years
+_AT_ONCE = 4  # requests of one question: another person's goes in between
+_LATEST = 2**40
+
+
+class FetchBars(Protocol):
+    """``GatewayClient.bar_columns``: the newest ``limit`` bars that opened between ``start`` and ``end``."""
+
+    async def __call__(
+        self,
+        contract_id: ContractId,
+        unit: BarUnit,
+        unit_number: int,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        partial: bool,
+    ) -> Bars: ...
+
+
+class Series(NamedTuple):
+    contract_id: ContractId
+    timeframe: Timeframe
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stretch to fetch, epoch seconds. end None: up to this moment, the forming bar included if ``partial``.
+
+    is_whole: all of it, in several requests if need be; else its newest ``limit`` bars are enough.
+    """
+
+    start: int
+    end: int | None
+    limit: int = REQUEST_BARS
+    is_whole: bool = True
+    partial: bool = True
+
+    def overlaps(self, other: Job) -> bool:
+        return self.start < (other.end or _LATEST) and other.start < (self.end or _LATEST)
+
+    def seconds(self, now: int) -> int:
+        return max(0, (self.end or now) - self.start)
+
+
+class BarFetcher:
+    """offset_s: the gateway's clock minus ours; None: not known. A bar is final when it is so by both clocks."""
+
+    def __init__(
+        self, fetch: FetchBars, store: PageStore, clock: Clock, offset_s: Callable[[], float | None] = lambda: None
+    ) -> None:
+        self._fetch = fetch
+        self._store = store
+        self._clock = clock
+        self._offset_s = offset_s
+        self._flights = SingleFlight()
+        self._under_way: dict[Series, Counter[Job]] = {}
+        self.tails: dict[tuple[Series, bool], Tail] = {}
+        self._floors: dict[Series, int] = {}
+        self.requests = 0
+        self.bars = 0
+
+    def now(self) -> int:
+        """Epoch seconds by the clock that is behind: nothing is called final too early."""
+        return int(self._clock.now().timestamp() + min(0.0, self._offset_s() or 0.0))
+
+    def floor(self, series: Series) -> int:
+        """Before this moment the series has no bars; epoch seconds."""
+        return self._floors.get(series, FLOOR)
+
+    async def run(self, series: Series, jobs: Iterable[Job], on_done: Callable[[Job], None]) -> int:
+        """Does all jobs, a few at a time, and returns how many requests had to be waited for.
+
+        After an error no new one is begun; those under way end, and it is raised: a DeskError.
+        """
+        queue, errors, counted = deque(jobs), list[DeskError](), [0]
+
+        async def work() -> None:
+            while queue and not errors:
+                job = queue.popleft()
+                try:
+                    counted[0] += await self._shared(series, job)
+                except DeskError as error:
+                    errors.append(error)
+                else:
+                    on_done(job)
+
+        if len(queue) == 1:
+            await work()
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(min(_AT_ONCE, len(queue))):
+                    tasks.create_task(work(), name=f"bars {series.contract_id} {series.timeframe} {number}")
+        if errors:
+            raise errors[0]
+        return counted[0]
+
+    async def search_floor(self, series: Series, span: Span) -> int:
+        """Finds where the series begins inside a long span, by halves; one bar a request. Returns the requests made."""
+        low, high = max(span[0], self.floor(series)), span[1]
+        before = self.requests
+        while high - low > 2 * REQUEST_BARS * series.timeframe.seconds:
+            middle = (low + high) // 2
+            bars, _ = await self._ask(series, Job(FLOOR, middle, partial=False), middle, 1)
+            if len(bars):
+                high = int(bars.ts[0])
+            else:
+                low = self._floors[series] = middle
+        return self.requests - before
+
+    async def _shared(self, series: Series, job: Job) -> int:
+        """Joins a job that fetches part of the same, or begins this one. The caller looks again at what is missing."""
+        under_way = self._under_way.setdefault(series, Counter())
+        joined = next((other for other in under_way if other.overlaps(job) and other.partial == job.partial), job)
+        under_way[joined] += 1
+        try:
+            return await self._flights.run((series, joined), lambda: self._do(series, job))
+        finally:
+            under_way[joined] -= 1
+            if not under_way[joined]:
+                del under_way[joined]
+            if not under_way and self._under_way.get(series) is under_way:
+                del self._under_way[series]
+
+    async def _do(self, series: Series, job: Job) -> int:
+        """The requests of one job, backwards from its end. Returns how many there were."""
+        end, limit, requests = job.end, job.limit, 0
+        while True:
+            asked_at, read_at = self._clock.now().timestamp(), self.now()
+            bars, is_full = await self._ask(series, job, end, limit)
+            requests += 1
+            since = int(bars.ts[0]) if is_full else self._beginning(series, job, bars, end or read_at)
+            if end is None:
+                self._keep_newest(series, job, bars, since, asked_at, read_at)
+            else:
+                self._keep(series, bars, (since, min(end, final_before(series.timeframe, read_at))))
+            if not is_full or since <= job.start or not job.is_whole:
+                return requests
+            end, limit = since, REQUEST_BARS
+
+    def _beginning(self, series: Series, job: Job, bars: Bars, end: int) -> int:
+        """Since when everything is known after a reply that was not full. One from the first day on finds the floor."""
+        if job.start > self.floor(series):
+            return job.start
+        if len(bars):
+            self._floors[series] = int(bars.ts[0])
+        elif job.end is not None:
+            self._floors[series] = end
+        return self._floors.get(series, end)
+
+    async def _ask(self, series: Series, job: Job, end: int | None, limit: int) -> tuple[Bars, bool]:
+        """The bars of the window, and whether there may be older ones in it."""
+        timeframe = series.timeframe
+        now = self._clock.now() + timedelta(seconds=max(0.0, self._offset_s() or 0.0))
+        last = now if end is None else datetime.fromtimestamp(end, UTC)
+        if end is not None and not timeframe.is_on_the_hour:  # a bar that opened before the end may close after it
+            last = min(now, last + timeframe.step)
+        self.requests += 1
+        bars = await self._fetch(
+            series.contract_id,
+            timeframe.unit,
+            timeframe.number,
+            datetime.fromtimestamp(job.start, UTC),
+            max(last, datetime.fromtimestamp(job.start, UTC)),
+            limit,
+            job.partial and end is None,
+        )
+        self.bars += len(bars)
+        inside = bars.between(job.start, _LATEST if end is None else end)
+        is_full = len(bars) >= limit
+        if is_full and not len(inside):
+            raise ProtocolError(f"{limit} bars came, and none of them opened in the window that was asked for")
+        return inside, is_full
+
+    def _keep_newest(self, series: Series, job: Job, bars: Bars, since: int, asked_at: float, read_at: int) -> None:
+        """Splits what was read up to this moment into final bars and the tail."""
+        edge = max(since, final_once_read(series.timeframe, read_at, bars))
+        self._keep(series, bars, (since, edge))
+        self.tails[series, job.partial] = Tail(edge, bars.between(edge, _LATEST), asked_at, self._clock.monotonic())
+
+    def _keep(self, series: Series, bars: Bars, span: Span) -> None:
+        for key in pages_of(series.contract_id, series.timeframe, span):
+            covered = (max(span[0], key.start), min(span[1], key.end))
+            self._store.add(key, bars.between(*covered), (covered,))
+
+
+def windows(timeframe: Timeframe, span: Span, open_spans: Sequence[Span]) -> list[Span]:
+    """The span in pieces that surely hold at most 20,000 bars each, as few as that allows; newest first.
+
+    open_spans: when the exchange may be open, sorted; shut hours in between need no room.
+    """
+    room_s, found, end = REQUEST_BARS * timeframe.seconds, list[Span](), span[1]
+    left = room_s
+    for opened, closed in reversed([s for s in open_spans if s[0] < span[1] and s[1] > span[0]]):
+        start, at = max(opened, span[0]), min(closed, span[1])
+        while at - start > left:
+            at = -(-(at - left) // timeframe.seconds) * timeframe.seconds if timeframe.is_on_the_hour else at - left
+            found.append((at, end))
+            end, left = at, room_s
+        left -= at - start
+    if end > span[0]:
+        found.append((span[0], end))
+    return found

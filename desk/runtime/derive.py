@@ -1,0 +1,57 @@
+"""Longer bars of shorter ones that are stored, where that is exact: inside the hour, seconds of seconds and minutes of minutes.
+
+Not 4h and not days: where those open is not documented (reference 3.4).
+"""
+
+from __future__ import annotations
+
+from desk.core.timeframe import BarUnit, Timeframe, parse_timeframe
+from desk.market.bars import Bars, aggregated, joined
+from desk.market.pages import pages_of
+from desk.market.spans import Span, Spans, clipped, united
+from desk.runtime.barfetch import Series
+from desk.runtime.pagestore import PageStore
+
+__all__ = ["bases_of", "derive"]
+
+_MINUTES = tuple(parse_timeframe(text) for text in ("5m", "1m"))
+_SECONDS = tuple(parse_timeframe(text) for text in ("15s", "5s", "1s"))
+
+
+def bases_of(timeframe: Timeframe) -> tuple[Timeframe, ...]:
+    """Of which shorter bars these can be made, the longest first."""
+    if not timeframe.is_on_the_hour:
+        return ()
+    shorter = _SECONDS if timeframe.unit is BarUnit.S else _MINUTES
+    return tuple(base for base in shorter if base.seconds < timeframe.seconds and not timeframe.seconds % base.seconds)
+
+
+async def derive(store: PageStore, series: Series, span: Span) -> str | None:
+    """Adds to the store what of the span stored shorter bars tell. Returns the slowest tier that helped; None: nothing did."""
+    for base in bases_of(series.timeframe):
+        bars, covered, source = await _stored(store, Series(series.contract_id, base), span)
+        whole = _whole(covered, series.timeframe.seconds)
+        if not whole:
+            continue
+        for start, end in whole:
+            made = aggregated(bars.between(start, end), series.timeframe.seconds)
+            for key in pages_of(series.contract_id, series.timeframe, (start, end)):
+                store.add(key, made.between(*key.span), clipped([(start, end)], key.span))
+        return source
+    return None
+
+
+async def _stored(store: PageStore, series: Series, span: Span) -> tuple[Bars, Spans, str]:
+    parts, covered, sources = list[Bars](), list[Span](), {store.names[0]}
+    for key in pages_of(series.contract_id, series.timeframe, span):
+        window = (max(span[0], key.start), min(span[1], key.end))
+        page, source = await store.read(key, window)
+        sources.add(source)
+        parts.append(page.bars.between(*window))
+        covered += clipped(page.covered, window)
+    return joined(*parts), united(covered), max(sources, key=store.names.index)
+
+
+def _whole(covered: Spans, step_s: int) -> Spans:
+    """What of it are whole bars of that length."""
+    return united((-(-start // step_s) * step_s, end - end % step_s) for start, end in covered)
