@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ from desk.runtime.reload import Reloader
 from desk.runtime.roster import doors_of, waiting
 from desk.runtime.start import StartSequence
 from desk.runtime.stop import Stage, run_stages
+from desk.runtime.tiers import Tier
 from desk.store import Journal
 
 __all__ = ["Session", "SessionConfig"]
@@ -50,7 +51,7 @@ log = structlog.get_logger("desk.session")
 class Session:
     """Owns the desk and its main loop."""
 
-    def __init__(self, journal: Journal, config: SessionConfig) -> None:
+    def __init__(self, journal: Journal, config: SessionConfig, tiers: Sequence[Tier] = ()) -> None:
         clock = SystemClock()
         self.config = config
         self.is_ready = asyncio.Event()
@@ -62,6 +63,7 @@ class Session:
             memory_bytes=config.bars.memory_bytes,
             tail_s=config.bars.tail_s,
             quiet_tail_s=config.bars.quiet_tail_s,
+            tiers=tiers,
             is_open=_exchange_is_open if config.is_shadow else _always,
             troubles=self._troubles,
             offset_s=self._lines.clock_offset_s,
