@@ -172,6 +172,9 @@ BAD = {
     "CACHE_INIT": ["true"],
     "PREFETCH_SYMBOLS": ["MNQ ES"],
     "PREFETCH_TIMEFRAMES": ["5", "0m", "1w", "5min"],
+    "CACHE_TTL_MARKET_HOURS": ["0", "61", "3s"],
+    "CACHE_TTL_OFF_HOURS": ["-1", "61", "never"],
+    "BAR_MEMORY_MB": ["3", "4097", "1.5"],
     "REDIS_URL": [
         "localhost:6379",
         "http://h:1",
@@ -186,9 +189,6 @@ BAD = {
     ],
     "REDIS_HOST": ["redis://h", "127.0.0.1:6379", "a b"],
     "REDIS_PORT": ["0", "65536", "tcp://10.0.0.1:6379"],
-    "CACHE_TTL_MARKET_HOURS": ["0", "61", "3s"],
-    "CACHE_TTL_OFF_HOURS": ["-1", "61", "never"],
-    "BAR_MEMORY_MB": ["3", "4097", "1.5"],
     "LOG_LEVEL": ["LOUD"],
     "LOG_FORMAT": ["xml"],
 }

@@ -43,6 +43,11 @@ class Kind(StrEnum):
     TRADES = "trades"
     DEPTH = "depth"
 
+    @property
+    def hub_name(self) -> str:
+        """What the hub calls it (reference 5.2)."""
+        return _METHODS[self]
+
 
 _METHODS = {Kind.QUOTES: "ContractQuotes", Kind.TRADES: "ContractTrades", Kind.DEPTH: "ContractMarketDepth"}
 

@@ -32,6 +32,7 @@ from desk.runtime.stitching import ContractLookup
 from desk.store import Journal
 
 if TYPE_CHECKING:
+    from desk.runtime.marketview import MarketView
     from desk.runtime.reload import Reread
 
 __all__ = ["BotDoor", "Desk", "Phase", "QuoteSource", "Reloads", "StartStep"]
@@ -117,6 +118,7 @@ class Desk:
     bot_configs: Mapping[str, BotConfig] = field(default_factory=dict)  # by name; replaced as a whole by `reload`
     listed: tuple[Account, ...] = ()  # the accounts of the login, as the gateway listed them at the start
     lookup: ContractLookup | None = None  # contracts that are not listed any more; None: no gateway yet
+    market: MarketView | None = None  # depth, bars in progress, subscriptions; None: no hubs yet
     reloader: Reloads | None = None  # None: nothing to read again
     max_position: int = 0  # contracts per symbol to which a person's entry may lead; 0: none
     steps: list[StartStep] = field(default_factory=list)

@@ -72,6 +72,7 @@ class Feeds:
         self._troubles = desk.troubles
         self._on_trade = on_trade
         self._wishes: Counter[tuple[ContractId, Kind]] = Counter()
+        self._kept: set[ContractId] = set()  # whose quotes the desk needs for good; one wish each
         self._books: dict[ContractId, DepthBook] = {}
         self._listeners: list[MarketListener] = []
         self._contested: set[str] = set()  # hubs
@@ -129,11 +130,21 @@ class Feeds:
 
     async def watch(self, contract_id: ContractId) -> None:
         """The contract's quotes, once and for good: whoever is in a position or waits for a price needs them."""
-        if (contract_id, Kind.QUOTES) not in self._wishes:
+        if contract_id not in self._kept:
+            self._kept.add(contract_id)
             self._wish(contract_id, Kind.QUOTES)
 
     async def unwatch(self, contract_id: ContractId) -> None:
-        """Nobody needs the contract's quotes any more: its month is over and nothing is held in it."""
+        """The desk needs the contract's quotes no more: its month is over and nothing is held in it."""
+        if contract_id in self._kept:
+            self._kept.discard(contract_id)
+            self._unwish(contract_id, Kind.QUOTES)
+
+    async def watch_quotes(self, contract_id: ContractId) -> None:
+        """Count one more who looks at the quotes for a while."""
+        self._wish(contract_id, Kind.QUOTES)
+
+    async def unwatch_quotes(self, contract_id: ContractId) -> None:
         self._unwish(contract_id, Kind.QUOTES)
 
     async def watch_trades(self, contract_id: ContractId) -> None:

@@ -127,7 +127,10 @@ class LiveBars:
         None: nobody vouches for all of it (not subscribed, a gap, the hub is down or silent).
         """
         series = self._series.get(contract_id)
-        if series is None or not self._is_heard():
+        if series is None:
+            return None
+        series.looked_at = self.now()
+        if not self._is_heard():
             return None
         return series.tail(timeframe, since, self.now())
 
@@ -136,6 +139,7 @@ class LiveBars:
         series, now = self._series.get(contract_id), self.now()
         if series is None or not series.watched[timeframe]:
             return None
+        series.looked_at = now
         return series.developing(timeframe, now, series.is_live(now) and self._is_heard())
 
     def subscribed(self) -> dict[ContractId, dict[str, int]]:
@@ -209,7 +213,7 @@ class LiveBars:
             while True:
                 for series in sorted(self._series.values(), key=lambda series: series.next_read):
                     self._close(series)
-                    self._reads.ask_if_due(series, is_hub_up=self._is_up)
+                    self._reads.ask_if_due(series, is_hub_up=self._is_up, has_listeners=bool(self._listeners))
                 self._say_trouble()
                 await asyncio.sleep(self._config.tick_s)
         finally:

@@ -70,6 +70,7 @@ class LiveConfig:
     sure_s: float = 2.0
     quiet_s: float = 10.0
     poll_s: float = 5.0
+    looking_s: float = 60.0  # who looked so long ago still looks
     idle_poll_s: float = 30.0  # the hub is up, and the contract does not trade
     check_s: float = 60.0
     idle_check_s: float = 600.0  # nothing traded since the last check
@@ -109,13 +110,17 @@ class LiveReads:
         self._refilled = clock.monotonic()
         self._failing = False
 
-    def ask_if_due(self, series: LiveSeries, *, is_hub_up: bool) -> None:
-        """Starts the next question about a contract, if there is one and the budget has room."""
+    def ask_if_due(self, series: LiveSeries, *, is_hub_up: bool, has_listeners: bool) -> None:
+        """Starts the next question about a contract, if there is one and the budget has room.
+
+        The bar in progress is polled while somebody looks or listens; a closed bar that is missing is read in any case.
+        """
         now, config = self._now(), self._config
         if series.contract_id in self._asking or not self._has_left(1):
             return
         if not series.is_live(now - config.grace_s):
-            if now >= series.next_read:
+            is_wanted = has_listeners or now - series.looked_at < config.looking_s
+            if now >= series.next_read and (is_wanted or series.hole(now - config.read_after_s) is not None):
                 series.next_read = now + config.poll_s
                 if is_hub_up:  # nobody waits for more than the end of the next bar, which then can be told
                     next_end = series.line(now) + series.tape.step + config.read_after_s

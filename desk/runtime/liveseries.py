@@ -116,6 +116,7 @@ class LiveSeries:
     polled_at: float = 0.0
     next_read: float = 0.0
     next_check: float = 0.0
+    looked_at: float = float("-inf")  # when somebody last wanted to see its newest bars
 
     @classmethod
     def begun(cls, contract_id: ContractId, tick: Decimal | None, now: float) -> LiveSeries:

@@ -32,6 +32,7 @@ from desk.runtime.feeds import Feeds
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
 from desk.runtime.loop import MainLoop
+from desk.runtime.marketview import MarketView
 from desk.runtime.prices import Prices
 from desk.runtime.ranges import Ranges
 from desk.runtime.reload import Reloader
@@ -151,6 +152,7 @@ class Session:
         self.desk.clock_offset = lambda: gateway.clock_offset_s
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote)
         self._lines.feeds = feeds
+        self.desk.market = MarketView(feeds, pool)
         start = StartSequence(self.desk, gateway, feeds, self.config.start, self.config.bots, self._run_beside)
         try:
             self._run_beside(gateway.keep_token_fresh(), "token refresh")

@@ -174,13 +174,6 @@ class Settings:
         "PREFETCH_SYMBOLS", kinds.roots(), "MNQ,ES,NQ,MES", "The roots whose history is fetched ahead.")
     prefetch_timeframes: tuple[str, ...] = _setting(
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
-    redis_url: Secret | None = _setting(
-        "REDIS_URL", kinds.redis_url(), None,
-        "A Redis server as a hot tier for bars, between memory and the archive. May carry a password; never shown or "
-        "logged. Not set: none, unless REDIS_HOST names one. Needs pip install redis.")
-    redis_host: str | None = _setting(
-        "REDIS_HOST", kinds.host(), None, "The same by its host, for a server without a password. Not both.")
-    redis_port: int = _setting("REDIS_PORT", kinds.whole(1, 65535), "6379", "The port of REDIS_HOST.")
     cache_ttl_market_hours: float = _setting(
         "CACHE_TTL_MARKET_HOURS", kinds.number(0.01, 60), "0.05",
         "For so many minutes the newest bars are shown without reading them again; closed bars are kept for ever.")
@@ -189,6 +182,13 @@ class Settings:
     bar_memory_mb: int = _setting(
         "BAR_MEMORY_MB", kinds.whole(4, 4096), "32",
         "Bars in memory, megabytes; a bar takes 48 bytes. What was not asked for longest goes first.")
+    redis_url: Secret | None = _setting(
+        "REDIS_URL", kinds.redis_url(), None,
+        "A Redis server as a hot tier for bars, between memory and the archive. May carry a password; never shown or "
+        "logged. Not set: none, unless REDIS_HOST names one. Needs pip install redis.")
+    redis_host: str | None = _setting(
+        "REDIS_HOST", kinds.host(), None, "The same by its host, for a server without a password. Not both.")
+    redis_port: int = _setting("REDIS_PORT", kinds.whole(1, 65535), "6379", "The port of REDIS_HOST.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "LOG_LEVEL", kinds.choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "The least a log line must matter.")
     log_format: Literal["auto", "json", "text"] = _setting(

@@ -150,6 +150,7 @@ class _Files:
         """Once: the import, and the leftovers of a writer that was killed (one daemon writes to a DATA_DIR)."""
         if self._is_ready:
             return
+        barpages.read_pyarrow_ahead()
         barpages.import_pyarrow()
         if (self._root / _WRITING).is_dir():
             for leftover in (self._root / _WRITING).iterdir():

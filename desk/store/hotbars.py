@@ -26,15 +26,15 @@ from desk.store import hotpages
 from desk.store.hotpages import HEAD_BYTES, MAX_BYTES
 from desk.store.pagerules import BadPage, PageFacts, StoredSeries, folder_of, summed
 
-__all__ = ["RETRY_S", "HotBars", "open_hot_bars"]
+__all__ = ["RETRY_S", "TIMEOUT_S", "HotBars", "open_hot_bars"]
 
 log = structlog.get_logger("desk")
 
 T = TypeVar("T")
 TIMEOUT_S = 0.25
 """For connecting, and for each read or write on the socket. A tier that is slower than the archive is of no use."""
-DEADLINE_S = 1.0
-"""For one page in all."""
+_DEADLINE = 4
+"""For one page in all, in such times."""
 RETRY_S = 5.0
 TTL_S = 30 * 86_400
 """Redis has less room than a disk: a page that nobody wrote for a month goes."""
@@ -45,9 +45,11 @@ _SCAN_COUNT, _MAX_SCANS = 1000, 200
 
 
 @asynccontextmanager
-async def open_hot_bars(url: Secret, place: str, clock: Clock) -> AsyncIterator[HotBars]:
+async def open_hot_bars(
+    url: Secret, place: str, clock: Clock, *, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[HotBars]:
     """Nothing is imported or connected before the first use."""
-    tier = HotBars(url, place, clock)
+    tier = HotBars(url, place, clock, timeout_s=timeout_s)
     try:
         yield tier
     finally:
@@ -63,11 +65,12 @@ class HotBars:
 
     name = "redis"
 
-    def __init__(self, url: Secret, place: str, clock: Clock) -> None:
+    def __init__(self, url: Secret, place: str, clock: Clock, *, timeout_s: float = TIMEOUT_S) -> None:
         self.address = _without_password(url)
         self._url = url
         self._prefix = f"desk:bars:{place}:v{hotpages.VERSION}:"
         self._clock = clock
+        self._timeout_s = timeout_s
         self._client: Any = None
         self._making: asyncio.Lock = asyncio.Lock()
         self._turns = asyncio.Semaphore(_CONNECTIONS)
@@ -149,7 +152,7 @@ class HotBars:
             from redis.exceptions import RedisError, ResponseError
 
             try:
-                async with asyncio.timeout(DEADLINE_S):
+                async with asyncio.timeout(_DEADLINE * self._timeout_s):
                     answer = await work(client)
             except ResponseError as exc:
                 self._retry_at = None  # it answers
@@ -190,7 +193,7 @@ class HotBars:
                     self._trouble = "REDIS_URL is set, but the Python package redis is not installed: pip install redis"
                     self._retry_at = self._clock.monotonic() + RETRY_S
                     raise TierDown(self._trouble) from None
-                self._client = _client_of(asynchronous, self._url)
+                self._client = _client_of(asynchronous, self._url, self._timeout_s)
             return self._client
 
     def _name(self, key: PageKey) -> str:
@@ -203,15 +206,15 @@ def _import_redis() -> Any:
     return redis.asyncio
 
 
-def _client_of(asynchronous: Any, url: Secret) -> Any:
+def _client_of(asynchronous: Any, url: Secret, timeout_s: float) -> Any:
     """Without retries of its own, without resp3 and its push messages: one try, one answer."""
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
     return asynchronous.Redis.from_url(
         url.reveal(),
-        socket_connect_timeout=TIMEOUT_S,
-        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=timeout_s,
+        socket_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         client_name="trading-desk",

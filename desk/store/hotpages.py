@@ -23,7 +23,8 @@ from desk.store.pagerules import BadPage, PageFacts, problem_of
 __all__ = ["HEAD_BYTES", "MAX_BYTES", "VERSION", "decode", "encode", "facts_of"]
 
 VERSION = 1
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 5_000_000
+"""A day of seconds whose numbers cannot be packed at all."""
 HEAD_BYTES = 512
 """Enough for the header and the names; the covered stretches may be cut off."""
 _HEAD = struct.Struct(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from desk.core.errors import DeskError
 from desk.core.ids import AccountId
@@ -16,11 +16,29 @@ from desk.surfaces.sheet import Line, Page, page_as_text, page_for_rich
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["BadCall", "Caller", "Command", "CommandResult", "Handler", "Sitting", "Urls", "whole_number"]
+__all__ = [
+    "Attend",
+    "BadCall",
+    "Caller",
+    "Command",
+    "CommandResult",
+    "Handler",
+    "Interrupted",
+    "Show",
+    "Sitting",
+    "Urls",
+    "whole_number",
+]
+
+T = TypeVar("T")
 
 
 class BadCall(DeskError):
     """A command that cannot be carried out as written. The text names the cause and the next step."""
+
+
+class Interrupted(DeskError):
+    """A person pressed Ctrl-C; the work was cancelled."""
 
 
 _LONGEST_NUMBER = 19  # digits; Python refuses to read one of thousands
@@ -47,6 +65,23 @@ def _say_nothing(text: str) -> None:
     del text
 
 
+class Attend(Protocol):
+    async def __call__(self, work: Coroutine[Any, Any, T], line: Callable[[], str]) -> T:
+        """The result of work that takes a while; ``line`` tells how far it is. Raises Interrupted."""
+        ...
+
+
+class Show(Protocol):
+    async def __call__(self, draw: Callable[[], Page]) -> None:
+        """Shows a page that is drawn again and again in its place, until a key is pressed."""
+        ...
+
+
+async def _only_work(work: Coroutine[Any, Any, T], line: Callable[[], str]) -> T:
+    del line
+    return await work
+
+
 @dataclass(slots=True)
 class Sitting:
     """What one person at one console chose and saw last. Nobody else is concerned: bots have their own account."""
@@ -68,6 +103,10 @@ class Caller:
     paste: Callable[[str], Awaitable[str]] | None = (
         None  # lines after what was typed, until an empty one; None: no keyboard
     )
+    attend: Attend = _only_work
+    show: Show | None = None  # None: no terminal
+    size: Callable[[], tuple[int, int]] = lambda: (80, 24)  # columns and rows of the screen
+    is_ascii: bool = False  # the screen can show nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,21 @@ from desk.runtime.desk import Desk
 from desk.surfaces import (
     alert_table,
     bots_view,
+    cache_view,
+    chart_command,
+    contracts_view,
+    depth_view,
     flatten,
+    history_command,
     house,
     market,
     monitor,
     order_commands,
     story,
+    subscriptions_view,
     trades,
     trading,
+    watch,
 )
 from desk.surfaces.archive_command import archive
 from desk.surfaces.arming import STARTING, switch_command
@@ -106,11 +113,35 @@ _ROWS = (
         "switch_account", "[NAME|ID|NUMBER]", "the account of this console's commands", trading.switch_account,
         ("account",), most=1, more=MANUAL["switch_account"],
     ),
-    Command("contracts", "", "tradable contracts with tick size and value", market.contracts),
-    Command("quote", "SYMBOL", "bid, ask and last with their age", market.quote, ("symbol",), most=1),
     Command(
-        "history", "SYMBOL [timeframe] [n]", "the newest bars, 20 of 5m if nothing is said", market.history,
-        ("symbol", "timeframe"), most=3,
+        "contracts", "[text]", "what can be traded, by group: tick, what it is worth, month, roll",
+        contracts_view.contracts, ("group",), most=4, more=MANUAL["contracts"],
+    ),
+    Command("quote", "SYMBOL", "bid, ask and last, how old they are and who said them", market.quote, ("symbol",), most=1),
+    Command(
+        "depth", "SYMBOL [n]", "the best levels of both sides, a hint", depth_view.depth, ("symbol",), most=2,
+        more=MANUAL["depth"],
+    ),
+    Command(
+        "watch", "SYMBOL... [timeframe]", "prices and bars in progress, until a key is pressed", watch.watch,
+        ("symbol",) * 8, most=_MOST_WORDS, more=MANUAL["watch"],
+    ),
+    Command(
+        "history", "SYMBOL [timeframe] [n | from [to]] [raw] [csv|parquet]", "bars, the newest 20 of 5m if nothing is said",
+        history_command.history, ("symbol", "timeframe", *("bars",) * 4), most=_MOST_WORDS, options=("stitch",),
+        more=MANUAL["history"],
+    ),
+    Command(
+        "chart", "SYMBOL [timeframe] [n | from [to]] [html]", "candles here, or as a file for the browser",
+        chart_command.chart, ("symbol", "timeframe", *("chart",) * 3), most=_MOST_WORDS, more=MANUAL["chart"],
+    ),
+    Command(
+        "subscriptions", "", "what is wanted of the market hub, confirmed or not, how old its data is",
+        subscriptions_view.subscriptions,
+    ),
+    Command(
+        "cache", "[text]", "which bars are stored, hits by tier, sizes, the warm-up", cache_view.cache, most=4,
+        more=MANUAL["cache"],
     ),
     Command(
         "archive", "[import FILE|export SYMBOL]", "the bars that are stored; bars out of files, and into files", archive,

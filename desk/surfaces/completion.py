@@ -7,15 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from desk.alerts import TEMPLATE_KINDS
 from desk.core.errors import UnknownSymbol
 from desk.core.records import VerdictKind
+from desk.core.sessions import group_of
 from desk.core.symbols import root_of_contract
 from desk.runtime.desk import Desk
 from desk.surfaces import view
 from desk.surfaces.calls import Command
 from desk.surfaces.commands import COMMANDS
+from desk.surfaces.history_terms import STITCHES
 from desk.surfaces.spans import SPAN_WORDS
 
 __all__ = ["complete"]
 
+_DAYS = ("today", "yesterday", "7d")
 TIMEFRAMES = ("30s", "1m", "5m", "15m", "30m", "1h", "4h", "1d")
 _NEWEST_ALERTS = 20
 
@@ -57,6 +60,11 @@ def _symbols(desk: Desk) -> list[str]:
     return sorted(roots)
 
 
+def _groups(desk: Desk) -> list[str]:
+    """Of what the gateway lists."""
+    return sorted({group_of(root) for root in _symbols(desk)})
+
+
 def _alert_ids(desk: Desk) -> list[str]:
     """The newest first; their ids sort by time."""
     return sorted({str(seen.alert_id) for seen in desk.state.seen.values()}, reverse=True)[:_NEWEST_ALERTS]
@@ -85,6 +93,7 @@ _VALUES: Mapping[str, Callable[[Desk], list[str]]] = {
     "account": _accounts,
     "bot": _bots,
     "verdict": lambda _: list(VerdictKind),
+    "stitch": lambda _: list(STITCHES),
 }
 _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "symbol": _symbols,
@@ -94,6 +103,9 @@ _OFFERS: Mapping[str, Callable[[Desk], list[str]]] = {
     "account": _accounts,
     "scope": lambda desk: [*_symbols(desk), *_accounts(desk), "all"],
     "timeframe": lambda _: list(TIMEFRAMES),
+    "bars": lambda _: [*_DAYS, "raw", "csv", "parquet", "stitch="],
+    "chart": lambda _: [*_DAYS, "html", "ascii"],
+    "group": _groups,
     "alert": _alert_ids,
     "bot": _bots,
     "template": lambda _: list(TEMPLATE_KINDS),

@@ -17,6 +17,7 @@ import structlog
 
 from desk.runtime.desk import Desk
 from desk.surfaces import view
+from desk.surfaces.attending import Attending
 from desk.surfaces.calls import Caller, CommandResult, Sitting, Urls
 from desk.surfaces.plan_words import account_name
 from desk.surfaces.sheet import Page, page_as_text, page_for_rich, printable
@@ -59,7 +60,7 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
 
     from desk.surfaces.commands import run_command
 
-    sitting = Sitting()
+    sitting, attending = Sitting(), Attending(no_color=no_color)
     caller = Caller(
         by="console",
         urls=urls,
@@ -67,6 +68,10 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
         confirm=lambda question: _confirm(desk, question),
         say=print,
         paste=lambda text: _paste(desk, text),
+        attend=attending.attend,
+        show=attending.show,
+        size=attending.size,
+        is_ascii=attending.is_ascii,
     )
     session = _session(desk, data_dir)
     with patch_stdout(raw=True):

@@ -29,7 +29,7 @@ async def reload_bots(desk: Desk, args: Sequence[str], caller: Caller) -> Comman
         return _unchanged(str(wrong))
     if not reread.changes:
         return CommandResult(True, _data(reread), (Line("The bots are configured as the files say."), *_later(reread)))
-    page: tuple[Line | Sheet, ...] = (_sheet(reread), *_later(reread))
+    page: Page = (_sheet(reread), *_later(reread))
     if reread.may_trade_more:
         for line in CommandResult(True, None, page).text.splitlines():
             caller.say(line)

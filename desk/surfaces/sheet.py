@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-__all__ = ["Cell", "Column", "Line", "Page", "Sheet", "page_as_text", "page_for_rich", "printable"]
+__all__ = ["Cell", "Column", "Drawing", "Line", "Page", "Sheet", "page_as_text", "page_for_rich", "printable"]
 
 GAP = "  "
 MOST_COLOURED = 100  # rows; rich takes half a millisecond for each, and the desk stands still meanwhile
@@ -71,7 +71,18 @@ class Sheet:
         return cls(columns, cells, title, empty, below)
 
 
-Page = tuple[Line | Sheet, ...]
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Lines that are laid out already, of this program's own making: pieces that may hold newlines; never folded."""
+
+    pieces: tuple[Cell, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+
+Page = tuple[Line | Sheet | Drawing, ...]
 
 
 def printable(text: str) -> str:
@@ -81,7 +92,13 @@ def printable(text: str) -> str:
 
 def page_as_text(page: Page) -> str:
     """Aligned plain text, without a final newline."""
-    return "\n".join(printable(part.text) if isinstance(part, Line) else _table_as_text(part) for part in page)
+    return "\n".join(map(_part_as_text, page))
+
+
+def _part_as_text(part: Line | Sheet | Drawing) -> str:
+    if isinstance(part, Drawing):
+        return "\n".join(line.rstrip() for line in part.text.split("\n"))
+    return printable(part.text) if isinstance(part, Line) else _table_as_text(part)
 
 
 def page_for_rich(page: Page) -> RenderableType:
@@ -89,7 +106,9 @@ def page_for_rich(page: Page) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    def drawn(part: Line | Sheet) -> RenderableType:
+    def drawn(part: Line | Sheet | Drawing) -> RenderableType:
+        if isinstance(part, Drawing):
+            return _AsItIs(part)
         if isinstance(part, Sheet):
             return _table_for_rich(part)
         return Text(
@@ -97,6 +116,21 @@ def page_for_rich(page: Page) -> RenderableType:
         )
 
     return Group(*map(drawn, page))
+
+
+@dataclass(frozen=True, slots=True)
+class _AsItIs:
+    """Handed over piece by piece: nothing measures or folds 20,000 lines."""
+
+    drawing: Drawing
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        del options
+        for piece in self.drawing.pieces:
+            yield Segment(piece.text, console.get_style(piece.style) if piece.style else None)
+        yield Segment.line()
 
 
 def _table_as_text(sheet: Sheet) -> str:

@@ -17,6 +17,7 @@ from desk.core.words import OrderStatus, OrderType, Quote, Side, VenueOrder
 from desk.engine.state import Position
 from desk.orders.move import PlaceView, is_protected
 from desk.runtime.desk import Desk, Phase
+from desk.surfaces.bars_json import BarRows, bars_as_json
 from desk.surfaces.intent_words import enter_words
 from desk.surfaces.plan_words import account_name, plan_kind, plan_step, plan_words, symbol_of
 from desk.surfaces.shapes import (
@@ -44,11 +45,18 @@ __all__ = [
 
 FRESH_QUOTE = timedelta(seconds=10)
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+
+def _foreign_as_json(value: object) -> msgspec.Raw:
+    if isinstance(value, BarRows):
+        return msgspec.Raw(bars_as_json(value.columns))
+    raise NotImplementedError(f"nobody said how {type(value).__name__} is written as JSON")
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_foreign_as_json)
 
 
 def encode(value: object) -> bytes:
-    """JSON. Decimals become numbers with all their digits."""
+    """JSON. Decimals become numbers with all their digits, bars an array of objects. Many bars: call it in a thread."""
     return _encoder.encode(value)
 
 

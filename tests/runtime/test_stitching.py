@@ -107,7 +107,7 @@ async def test_most_of_a_year_over_every_roll(client: GatewayClient) -> None:
     assert (np.diff(reply.columns.ts) == 4 * 3600).all()  # the paper market never closes, and no opening is there twice
     assert sum(segment.bars for segment in reply.segments) == len(reply.columns)
     newest = Bars.of(
-        await client.bars(reply.segments[-1].contract_id, H4.unit, 1, reply.rolls[-1].at, NOW, partial=True)
+        await client.bars(reply.segments[-1].contract_id, H4.unit, 4, reply.rolls[-1].at, NOW, partial=True)
     )
     told = reply.columns.between(int(reply.rolls[-1].at.timestamp()), int(NOW.timestamp()))
     assert told.equals(newest.between(int(reply.rolls[-1].at.timestamp()), int(NOW.timestamp())))

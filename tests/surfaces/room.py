@@ -43,6 +43,7 @@ from desk.core.timeframe import BarUnit
 from desk.core.words import Account, Bar, Contract, OrderType, Quote, Side, VenuePosition
 from desk.engine import Context
 from desk.engine.apply import fold
+from desk.market.bars import Bars
 from desk.runtime.desk import BotDoor, Desk, Phase, StartStep
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
@@ -107,7 +108,7 @@ class Quotes:
 
 async def flat_bars(
     contract_id: ContractId, unit: BarUnit, unit_number: int, start: datetime, end: datetime, limit: int, partial: bool
-) -> list[Bar]:
+) -> Bars:
     """Five-minute-like bars of a market that never sleeps."""
     del contract_id
     assert unit is BarUnit.M, "this market knows minutes"
@@ -118,7 +119,7 @@ async def flat_bars(
     bars = [
         Bar(ts_open=t, open=price, high=price + 1, low=price - 1, close=price, volume=150) for t in opens if t >= start
     ]
-    return bars[::-1]
+    return Bars.of(bars)
 
 
 def entry_order(state: OrderState = OrderState.FILLED, cause: CauseId = CAUSE) -> TrackedOrder:

@@ -55,7 +55,7 @@ async def test_help_names_every_command(room: Room, caller: Caller) -> None:
 async def test_help_of_one_command_tells_its_arguments(room: Room, caller: Caller) -> None:
     result = await run(room, "HELP History", caller)
     assert result.ok
-    assert result.text.startswith("history SYMBOL [timeframe] [n]")
+    assert result.text.startswith("history SYMBOL [timeframe] [n | from [to]]")
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,9 @@ async def test_an_empty_line_does_nothing(room: Room, caller: Caller) -> None:
 async def test_what_only_shows_something_is_not_called_a_trade() -> None:
     shows = {name for name, command in COMMANDS.items() if not command.does_change_exposure}
     assert shows == {
-        "accounts", "switch_account", "contracts", "quote", "history", "archive", "positions", "orders", "trades", "plans",
-        "monitor", "pause", "disarm", "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
+        "accounts", "switch_account", "contracts", "quote", "history", "chart", "cache", "depth", "watch", "subscriptions",
+        "archive", "positions", "orders", "trades", "plans", "monitor",
+        "pause", "disarm", "alerts", "why", "status", "bot", "bots", "template", "explain", "help", "quit",
     }  # fmt: skip
 
 
@@ -119,12 +120,14 @@ async def test_tab_offers_what_is_held_and_what_works(room: Room) -> None:
 async def test_history_prints_an_aligned_table_in_the_users_zone(room: Room, caller: Caller) -> None:
     result = await run(room, "history MNQ 5m 3", caller)
     lines = result.text.splitlines()
-    assert lines[0] == "MNQZ6 5m"
+    assert lines[0] == "MNQZ6 5m   exchange time: 2026-11-18 08:20 to 08:30 CST"
     assert lines[1].split() == ["day", "CET", "open", "high", "low", "close", "volume"]
-    assert lines[2].split() == ["Wed", "2026-11-18", "15:20:00", "21034.25", "21035.25", "21033.25", "21034.25", "150"]
+    assert lines[2].split() == ["Wed", "2026-11-18", "15:20", "21034.25", "21035.25", "21033.25", "21034.25", "150"]
     assert lines[4].endswith("forming")
     assert len({line.index("21034.25") for line in lines[2:5]}) == 1
-    assert "3 bars, source: gateway" in lines[5]
+    assert lines[5].startswith("3 bars, source: gateway")
+    assert lines[5].endswith("the last bar is forming")
+    assert max(map(len, lines)) <= 80
 
 
 async def test_history_names_the_day_when_it_changes(room: Room, caller: Caller) -> None:
@@ -145,8 +148,8 @@ async def test_history_takes_its_arguments_in_any_order(room: Room, caller: Call
     [
         ("history", "Write history MNQ 5m 20"),
         ("history MNQ 5x", "such as 30s, 5m"),
-        ("history MNQ 5m 0", "1 to 20000"),
-        ("history MNQ 5m " + "9" * 5000, "1 to 20000"),
+        ("history MNQ 5m 0", "1 to 1000000"),
+        ("history MNQ 5m " + "9" * 5000, "1 to 1000000"),
         ("alerts " + "9" * 5000, "1 to 500"),
         ("why " + "9" * 5000, "has the id"),
         ("history MNQ 5m 1h", "One timeframe"),
@@ -163,12 +166,13 @@ async def test_a_bad_argument_gets_what_to_write_instead(room: Room, caller: Cal
 async def test_a_very_long_history_draws_the_newest_and_hands_over_all(
     room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("desk.surfaces.market.MOST_SHOWN", 5)
+    monkeypatch.setattr("desk.surfaces.history_command.MOST_SHOWN", 5)
     result = await run(room, "history MNQ 5m 30", caller)
     assert isinstance(result.data, dict)
     assert len(result.data["bars"]) == 30
-    assert "30 bars (the newest 5 are shown" in result.text
-    assert len(result.text.splitlines()) == 1 + 1 + 5 + 1
+    assert "Only the newest 5 are shown" in result.text
+    assert "30 bars, source" in result.text
+    assert len(result.text.splitlines()) == 1 + 1 + 5 + 2
 
 
 async def test_the_message_for_a_strategy_has_the_stop_that_an_entry_needs(room: Room, caller: Caller) -> None:
@@ -189,20 +193,6 @@ async def test_a_quote_tells_its_age(room: Room, caller: Caller) -> None:
     assert "21040.75" in result.text
     assert "850 ms" in result.text
     assert room.quotes.watched == [MNQ.contract_id]
-
-
-async def test_without_a_quote_nothing_is_invented(
-    room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
-) -> None:
-    monkeypatch.setattr("desk.surfaces.market.QUOTE_WAIT_S", unit)
-    result = await run(room, "quote MNQ", caller)
-    assert not result.ok
-    assert "No quote of MNQZ6 came" in result.text
-
-
-async def test_contracts_show_the_gateways_economics(room: Room, caller: Caller) -> None:
-    row = (await run(room, "contracts", caller)).text.splitlines()[1].split()
-    assert row[:5] == ["MNQZ6", "0.25", "0.5", "2", "yes"]
 
 
 # --- what is held ------------------------------------------------------------------------------------------------

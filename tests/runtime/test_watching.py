@@ -1,0 +1,113 @@
+"""A roll: the new month is subscribed, the old one stays as long as something is held in it. And prices for people."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from desk.core.errors import Unavailable
+from desk.core.ids import ContractId
+from desk.core.symbols import parse_symbol, resolve
+from desk.core.words import Bar, Contract, Quote
+from desk.gateway import Kind
+from desk.runtime.shownquote import shown_quote
+from desk.runtime.watching import Watching
+from tests.runtime.tape import MNQ, T0, Stage, stage
+
+H27 = ContractId("CON.F.US.MNQ.H27")
+
+
+class Desk:
+    def __init__(self, one: Stage) -> None:
+        self.one = one
+        self.catalogue: dict[ContractId, Contract] = {}
+        self.troubles = one.troubles
+        self.state = SimpleNamespace(positions={})
+
+    async def read(self) -> None:
+        """As ``start.keep_catalogue`` does."""
+        old = {key: msgspec.structs.replace(known, is_active=False) for key, known in self.catalogue.items()}
+        self.catalogue = old | {row.contract_id: row for row in await self.one.gateway.contracts()}
+
+    def contract(self, text: str) -> Contract:
+        return resolve(parse_symbol(text), list(self.catalogue.values()))
+
+
+async def test_after_a_roll_the_new_month_is_watched_and_the_old_one_only_while_it_is_held() -> None:
+    async with stage() as one:
+        desk = Desk(one)
+        watching = Watching(cast(Any, desk), one.feeds, one.live, ("MNQ", "BTC"), ("ES",))
+        await watching.follow()
+        assert set(one.troubles) == {"symbol MNQ", "symbol BTC"}
+        assert not watching.contracts
+        await desk.read()
+        await watching.follow()
+        assert set(one.troubles) == {"symbol BTC"}
+        both = {Kind.QUOTES: 1, Kind.TRADES: 1}
+        es = next(iter(watching.contracts - {MNQ}))
+        assert one.feeds.subscriptions() == {MNQ: both, es: {Kind.TRADES: 1}}
+
+        one.sim.roll("MNQ")
+        await desk.read()
+        desk.state.positions[1, MNQ] = 2
+        await watching.follow()
+        assert one.feeds.subscriptions() == {MNQ: both, H27: both, es: {Kind.TRADES: 1}}
+        desk.state.positions.clear()
+        await watching.follow()
+        assert one.feeds.subscriptions() == {H27: both, es: {Kind.TRADES: 1}}
+        assert watching.contracts == {H27, es}
+        await one.feeds.market_is_up(5.0)
+        assert one.feeds.market is not None
+        assert one.feeds.market.subscribed == {H27, es}
+
+
+async def test_depth_is_subscribed_only_while_somebody_looks() -> None:
+    async with stage() as one:
+        book = await one.feeds.watch_depth(MNQ)
+        assert await one.feeds.watch_depth(MNQ) is book is one.feeds.depth(MNQ)
+        await one.until(lambda: len(book.top(5, one.clock.now()).bids) == 5)
+        top = book.top(5, one.clock.now())
+        assert top.bids[0].price < top.asks[0].price
+        await one.feeds.unwatch_depth(MNQ)
+        assert one.feeds.depth(MNQ) is book
+        await one.feeds.unwatch_depth(MNQ)
+        assert one.feeds.depth(MNQ) is None
+        assert one.feeds.subscriptions() == {}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_price_for_a_person_is_the_hubs_or_the_last_bars_and_says_so(is_known: bool) -> None:
+    quote = Quote(contract_id=MNQ, bid=Decimal(1), ask=Decimal(2), ts_event=T0, ts_recv=T0)
+    bar = Bar(ts_open=T0, open=Decimal(5), high=Decimal(6), low=Decimal(4), close=Decimal(5), volume=3)
+    quotes: dict[ContractId, Quote] = {MNQ: quote} if is_known else {}
+
+    async def bars(*_: object) -> object:
+        return SimpleNamespace(bars=(bar,), problem=None)
+
+    desk = SimpleNamespace(
+        quotes=SimpleNamespace(quote=quotes.get),
+        clock=SimpleNamespace(now=lambda: T0 + timedelta(seconds=90)),
+        history=SimpleNamespace(bars=bars),
+    )
+    shown = await shown_quote(cast(Any, desk), MNQ)
+    if is_known:
+        assert (shown.source, shown.bid, shown.age_s) == ("hub", Decimal(1), 90.0)
+    else:
+        assert (shown.source, shown.bid, shown.last, shown.age_s) == ("last bar", None, Decimal(5), 30.0)
+
+
+async def test_without_a_hub_and_without_history_it_says_why_there_is_no_price() -> None:
+    async def bars(*_: object) -> object:
+        raise Unavailable("the gateway is not connected yet")
+
+    desk = SimpleNamespace(
+        quotes=SimpleNamespace(quote=lambda _: None), clock=None, history=SimpleNamespace(bars=bars)
+    )  # fmt: skip
+    shown = await shown_quote(cast(Any, desk), MNQ)
+    assert (shown.source, shown.last) == ("none", None)
+    assert "not connected" in (shown.problem or "")
