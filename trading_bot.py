@@ -83,6 +83,7 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
     read_settings: once more, for ``reload``.
     """
     from desk.gateway import GatewayClient, HubPool
+    from desk.runtime.bartiers import bar_tiers
     from desk.runtime.config import session_config
     from desk.runtime.executor import Executor
     from desk.runtime.logs import configure_logging
@@ -99,7 +100,7 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
         await journal.claim(login or "paper")
-        tiers = await _bar_tiers(settings, stack)
+        tiers = await stack.enter_async_context(bar_tiers(settings))
         session = Session(journal, session_config(settings, read_settings), tiers=tiers)
         stop_on_signals(session.desk.stop)
         await stack.enter_async_context(session.main_loop_running())
@@ -110,27 +111,6 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
         executor = await stack.enter_async_context(Executor(gateway, session.desk.inbox, session.desk.clock))
         await session.serve(gateway, pool, executor, _surface(session, doors.urls, settings, has_console))
     return EXIT_OK
-
-
-async def _bar_tiers(settings: Settings, stack: AsyncExitStack) -> list[Any]:
-    """Where bars are kept beside memory, nearest first: Redis when one is named, and the archive. A market each, a place each."""
-    from desk.core.secret import Secret
-    from desk.gateway.config import SystemClock
-    from desk.store import open_bar_archive, open_hot_bars
-
-    place, bars = "live", settings.data_dir / "bars"
-    if settings.trading_mode != "live":
-        url = settings.paper_gateway_url
-        place = f"seed-{settings.paper_seed}" if url is None else url.split("//")[-1].rstrip("/").replace(":", "-")
-        bars = settings.data_dir / "paper" / "bars" / place
-        place = f"paper-{place}"
-    redis = settings.redis_url
-    if redis is None and settings.redis_host is not None:
-        redis = Secret(f"redis://{settings.redis_host}:{settings.redis_port}/0")
-    tiers: list[Any] = []
-    if redis is not None:
-        tiers.append(await stack.enter_async_context(open_hot_bars(redis, place, SystemClock())))
-    return [*tiers, await stack.enter_async_context(open_bar_archive(bars))]
 
 
 async def _surface(session: Session, urls: Any, settings: Settings, has_console: bool) -> None:
