@@ -84,6 +84,7 @@ class BarFetcher:
         self._flights = SingleFlight()
         self._under_way: dict[Series, Counter[Job]] = {}
         self.tails: dict[tuple[Series, bool], Tail] = {}
+        self.searched: set[Series] = set()
         self._floors: dict[Series, int] = {}
         self.requests = 0
         self.bars = 0
@@ -101,13 +102,13 @@ class BarFetcher:
 
         After an error no new one is begun; those under way end, and it is raised: a DeskError.
         """
-        queue, errors, counted = deque(jobs), list[DeskError](), [0]
+        queue, errors, counted = deque(jobs), list[DeskError](), list[int]()
 
         async def work() -> None:
             while queue and not errors:
                 job = queue.popleft()
                 try:
-                    counted[0] += await self._shared(series, job)
+                    counted.append(await self._shared(series, job))
                 except DeskError as error:
                     errors.append(error)
                 else:
@@ -121,12 +122,13 @@ class BarFetcher:
                     tasks.create_task(work(), name=f"bars {series.contract_id} {series.timeframe} {number}")
         if errors:
             raise errors[0]
-        return counted[0]
+        return sum(counted)
 
     async def search_floor(self, series: Series, span: Span) -> int:
         """Finds where the series begins inside a long span, by halves; one bar a request. Returns the requests made."""
         low, high = max(span[0], self.floor(series)), span[1]
         before = self.requests
+        self.searched.add(series)
         while high - low > 2 * REQUEST_BARS * series.timeframe.seconds:
             middle = (low + high) // 2
             bars, _ = await self._ask(series, Job(FLOOR, middle, partial=False), middle, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from desk.core.timeframe import BarUnit, Timeframe, parse_timeframe
 from desk.market.bars import Bars, aggregated, joined
 from desk.market.pages import pages_of
-from desk.market.spans import Span, Spans, clipped, united
+from desk.market.spans import Span, Spans, clipped, missing, united
 from desk.runtime.barfetch import Series
 from desk.runtime.pagestore import PageStore
 
@@ -28,17 +28,19 @@ def bases_of(timeframe: Timeframe) -> tuple[Timeframe, ...]:
 
 async def derive(store: PageStore, series: Series, span: Span) -> str | None:
     """Adds to the store what of the span stored shorter bars tell. Returns the slowest tier that helped; None: nothing did."""
+    left: Spans = (span,)
+    sources = list[str]()
     for base in bases_of(series.timeframe):
-        bars, covered, source = await _stored(store, Series(series.contract_id, base), span)
-        whole = _whole(covered, series.timeframe.seconds)
-        if not whole:
-            continue
-        for start, end in whole:
-            made = aggregated(bars.between(start, end), series.timeframe.seconds)
-            for key in pages_of(series.contract_id, series.timeframe, (start, end)):
-                store.add(key, made.between(*key.span), clipped([(start, end)], key.span))
-        return source
-    return None
+        for piece in left:
+            bars, covered, source = await _stored(store, Series(series.contract_id, base), piece)
+            whole = _whole(covered, series.timeframe.seconds)
+            for start, end in whole:
+                made = aggregated(bars.between(start, end), series.timeframe.seconds)
+                for key in pages_of(series.contract_id, series.timeframe, (start, end)):
+                    store.add(key, made.between(*key.span), clipped([(start, end)], key.span))
+            left = tuple(gap for rest in left for gap in missing(rest, whole))
+            sources += [source] if whole else []
+    return max(sources, key=store.names.index) if sources else None
 
 
 async def _stored(store: PageStore, series: Series, span: Span) -> tuple[Bars, Spans, str]:

@@ -87,7 +87,6 @@ class _Fetched:
     done_s: int = 0
     wanted_s: int = 0
     bars_before: int = 0
-    has_searched: bool = False
 
 
 class HistoryService:
@@ -181,7 +180,7 @@ class HistoryService:
         for number in range(_ROUNDS):
             survey = await self._surveyor.look(question, asked_at, number)
             sources |= survey.sources
-            if not survey.jobs:
+            if not survey.jobs and survey.search is None:
                 break
             sources.add("gateway")
             try:
@@ -197,10 +196,9 @@ class HistoryService:
         return self._reply(question, survey, sources, began, fetched.requests, problem)
 
     async def _fetch(self, series: Series, survey: Survey, fetched: _Fetched) -> None:
-        if survey.search is not None and not fetched.has_searched:
-            fetched.has_searched = True
+        if survey.search is not None:
             fetched.requests += await self._fetcher.search_floor(series, survey.search)
-            return  # much less may be missing now
+            return
         now, jobs = self._fetcher.now(), survey.jobs
         fetched.wanted_s += sum(job.seconds(now) for job in jobs)
 

@@ -16,7 +16,7 @@ from desk.core.timeframe import Timeframe
 from desk.market.bars import Bars, joined
 from desk.market.pages import Page, PageKey, pages_of
 from desk.market.spans import Span, Spans, united
-from desk.runtime.barfetch import REQUEST_BARS, BarFetcher, Job, Series, windows
+from desk.runtime.barfetch import FLOOR, REQUEST_BARS, BarFetcher, Job, Series, windows
 from desk.runtime.derive import bases_of, derive
 from desk.runtime.pagestore import PageStore
 from desk.runtime.settling import final_before, grid
@@ -43,7 +43,7 @@ class Question:
 class Survey:
     """bars: what is known, without a hole. jobs: what is missing, newest first; empty: the answer is whole.
 
-    until: where the known ends, when some of it is missing. search: find the first bar inside this before all else.
+    until: where the known ends, when some of it is missing. search: first find the first bar inside this, then look again.
     """
 
     bars: Bars
@@ -100,6 +100,8 @@ class Surveyor:
 
     async def look(self, question: Question, asked_at: float, number: int, *, is_last: bool = False) -> Survey:
         """asked_at: a tail read since then is new enough. number: of the round. is_last: nothing more can be fetched."""
+        if not is_last and (search := self._search(question)) is not None:
+            return Survey(Bars.empty(), search=search, is_any_known=False)
         if question.window is not None:
             return await self._look_between(question, question.window, asked_at, is_last)
         return await self._look_newest(question, asked_at, number, is_last)
@@ -120,8 +122,15 @@ class Surveyor:
         found.until = edge.at
         found.is_any_known = len(found.bars) > 0
         if not is_last:
-            found.jobs, found.search = self._jobs_back(question, edge, walk, now, number)
+            found.jobs = self._jobs_back(question, edge, walk, now, number)
         return found
+
+    def _search(self, question: Question) -> Span | None:
+        """Where to look for the first bar there is, before very long questions: once for a series."""
+        series, now = question.series, self._fetcher.now()
+        start, end = question.window or (now - question.n * series.timeframe.seconds, now)
+        is_long = end - start > _MANY * REQUEST_BARS * series.timeframe.seconds
+        return (FLOOR, min(end, now)) if is_long and series not in self._fetcher.searched else None
 
     async def _walk(self, series: Series, at: int, wanted: int, sources: set[str], is_last: bool) -> _Walk:
         """Page after page, until enough bars are known or nothing is: then it may be that more exist."""
@@ -154,9 +163,7 @@ class Surveyor:
             at = hole[0]
         return walk
 
-    def _jobs_back(
-        self, question: Question, edge: _Edge, walk: _Walk, now: int, number: int
-    ) -> tuple[list[Job], Span | None]:
+    def _jobs_back(self, question: Question, edge: _Edge, walk: _Walk, now: int, number: int) -> list[Job]:
         series, timeframe = question.series, question.series.timeframe
         flag = question.partial or timeframe.is_on_the_hour
         holes, end, wanted = list(united(walk.holes)), None, 0
@@ -166,13 +173,10 @@ class Surveyor:
             start, end = holes.pop(0)
             wanted += (end - start) // timeframe.seconds
         jobs = self._jobs_for(series, holes, edge, now, flag)
-        search = None
         if end is not None:
             is_top = edge.tail is None and not edge.is_settled and end == edge.at
             if wanted > REQUEST_BARS and number % 2 == 0:
-                span = self._span_back(series, end, wanted)
-                jobs += self._jobs_for(series, [span], edge, now, flag)
-                search = span if wanted > _MANY * REQUEST_BARS else None
+                jobs += self._jobs_for(series, [self._span_back(series, end, wanted)], edge, now, flag)
             else:
                 start = self._fetcher.floor(series) if number > 1 else end - _wide(timeframe, wanted) * 8**number
                 extra = _slots(timeframe, edge.at, now) if is_top else 0
@@ -187,7 +191,7 @@ class Surveyor:
                 )
         if edge.tail is None and not any(job.end is None for job in jobs):
             jobs.insert(0, Job(edge.at, None, min(REQUEST_BARS, _slots(timeframe, edge.at, now)), partial=flag))
-        return jobs, search
+        return jobs
 
     def _span_back(self, series: Series, end: int, wanted: int) -> Span:
         """So far back that every bar in it is among the ``wanted`` newest, shut hours not counted."""
@@ -222,8 +226,6 @@ class Surveyor:
             if edge.tail is None and not any(job.end is None for job in found.jobs):
                 start = max(edge.at if edge.is_settled else 0, min(low, sure))
                 found.jobs.insert(0, Job(start, None, partial=flag))
-            if len(found.jobs) > _MANY and holes[0][0] <= low:
-                found.search = holes[0]
         tail = self._shown(question, edge.tail, now).between(max(edge.at, window[0]), window[1])
         found.until = holes[0][0] if holes else edge.at if edge.tail is None else high
         found.is_any_known = found.until > low

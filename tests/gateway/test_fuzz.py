@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from desk.core.errors import AuthFailed, DeskError, OutcomeUnknown, ProtocolError, Refused
 from desk.core.ids import GatewayOrderId
 from desk.core.secret import Secret
+from desk.core.timeframe import BarUnit
 from desk.core.words import Account, Quote
 from desk.gateway import (
     AppLogin,
-    BarUnit,
     GatewayClient,
     GatewayConfig,
     HubPool,
@@ -125,6 +125,7 @@ CALLS: dict[str, Callable[[GatewayClient], Awaitable[object]]] = {
     "search_contracts": lambda c: c.search_contracts("MNQ"),
     "contract": lambda c: c.contract(MNQ),
     "bars": lambda c: c.bars(MNQ, BarUnit.M, 1, NOW - HOUR, NOW),
+    "bar_columns": lambda c: c.bar_columns(MNQ, BarUnit.M, 1, NOW - HOUR, NOW),
     "place": lambda c: c.place(market()),
     "cancel": lambda c: c.cancel(ACCOUNT, GatewayOrderId(7)),
     "modify": lambda c: c.modify(ACCOUNT, GatewayOrderId(7), qty=2),
