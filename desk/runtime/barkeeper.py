@@ -96,14 +96,22 @@ class Barkeeper:
             except DeskError as problem:
                 self._failed(contract_id, str(problem))
 
-    async def _newest(self, contract_id: ContractId) -> None:
+    async def newest(self) -> None:
+        """Once more before the end, without rest: what closed since the last round, of what was recorded so far."""
+        for contract_id in sorted(self._known):
+            try:
+                await self._newest(contract_id, rest_s=0.0)
+            except DeskError as problem:
+                self._failed(contract_id, str(problem))
+
+    async def _newest(self, contract_id: ContractId, rest_s: float | None = None) -> None:
         end = self._sure()
         known = self._known.get(contract_id)
         if known is None:
             begins = end - min(self._config.chunk, timedelta(days=self._config.days))
-            if (bars := await self._ask(contract_id, begins, end)) is not None:
+            if (bars := await self._ask(contract_id, begins, end, rest_s)) is not None:
                 self._known[contract_id] = Recorded(begins, end, bars)
-        elif end > known.until and (bars := await self._ask(contract_id, known.until, end)) is not None:
+        elif end > known.until and (bars := await self._ask(contract_id, known.until, end, rest_s)) is not None:
             self._known[contract_id] = Recorded(known.since, end, known.bars + bars)
 
     async def _older(self, contract_id: ContractId) -> None:
@@ -117,7 +125,9 @@ class Barkeeper:
             newest = self._known[contract_id]
             self._known[contract_id] = Recorded(begins, newest.until, newest.bars + bars)
 
-    async def _ask(self, contract_id: ContractId, start: datetime, end: datetime) -> int | None:
+    async def _ask(
+        self, contract_id: ContractId, start: datetime, end: datetime, rest_s: float | None = None
+    ) -> int | None:
         """How many bars there are; None: not all of them could be had."""
         reply = await self._history.between(contract_id, _MINUTE, start, end, partial=False)
         if reply.problem is not None:
@@ -128,7 +138,7 @@ class Barkeeper:
             log.info("bars.record_healed", contract=contract_id)
         if reply.requests:
             log.debug("bars.recorded", contract=contract_id, bars=len(reply.columns), until=end.isoformat())
-            await asyncio.sleep(self._config.rest_s * reply.requests)
+            await asyncio.sleep((self._config.rest_s if rest_s is None else rest_s) * reply.requests)
         return len(reply.columns)
 
     def _failed(self, contract_id: ContractId, problem: str) -> None:

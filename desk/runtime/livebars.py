@@ -31,6 +31,7 @@ __all__ = ["LiveBars", "LiveConfig", "LiveStats", "TradeSource"]
 log = structlog.get_logger("desk.livebars")
 
 TROUBLE = "live bars"
+ANEW = "its live bars begin anew"
 DOWN = (
     "the market hub is down: bars in progress are read from the gateway every {:g} s, and are no more exact than that"
 )
@@ -169,6 +170,13 @@ class LiveBars:
         series = self._series.get(trade.contract_id)
         if series is None:
             return
+        try:
+            self._take(series, trade)
+        except Exception:  # the hub serves quotes, too: bars must never end it
+            log.exception("bars.failed", contract=series.contract_id, meaning=ANEW)
+            self._start_anew(series)
+
+    def _take(self, series: LiveSeries, trade: MarketTrade) -> None:
         taken = series.take(trade, int(trade.ts_recv.timestamp() + (self._offset() or 0.0)))
         self._taken[taken] += 1
         if taken is Taken.LATE:
@@ -212,12 +220,21 @@ class LiveBars:
         try:
             while True:
                 for series in sorted(self._series.values(), key=lambda series: series.next_read):
-                    self._close(series)
-                    self._reads.ask_if_due(series, is_hub_up=self._is_up, has_listeners=bool(self._listeners))
+                    try:
+                        self._close(series)
+                        self._reads.ask_if_due(series, is_hub_up=self._is_up, has_listeners=bool(self._listeners))
+                    except Exception:  # of one contract; the desk goes on
+                        log.exception("bars.failed", contract=series.contract_id, meaning=ANEW)
+                        self._start_anew(series)
                 self._say_trouble()
                 await asyncio.sleep(self._config.tick_s)
         finally:
             await self._reads.close()
+
+    def _start_anew(self, series: LiveSeries) -> None:
+        """A fault of ours. Bars of this contract begin again with the next ones; what was told stays told."""
+        self._counts["gaps"] += 1
+        series.begin_anew(self.now())
 
     def _say_trouble(self) -> None:
         """Down: what is shown of bars in progress is not exact, and is up to so many seconds old."""

@@ -123,6 +123,13 @@ class LiveSeries:
         start = int(now) // _LONGEST_STEP * _LONGEST_STEP
         return cls(contract_id, tick, Tape(_LONGEST_STEP, start, tick), next_check=now)
 
+    def begin_anew(self, now: float) -> None:
+        """Without anything that is known; openings that were told are not told again."""
+        opens = {timeframe: max(self.told[timeframe], timeframe.opening(int(now))) for timeframe in self.told}
+        start = min(opens.values(), default=int(now)) // self.tape.step * self.tape.step
+        self.told, self.tape = opens, Tape(self.tape.step, start, self.tick)
+        self.polled, self.polled_at, self.next_read = Bars.empty(), 0.0, now
+
     def watch(self, timeframe: Timeframe, now: float) -> None:
         """One more who wants it. What is known begins with the bar that is in progress."""
         self.watched[timeframe] += 1

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -16,21 +17,25 @@ from desk.core.errors import DeskError, Unavailable, UnknownSymbol
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
 from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
-from desk.core.timeframe import BarUnit
+from desk.core.timeframe import BarUnit, Timeframe
 from desk.core.version import VERSION
 from desk.core.words import Quote
 from desk.engine import Context, State, requests_to_flat
 from desk.engine.config import ForeignPolicy
 from desk.gateway import GatewayClient, HubPool
 from desk.gateway.config import SystemClock
-from desk.market import cme_is_open, cme_open_since
+from desk.market import cme_open_since
 from desk.market.bars import Bars
+from desk.market.sessions import contract_is_open, may_trade
+from desk.market.spans import Span, Spans
+from desk.runtime.barkeeper import Barkeeper, KeeperConfig
 from desk.runtime.config import SessionConfig
 from desk.runtime.desk import Desk, Phase
 from desk.runtime.executor import Executor
 from desk.runtime.feeds import Feeds
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
+from desk.runtime.livebars import LiveBars
 from desk.runtime.loop import MainLoop
 from desk.runtime.marketview import MarketView
 from desk.runtime.prices import Prices
@@ -40,11 +45,13 @@ from desk.runtime.roster import doors_of, waiting
 from desk.runtime.start import StartSequence
 from desk.runtime.stop import Stage, run_stages
 from desk.runtime.tiers import Tier
+from desk.runtime.watching import Watching
 from desk.store import Journal
 
 __all__ = ["Session", "SessionConfig"]
 
 SETTLE_S = 5.0  # with the other stages under 10 s
+LAST_BARS_S = 0.5
 
 log = structlog.get_logger("desk.session")
 
@@ -65,7 +72,9 @@ class Session:
             tail_s=config.bars.tail_s,
             quiet_tail_s=config.bars.quiet_tail_s,
             tiers=tiers,
-            is_open=_exchange_is_open if config.is_shadow else _always,
+            live=self._lines,
+            is_open=contract_is_open if config.is_shadow else _always,
+            open_spans=may_trade if config.is_shadow else _all_of_it,
             troubles=self._troubles,
             offset_s=self._lines.clock_offset_s,
         )
@@ -91,6 +100,17 @@ class Session:
             max_position=config.bots[0].config.max_position,
             troubles=self._troubles,
         )
+        self._live = self._lines.live = LiveBars(
+            history,
+            clock,
+            self._lines,
+            troubles=self._troubles,
+            offset=self._lines.clock_offset_s,
+            tick_of=self._tick_of,
+            heard_at=lambda: self._lines.feeds.heard_at if self._lines.feeds is not None else None,
+        )
+        self._keeper: Barkeeper | None = None
+        self._last_bars: asyncio.Task[None] | None = None
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
         self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)
@@ -118,6 +138,10 @@ class Session:
             foreign=ForeignPolicy(self.config.foreign_stop_ticks),
             requests_left=self._lines.gateway.room_for_exits if self._lines.gateway is not None else None,
         )
+
+    def _tick_of(self, contract_id: ContractId) -> Decimal | None:
+        contract = self.desk.catalogue.get(contract_id)
+        return contract.tick_size if contract is not None else None
 
     def _ranged(self) -> set[ContractId]:
         """What the bot may trade, and what its account holds: an older month of it, too."""
@@ -150,15 +174,22 @@ class Session:
         self._loop.executor = executor
         self._lines.gateway = self.desk.lookup = gateway
         self.desk.clock_offset = lambda: gateway.clock_offset_s
-        feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote)
+        feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote, on_trade=self._live.on_trade)
+        feeds.listen(self._live)
         self._lines.feeds = feeds
-        self.desk.market = MarketView(feeds, pool)
-        start = StartSequence(self.desk, gateway, feeds, self.config.start, self.config.bots, self._run_beside)
+        self.desk.market = MarketView(feeds, pool, self._live)
+        config = self.config.start
+        watching = Watching(self.desk, feeds, self._live, config.symbols, config.prefetch_symbols)
+        start = StartSequence(self.desk, gateway, feeds, config, self.config.bots, self._run_beside, watching.follow)
+        days = KeeperConfig(days=self.config.bars.record_days)
+        self._keeper = Barkeeper(self.desk.history, self.desk.clock, lambda: watching.contracts, days)
         try:
             self._run_beside(gateway.keep_token_fresh(), "token refresh")
             self._run_beside(start.keep_catalogue(), "contract list")
             self._run_beside(self._prices.run(), "prices")
             self._run_beside(self.desk.history.run(), "bars to slower tiers")
+            self._run_beside(self._live.run(), "live bars")
+            self._run_beside(self._keeper.run(), "bar keeper")
             self._run_beside(surface, "surface")
             self._run_beside(self._come_up(start), "start")
             await self.desk.stop.wait()
@@ -191,6 +222,9 @@ class Session:
         task.add_done_callback(ended)
 
     async def _go_down(self, executor: Executor) -> None:
+        if self._keeper is not None:
+            self._last_bars = asyncio.create_task(self._keeper.newest(), name="last bars")
+            self._background.add(self._last_bars)
         await run_stages(
             (
                 Stage("doors answer 503", 1.0, self._close_doors),
@@ -232,6 +266,8 @@ class Session:
 
     async def _write_bars(self) -> str | None:
         """What does not get there is fetched again when it is asked for."""
+        if self._last_bars is not None:
+            await asyncio.wait([self._last_bars], timeout=LAST_BARS_S)
         await self.desk.history.flush()
         return None
 
@@ -243,15 +279,15 @@ class Session:
         return None
 
 
-def _exchange_is_open(contract_id: ContractId, now: datetime) -> bool:
-    del contract_id
-    return cme_is_open(now)
-
-
 def _always(contract_id: ContractId, now: datetime) -> bool:
     """The paper market never closes."""
     del contract_id, now
     return True
+
+
+def _all_of_it(contract_id: ContractId, span: Span) -> Spans:
+    del contract_id
+    return (span,)
 
 
 def _always_open(now: datetime) -> datetime:
@@ -266,9 +302,21 @@ class _Lines:
 
     gateway: GatewayClient | None = None
     feeds: Feeds | None = field(default=None)
+    live: LiveBars | None = None
 
     def clock_offset_s(self) -> float | None:
         return self.gateway.clock_offset_s if self.gateway is not None else None
+
+    def tail(self, contract_id: ContractId, timeframe: Timeframe, since: int) -> Bars | None:
+        return self.live.tail(contract_id, timeframe, since) if self.live is not None else None
+
+    async def watch_trades(self, contract_id: ContractId) -> None:
+        if self.feeds is not None:
+            await self.feeds.watch_trades(contract_id)
+
+    async def unwatch_trades(self, contract_id: ContractId) -> None:
+        if self.feeds is not None:
+            await self.feeds.unwatch_trades(contract_id)
 
     def quote(self, contract_id: ContractId) -> Quote | None:
         return self.feeds.quote(contract_id) if self.feeds is not None else None

@@ -46,7 +46,10 @@ MARKET_GRACE_S = 1.0  # the market hub is waited for so long when all else is re
 
 
 class StartSequence:
-    """Brings one desk up. bots: at least one. background: starts a supervised task that may outlive the start (the cache)."""
+    """Brings one desk up. bots: at least one. background: starts a supervised task that may outlive the start (the cache).
+
+    follow: subscribes what the watched symbols mean now; awaited after each reading of the contract list.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class StartSequence:
         config: StartConfig,
         bots: Sequence[BotSetup],
         background: Callable[[Awaitable[None], str], None],
+        follow: Callable[[], Awaitable[None]],
     ) -> None:
         self._desk = desk
         self._gateway = gateway
@@ -63,6 +67,7 @@ class StartSequence:
         self._config = config
         self._bots = bots
         self._background = background
+        self._follow = follow
         self._began = 0.0
         self._market_is_up = asyncio.Event()
 
@@ -93,6 +98,7 @@ class StartSequence:
             await asyncio.sleep(CATALOGUE_EVERY_S)
             try:
                 self._know(await self._gateway.contracts())
+                await self._follow()
             except (GatewayError, ProtocolError) as error:
                 log.warning("contracts.not_refreshed", error=str(error))
 
@@ -165,11 +171,7 @@ class StartSequence:
     async def _quotes(self, contracts: asyncio.Task[list[Contract]]) -> None:
         """Asks for the quotes of the symbols that may be traded; they come whenever the market hub is up."""
         await contracts
-        for symbol in self._config.symbols:
-            try:
-                await self._feeds.watch(self._desk.contract(symbol).contract_id)
-            except UnknownSymbol as problem:
-                self._desk.troubles[f"symbol {symbol}"] = f"{problem}; alerts for it are refused"
+        await self._follow()
 
     async def _reconciled(self) -> None:
         """Until the gateway's word on every bot's account is folded in; the engine asks for it when the user hub is up."""

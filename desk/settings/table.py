@@ -174,6 +174,10 @@ class Settings:
         "PREFETCH_SYMBOLS", kinds.roots(), "MNQ,ES,NQ,MES", "The roots whose history is fetched ahead.")
     prefetch_timeframes: tuple[str, ...] = _setting(
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
+    record_days: int = _setting(
+        "RECORD_DAYS", kinds.whole(0, 365), "30",
+        "The 1-minute bars of the symbols above, and of those that may be traded, are kept complete for so many days back: "
+        "the gateway drops them when a month expires. 0: no recording.")
     cache_ttl_market_hours: float = _setting(
         "CACHE_TTL_MARKET_HOURS", kinds.number(0.01, 60), "0.05",
         "For so many minutes the newest bars are shown without reading them again; closed bars are kept for ever.")

@@ -127,3 +127,18 @@ async def test_the_last_one_who_leaves_ends_the_subscription() -> None:
         assert one.live.developing(MNQ, m1) is None
         with pytest.raises(ValueError, match="too short"):
             await one.live.subscribe(MNQ, parse_timeframe("4s"))
+
+
+async def test_a_fault_of_one_contracts_bars_ends_neither_the_hub_nor_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    s5 = parse_timeframe("5s")
+    async with stage() as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().closed > 2)
+        monkeypatch.setattr(one.live._series[MNQ].tape, "take", None)  # a call of it raises
+        gaps = one.live.stats().gaps
+        await one.until(lambda: one.live.stats().gaps > gaps)
+        closed = one.live.stats().closed
+        await one.until(lambda: one.live.stats().closed > closed + 2)
+        one.told(MNQ, "5s")
