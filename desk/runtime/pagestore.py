@@ -82,7 +82,7 @@ class PageStore:
 
     async def read(self, key: PageKey, window: tuple[int, int]) -> tuple[Page, str]:
         """What is known of a page, asking slower tiers while it lacks part of the window; and the slowest that helped."""
-        kept, source = self._kept(key), self.memory.name
+        kept, source, told = self._kept(key), self.memory.name, list[tuple[_Slow, Spans]]()
         if not kept.page.lacks(window):
             self._hits += 1
             return kept.page, source
@@ -96,6 +96,7 @@ class PageStore:
             if found is None:
                 kept = _Kept(known, kept.seen | now.seen)
                 continue
+            told.append((slow, found.covered))
             page = both(known, found)
             source = name if page.covered != known.covered else source
             kept = self._remember(key, page, kept.seen | now.seen | {name})
@@ -105,6 +106,9 @@ class PageStore:
             self._misses += 1
         else:
             self._promise(key, kept, upto=source)
+            for slow, covered in told:
+                if covered != kept.page.covered:  # it lost what a nearer one still has
+                    slow.owed[key], self._unwritten[key] = None, kept
         return kept.page, source
 
     async def read_all(self, key: PageKey) -> Page:

@@ -1,0 +1,66 @@
+"""Pages over several tiers: what one of them lost, it is given again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from desk.core.ids import ContractId
+from desk.core.timeframe import parse_timeframe
+from desk.gateway.config import SystemClock
+from desk.market.bars import Bars
+from desk.market.pages import EMPTY, Page, PageKey, pages_of
+from desk.runtime.pagestore import PageStore
+
+DAY = 86_400
+START = 1_795_000_020 // DAY * DAY
+KEY = pages_of(ContractId("CON.F.US.MNQ.Z26"), parse_timeframe("1m"), (START, START + 60))[0]
+
+
+class Shelf:
+    """A tier in a dictionary."""
+
+    def __init__(self, name: str, pages: dict[PageKey, Page]) -> None:
+        self.name = name
+        self.pages = pages
+
+    async def get(self, key: PageKey) -> Page | None:
+        return self.pages.get(key)
+
+    async def put(self, key: PageKey, page: Page) -> None:
+        self.pages[key] = page
+
+    async def series(self) -> Sequence[Any]:
+        return ()
+
+
+def page(minutes: int) -> Page:
+    ts = np.arange(START, START + 60 * minutes, 60)
+    same = np.full(minutes, 10**9, dtype=np.int64)
+    return EMPTY.merged(Bars(ts, same, same, same, same, same), ((START, START + 60 * minutes),))
+
+
+async def test_what_only_the_nearer_tier_has_is_written_to_the_slower_one_again() -> None:
+    near, far = Shelf("redis", {KEY: page(10)}), Shelf("archive", {})
+    store = PageStore(SystemClock(), 1 << 20, [near, far])
+    await store.read(KEY, (START, START + 1200))
+    await store.flush()
+    assert far.pages[KEY].bars.equals(page(10).bars)
+    assert store.unwritten == 0
+
+
+async def test_what_only_the_slower_tier_has_is_written_to_the_nearer_one() -> None:
+    near, far = Shelf("redis", {KEY: page(5)}), Shelf("archive", {KEY: page(10)})
+    store = PageStore(SystemClock(), 1 << 20, [near, far])
+    await store.read(KEY, (START, START + 600))
+    await store.flush()
+    assert near.pages[KEY].bars.equals(page(10).bars)
+
+
+async def test_what_all_tiers_have_is_not_written_again() -> None:
+    near, far = Shelf("redis", {KEY: page(10)}), Shelf("archive", {KEY: page(10)})
+    store = PageStore(SystemClock(), 1 << 20, [near, far])
+    await store.read(KEY, (START, START + 1200))
+    assert store.unwritten == 0
