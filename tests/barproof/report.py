@@ -40,6 +40,7 @@ def text_of(outcome: Outcome) -> str:
         f"seed {plan.seed}, {plan.minutes:g} minutes of trouble, {outcome.took_s:.0f} s in all; "
         f"must be covered by 1m: {_time(start)} to {_time(end)}",
         f"  kill -9: {outcome.kills}; {happened}" + ("" if outcome.with_redis else "; without Redis"),
+        f"  damaged files that nobody has asked for since, and that vouch for nothing: {outcome.still_damaged}",
         f"  faults of the gateway: {faults}",
         f"  requests at the gateway: {requests}",
         f"  market hub down {len(outcome.outages)} times, the longest time {longest:.1f} s",

@@ -82,6 +82,7 @@ class Outcome:
     faults: Counter[str] = field(default_factory=Counter)  # as the gateway tells them
     outages: list[tuple[float, float]] = field(default_factory=list)
     hour: tuple[int, int] = (0, 0)
+    still_damaged: int = 0  # files that nobody asked for since
     with_redis: bool = False
     problems: list[str] = field(default_factory=list)
     took_s: float = 0.0
@@ -229,7 +230,9 @@ async def _running(plan: Plan, folder: Path, say: Callable[[str], None]) -> Asyn
 
 
 async def _judge(running: _Run, contracts: dict[str, str], outcome: Outcome) -> None:
-    found = await asyncio.to_thread(read_archive, running.daemon.folder / "data")
+    found, damaged = await asyncio.to_thread(read_archive, running.daemon.folder / "data")
+    outcome.still_damaged = len(damaged)
+    running.problems += [f"{path} is damaged, and not by us" for path in damaged if path not in running.trouble.hurt]
     truths: dict[tuple[str, str], Rows] = {}
     for root, contract_id in contracts.items():
         for frame in FRAMES.values():

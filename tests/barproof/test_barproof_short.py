@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.barproof.gate import open_gate
 from tests.barproof.judge import SeriesProof, Stored, judge_answers, judge_series, lacking, united
 from tests.barproof.oracle import FRAMES, Row, Rows, row_of
 from tests.barproof.run import ROOTS, Plan, run
-from tests.barproof.trouble import damaged
+from tests.barproof.trouble import damaged as hurt
 from tests.daemon import SCALE
 
 MINUTE = FRAMES["1m"]
@@ -161,14 +162,25 @@ def test_the_reader_gives_back_what_a_file_says(tmp_path: Path) -> None:
         "volume": pa.array([3, 4]),
     }
     said = {"desk.contract": "CON.X", "desk.timeframe": "1m", "desk.covered": f"[[{T0},{T0 + 180}]]"}
-    with writer.ParquetWriter(folder / "2026-11.parquet", pa.table(columns).schema) as file:
+    said["desk.checksum"] = "crc32=00000000"
+    path = folder / "2026-11.parquet"
+    with writer.ParquetWriter(path, pa.table(columns).schema) as file:
         file.write_table(pa.table(columns))
         file.add_key_value_metadata(said)
-    found = read_archive(tmp_path)
+    data = path.read_bytes()
+    at = data.rfind(b"crc32=") + 6
+    path.write_bytes(data[:at] + f"{zlib.crc32(data):08x}".encode() + data[at + 8 :])
+    found, damaged = read_archive(tmp_path)
+    assert not damaged
     assert list(found) == [("CON.X", "1m")]
     one = found["CON.X", "1m"]
     assert one.covered == [(T0, T0 + 180)]
     assert one.rows == {T0: row_of(*["21000.25"] * 4, 3), T0 + 60: row_of(*["64.07"] * 4, 4)}
+    for seed in range(20):
+        whole = path.read_bytes()
+        assert hurt([path], random.Random(seed)) == [path]
+        assert read_archive(tmp_path) == ({}, [path])
+        path.write_bytes(whole)
 
 
 # -- the trouble -------------------------------------------------------------------------------------------------------
@@ -178,7 +190,7 @@ def test_the_reader_gives_back_what_a_file_says(tmp_path: Path) -> None:
 def test_damage_really_changes_a_file(seed: int, tmp_path: Path) -> None:
     whole = random.Random(seed).randbytes(400)
     (tmp_path / "file").write_bytes(whole)
-    assert damaged([tmp_path / "file"], random.Random(seed)) == [tmp_path / "file"]
+    assert hurt([tmp_path / "file"], random.Random(seed)) == [tmp_path / "file"]
     assert (tmp_path / "file").read_bytes() != whole
 
 
