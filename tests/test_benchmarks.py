@@ -158,7 +158,7 @@ TOGETHER = (  # each a run of its own, all at once: they mostly wait, and no tim
 )
 
 
-@pytest.mark.timeout(160)
+@pytest.mark.timeout(260)
 def test_a_tiny_run_measures_every_group(tmp_path: Path) -> None:
     with ThreadPoolExecutor(len(TOGETHER)) as threads:
         reports = list(threads.map(lambda names: tiny_run(names, tmp_path / f"{names[0]}.json"), TOGETHER))
@@ -180,7 +180,7 @@ def tiny_run(names: Sequence[str], results: Path) -> Report:
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=150,
+        timeout=250,
     )
     assert run.returncode == 0, run.stderr
     assert "Floor" in run.stdout
