@@ -172,6 +172,7 @@ BAD = {
     "CACHE_INIT": ["true"],
     "PREFETCH_SYMBOLS": ["MNQ ES"],
     "PREFETCH_TIMEFRAMES": ["5", "0m", "1w", "5min"],
+    "RECORD_TICKS": ["MNQ;ES", "MNQ,,ES", "M-Q"],
     "CACHE_TTL_MARKET_HOURS": ["0", "61", "3s"],
     "CACHE_TTL_OFF_HOURS": ["-1", "61", "never"],
     "BAR_MEMORY_MB": ["3", "4097", "1.5"],

@@ -55,7 +55,11 @@ def _columns(data: bytes) -> Bars:
     rows = decode(data, _rows)
     if not rows:
         return Bars.empty()
-    prices = np.array([(row.o, row.h, row.l, row.c) for row in rows], dtype=np.float64)
+    prices = np.empty((4, len(rows)))  # column by column: one call for all would keep the loop's thread out for 10 ms
+    prices[0] = [row.o for row in rows]
+    prices[1] = [row.h for row in rows]
+    prices[2] = [row.l for row in rows]
+    prices[3] = [row.c for row in rows]
     nanos = _nanos(prices)
     if nanos is None:
         exact: list[WireBar] = decode(data, _exact_rows)
@@ -63,15 +67,17 @@ def _columns(data: bytes) -> Bars:
     times = np.array([_epoch(row.t) for row in rows], dtype=np.int64)
     volume = np.array([row.v for row in rows], dtype=np.int64)
     ts, newest = np.unique(times, return_index=True)
-    opened, high, low, close = np.ascontiguousarray(nanos[newest].T)
+    opened, high, low, close = nanos[:, newest]
     return Bars(ts, opened, high, low, close, volume[newest])
 
 
 def _nanos(prices: NDArray[np.float64]) -> Ints | None:
     """None: some price is too large, or has more than nine decimals; only its text can tell what it is."""
+    if not (np.abs(prices) < _EXACT_NANOS / NANOS).all():
+        return None
     scaled = prices * NANOS
     whole = np.rint(scaled)
-    if not (np.abs(scaled) < _EXACT_NANOS).all() or (np.abs(scaled - whole) > np.abs(scaled) * _NOISE).any():
+    if (np.abs(scaled - whole) > np.abs(scaled) * _NOISE).any():
         return None
     return whole.astype(np.int64)
 

@@ -1,9 +1,9 @@
 """Level 1: what the market did, as data. Pure.
 
 ``quotes`` merges sparse updates into one :class:`~desk.core.words.Quote` per contract, ``tape`` holds market trades and
-depth rows, ``bars`` many bars as columns, ``pages`` and ``spans`` what of them is known, ``sessions`` says when quotes are
-to be expected, ``ranges`` how far the market moves in a bar. Must not live here: sockets, JSON, anything that decides
-about orders. Start with ``quotes.QuoteBook``.
+depth rows, ``depth`` a best-effort book, ``builder`` makes bars of trades, ``bars`` holds many bars as columns, ``pages`` and
+``spans`` say what of them is known, ``sessions`` when quotes are to be expected, ``ranges`` how far the market moves in a
+bar. Must not live here: sockets, JSON, anything that decides about orders. Start with ``quotes.QuoteBook``.
 """
 
 from desk.market.quotes import QuoteBook, QuoteUpdate

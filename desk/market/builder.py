@@ -32,6 +32,7 @@ __all__ = ["AHEAD_S", "DOUBTFUL", "Taken", "Tape"]
 AHEAD_S = 5
 _MOST_PRICES = 10_000
 _HIGHEST = 10**9  # points; nano points of more do not fit a column
+_MOST_SECONDS = 20_000  # with trades in them, behind a gap that nobody fills
 _LONGEST_SECONDS = 4 * 3600  # kept in seconds when nobody can ask history; then they become solid unasked
 
 
@@ -114,6 +115,9 @@ class Tape:
         if nanos is None or second > now + AHEAD_S:
             self.flow_ended(min(second, now))
             return Taken.BAD_PRICE if nanos is None else Taken.AHEAD
+        if len(self._seconds) > _MOST_SECONDS:  # history will have to bring them
+            self._seconds.clear()
+            self._flows.clear()
         if not self.is_flowing:
             first = max(second, now) // self.step * self.step + self.step
             self._flows.append(_Flow(max(first, self.solid_until)))

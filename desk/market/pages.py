@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from desk.core.ids import ContractId
 from desk.core.timeframe import BarUnit, Timeframe
-from desk.market.bars import Bars, joined
-from desk.market.spans import Span, Spans, clipped, missing, united
+from desk.market.bars import COLUMNS, Bars, joined
+from desk.market.spans import Span, Spans, missing, united, without
 
 __all__ = ["EMPTY", "Page", "PageKey", "pages_of"]
 
@@ -49,11 +51,10 @@ class Page:
 
         is_imported: ``bars`` come from a file or from our own recording, not from the gateway.
         """
-        outside = _gaps(covered)
-        kept = [self.bars.between(*span) for span in outside]
-        fresh = [bars.between(*span) for span in covered]
-        imported = united(*(clipped(self.imported, span) for span in outside), covered if is_imported else ())
-        return Page(joined(*kept, *fresh), united(self.covered, covered), imported)
+        believed = united(covered)
+        imported = united(without(self.imported, believed), believed if is_imported else ())
+        kept, fresh = _those(self.bars, believed, are_inside=False), _those(bars, believed, are_inside=True)
+        return Page(joined(kept, fresh), united(self.covered, believed), imported)
 
     def lacks(self, window: Span) -> Spans:
         return missing(window, self.covered)
@@ -88,6 +89,11 @@ def _page_at(contract_id: ContractId, timeframe: Timeframe, at: int) -> PageKey:
     return PageKey(contract_id, timeframe, "all", int(_FIRST.timestamp()), int(_LAST.timestamp()))
 
 
-def _gaps(covered: Spans) -> Spans:
-    """Everything outside, from the first second that there may be to the last."""
-    return missing((-(2**62), 2**62), covered)
+def _those(bars: Bars, spans: Spans, *, are_inside: bool) -> Bars:
+    """Bars that opened inside the stretches, or outside of all of them."""
+    if not spans:
+        return Bars.empty() if are_inside else bars
+    starts, ends = np.array(spans, dtype=np.int64).T
+    place = np.searchsorted(starts, bars.ts, side="right") - 1
+    inside = (place >= 0) & (bars.ts < ends[place])
+    return Bars(*(getattr(bars, name)[inside == are_inside] for name in COLUMNS))

@@ -29,6 +29,7 @@ REQUEST_BARS = 20_000  # one request of the gateway gives no more (reference 3.4
 FLOOR = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # the gateway's bars go back a few years
 _AT_ONCE = 4  # requests of one question: another person's goes in between
 _LATEST = 2**40
+_BEYOND = 2  # bars after the end, in a window that was widened by one bar
 
 
 class FetchBars(Protocol):
@@ -185,6 +186,7 @@ class BarFetcher:
         last = now if end is None else datetime.fromtimestamp(end, UTC)
         if end is not None and not timeframe.is_on_the_hour:  # a bar that opened before the end may close after it
             last = min(now, last + timeframe.step)
+            limit = min(REQUEST_BARS, limit + _BEYOND)
         self.requests += 1
         bars = await self._fetch(
             series.contract_id,

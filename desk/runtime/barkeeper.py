@@ -26,6 +26,9 @@ __all__ = ["Barkeeper", "KeeperConfig", "Recorded"]
 log = structlog.get_logger("desk.barkeeper")
 
 _MINUTE = parse_timeframe("1m")
+_OVERLAP = timedelta(
+    minutes=5
+)  # where the clocks differ, the newest may not have been final for history; else it is known
 
 
 class _History(Protocol):
@@ -111,7 +114,10 @@ class Barkeeper:
             begins = end - min(self._config.chunk, timedelta(days=self._config.days))
             if (bars := await self._ask(contract_id, begins, end, rest_s)) is not None:
                 self._known[contract_id] = Recorded(begins, end, bars)
-        elif end > known.until and (bars := await self._ask(contract_id, known.until, end, rest_s)) is not None:
+        elif (
+            end > known.until
+            and (bars := await self._ask(contract_id, known.until - _OVERLAP, end, rest_s)) is not None
+        ):
             self._known[contract_id] = Recorded(known.since, end, known.bars + bars)
 
     async def _older(self, contract_id: ContractId) -> None:

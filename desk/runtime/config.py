@@ -38,12 +38,14 @@ class StartConfig:
 class BarsConfig:
     """memory_bytes: of pages in memory. tail_s, quiet_tail_s: for how long the newest bars are shown without reading them
     again, while the exchange is open and while it is shut. record_days: of 1-minute bars that are kept complete; 0: none.
+    record_ticks: roots whose market trades are written down.
     """
 
     memory_bytes: int = 32 * 2**20
     tail_s: float = 3.0
     quiet_tail_s: float = 900.0
     record_days: int = 0
+    record_ticks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +106,6 @@ def session_config(settings: Settings, read_settings: Callable[[], Settings]) ->
             tail_s=settings.cache_ttl_market_hours * 60,
             quiet_tail_s=settings.cache_ttl_off_hours * 60,
             record_days=settings.record_days,
+            record_ticks=settings.record_ticks,
         ),
     )

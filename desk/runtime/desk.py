@@ -64,6 +64,7 @@ class StartStep:
     error: str | None = None  # what failed
     meaning: str | None = None  # and what that means for trading
     is_running: bool = False  # ``ended_s`` is when this was written down
+    progress: str | None = None  # how far a running part is
 
     @property
     def took_ms(self) -> float:

@@ -8,6 +8,7 @@ them, else read again after a short time. A question looks at what is known, has
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,7 @@ MAX_BARS = 1_000_000  # of one question; 48 MB
 MEMORY_BYTES = 32 * 2**20
 _ROUNDS = 12  # of looking and fetching; each fetch makes the holes smaller
 _PREFETCHES_AT_ONCE = 2  # a person's question goes in between
+_WARM_UP_REQUESTS, _WINDOW_S = 30, 30.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,10 @@ class HistoryService:
     @property
     def bars_in_memory(self) -> int:
         return self.store.memory.bars
+
+    def use_live(self, live: LiveTail) -> None:
+        """The live builder, once it is there: it needs history itself."""
+        self._surveyor.live = live
 
     # -- questions -----------------------------------------------------------------------------------------------------
 
@@ -249,11 +255,12 @@ class HistoryService:
         """
         sure = final_before(timeframe, self._fetcher.now())
         differing = 0
-        for span in clipped(covered, (FLOOR, sure)):
-            for key in pages_of(contract_id, timeframe, span):
-                window = (max(span[0], key.start), min(span[1], key.end))
+        known = clipped(covered, (FLOOR, sure))
+        for key in pages_of(contract_id, timeframe, (known[0][0], known[-1][1])) if known else ():
+            inside = clipped(known, key.span)
+            if inside:
                 await self.store.read_all(key)
-                differing += self.store.offer(key, bars.between(*window), window)
+                differing += self.store.offer(key, bars.between(*key.span), inside)
         if differing:
             log.warning(
                 "history.import_differs", contract=contract_id, timeframe=timeframe.text, origin=origin, bars=differing
@@ -270,6 +277,7 @@ class HistoryService:
             requests=self._fetcher.requests,
             fetched_bars=self._fetcher.bars,
             memory_bytes=memory.bytes,
+            memory_most=memory.max_bytes,
             memory_pages=len(memory),
             memory_bars=memory.bars,
             unwritten=self.store.unwritten,
@@ -306,10 +314,11 @@ class HistoryService:
             await self._asked.wait()
         began = self._clock.monotonic()
         wanted = [Series(contract, timeframe) for contract in contracts for timeframe in timeframes]
-        gate, ended = asyncio.Semaphore(_PREFETCHES_AT_ONCE), list[Series]()
+        gate, ended, pace = asyncio.Semaphore(_PREFETCHES_AT_ONCE), list[Series](), _Pace(self._clock)
 
         async def one(series: Series) -> int | PrefetchFailure:
             async with gate:
+                await pace.wait()
                 try:
                     reply = await self._answer(Question(series, partial=False, n=n), None)
                 except DeskError as error:
@@ -318,6 +327,7 @@ class HistoryService:
                     ended.append(series)
                     if on_progress is not None:
                         on_progress(len(ended), len(wanted))
+            pace.used(reply.requests)
             if reply.problem is not None:
                 return PrefetchFailure(series.contract_id, series.timeframe.text, reply.problem)
             return len(reply.columns)
@@ -332,6 +342,21 @@ class HistoryService:
             took_ms=(self._clock.monotonic() - began) * 1000,
             failures=tuple(result for result in results if isinstance(result, PrefetchFailure)),
         )
+
+
+class _Pace:
+    """A warm-up leaves part of the gateway's budget for history (50 requests in 30 s, reference 6.1) to people."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sent: deque[float] = deque(maxlen=_WARM_UP_REQUESTS)
+
+    def used(self, requests: int) -> None:
+        self._sent.extend([self._clock.monotonic()] * requests)
+
+    async def wait(self) -> None:
+        if len(self._sent) == _WARM_UP_REQUESTS:
+            await asyncio.sleep(max(0.0, self._sent[0] + _WINDOW_S - self._clock.monotonic()))
 
 
 def _up(at: datetime) -> int:

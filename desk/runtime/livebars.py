@@ -243,6 +243,14 @@ class LiveBars:
         else:
             self._troubles.pop(TROUBLE, None)
 
+    def _proven_until(self) -> float:
+        """Until when the hub's data show that it lives; the venue's clock."""
+        heard, config = self._heard_at(), self._config
+        if not self._is_up or heard is None:
+            return float("inf")  # there is no flow, or no trade came yet
+        silent_s = (self._clock.now() - heard).total_seconds()
+        return self.now() - silent_s + config.hold_s if config.hold_s < silent_s < config.still_s else float("inf")
+
     def _is_heard(self) -> bool:
         """A socket that is open and says nothing proves nothing (reference 5.5)."""
         heard = self._heard_at()
@@ -258,7 +266,8 @@ class LiveBars:
 
     def _close(self, series: LiveSeries) -> None:
         now = self.now()
-        closed = series.close(now - self._config.grace_s)
+        closed = series.close(min(now, self._proven_until()) - self._config.grace_s)
         self._counts["closed"] += len(closed)
         self._tell(closed)
-        series.tape.forget(int(now - self._config.keep_s))
+        if closed:
+            series.tape.forget(int(now - self._config.keep_s))

@@ -60,7 +60,8 @@ class LiveConfig:
     grace_s: how long after its end a bar waits for trades that are still on their way. settled_s: when the gateway's own bar
     is final (reference 3.4 knows of a second or two; see ``SETTLED_S`` of history). read_after_s: how old a bar's end must be
     to be read into a gap. sure_s: how much before the last data of a lost hub its trades are sure. quiet_s: without any data
-    for so long nobody vouches for the newest bars.
+    for so long nobody vouches for the newest bars. hold_s, still_s: no bar is closed whose end came so long after the last data,
+    until there is data again, the hub is given up, or the market is just still: a line that is dead looks the same at first.
     """
 
     tick_s: float = 0.25  # of the loop: how often the clock is looked at
@@ -69,6 +70,8 @@ class LiveConfig:
     read_after_s: float = 5.0
     sure_s: float = 2.0
     quiet_s: float = 10.0
+    hold_s: float = 2.0
+    still_s: float = 60.0
     poll_s: float = 5.0
     looking_s: float = 60.0  # who looked so long ago still looks
     idle_poll_s: float = 30.0  # the hub is up, and the contract does not trade
@@ -180,7 +183,8 @@ class LiveReads:
     async def _check(self, series: LiveSeries) -> None:
         """The bars that are final at the gateway against ours; theirs count."""
         tape, step = series.tape, series.step
-        until = min(series.line(self._now() - self._config.settled_s), tape.whole_until(series.line(self._now())))
+        now = min(self._now(), self._clock.now().timestamp())  # younger ones history would take from here
+        until = min(series.line(now - self._config.settled_s), tape.whole_until(series.line(self._now())))
         if until <= tape.checked_until:
             return
         reply = await self._between(series, step, tape.checked_until, until, partial=False)

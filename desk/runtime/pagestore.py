@@ -16,9 +16,9 @@ import structlog
 from desk.core.clock import Clock
 from desk.core.errors import TierDown
 from desk.gateway.sharing import SingleFlight
-from desk.market.bars import Bars
+from desk.market.bars import COLUMNS, Bars
 from desk.market.pages import EMPTY, Page, PageKey
-from desk.market.spans import Span, Spans, clipped, missing
+from desk.market.spans import Spans, clipped, shared, without
 from desk.runtime.tiers import MemoryTier, SeriesInfo, StoredSeries, Tier, TierStats, page_bytes
 
 __all__ = ["PageStore", "both"]
@@ -116,11 +116,11 @@ class PageStore:
         await self.read(key, (key.start - 1, key.end))  # the second before it is never known
         return self._kept(key).page
 
-    def offer(self, key: PageKey, bars: Bars, window: Span) -> int:
+    def offer(self, key: PageKey, bars: Bars, covered: Spans) -> int:
         """An import: it counts only where the gateway said nothing. Returns how many bars differ from what the gateway said."""
         page = self._kept(key).page
-        believed = clipped(_from_gateway(page), window)
-        self.add(key, bars, missing(window, believed), is_imported=True)
+        believed = shared(_from_gateway(page), covered)
+        self.add(key, bars, without(covered, believed), is_imported=True)
         return sum(_differing(page.bars.between(*span), bars.between(*span)) for span in believed)
 
     def add(self, key: PageKey, bars: Bars, covered: Spans, *, is_imported: bool = False) -> None:
@@ -138,7 +138,10 @@ class PageStore:
         """Writes what is owed, every few seconds. Ends when cancelled; ``flush`` writes the rest."""
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:
+                log.exception("history.flush_failed", meaning=_MEANING)  # a defect; trading does not end for it
 
     async def flush(self) -> None:
         """Writes what is owed to every tier that works. A page that changes meanwhile is written again next time."""
@@ -180,6 +183,10 @@ class PageStore:
                 page = await slow.tier.get(key)
         except (TierDown, TimeoutError) as error:
             self._failed(slow, str(error) or "no answer")
+            return None
+        except Exception as error:
+            log.exception("history.tier_broken", tier=slow.tier.name)  # a defect, and no reason to answer nothing
+            self._failed(slow, f"{type(error).__name__}: {error}")
             return None
         self._works(slow)
         if page is not None and not _is_sound(key, page):
@@ -294,27 +301,20 @@ def both(mine: Page, theirs: Page) -> Page:
         return theirs
     believed = _from_gateway(mine)
     page = theirs.merged(mine.bars, believed)
-    open_to_imports = tuple(piece for span in mine.imported for piece in missing(span, _from_gateway(page)))
+    open_to_imports = without(mine.imported, _from_gateway(page))
     return page.merged(mine.bars, open_to_imports, is_imported=True) if open_to_imports else page
 
 
 def _differing(one: Bars, other: Bars) -> int:
     """Openings at which only one has a bar, or theirs are not equal."""
-    mine, theirs = ({int(ts): place for place, ts in enumerate(bars.ts)} for bars in (one, other))
-    return (
-        sum(
-            ts not in mine
-            or ts not in theirs
-            or not one.cut(mine[ts], mine[ts] + 1).equals(other.cut(theirs[ts], theirs[ts] + 1))
-            for ts in mine.keys() | theirs.keys()
-        )
-        if not one.equals(other)
-        else 0
-    )
+    _, mine, theirs = np.intersect1d(one.ts, other.ts, assume_unique=True, return_indices=True)
+    pairs = [(getattr(one, name)[mine], getattr(other, name)[theirs]) for name in COLUMNS]
+    equal = np.logical_and.reduce([left == right for left, right in pairs])
+    return len(one) + len(other) - len(mine) - int(equal.sum())
 
 
 def _from_gateway(page: Page) -> Spans:
-    return tuple(piece for span in page.covered for piece in missing(span, page.imported))
+    return without(page.covered, page.imported)
 
 
 def _is_sound(key: PageKey, page: Page) -> bool:

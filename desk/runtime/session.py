@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from desk.core.clock import Clock
 from desk.core.errors import DeskError, Unavailable, UnknownSymbol
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
@@ -28,6 +29,7 @@ from desk.market import cme_open_since
 from desk.market.bars import Bars
 from desk.market.sessions import contract_is_open, may_trade
 from desk.market.spans import Span, Spans
+from desk.market.tape import MarketTrade
 from desk.runtime.barkeeper import Barkeeper, KeeperConfig
 from desk.runtime.config import SessionConfig
 from desk.runtime.desk import Desk, Phase
@@ -44,6 +46,7 @@ from desk.runtime.reload import Reloader
 from desk.runtime.roster import doors_of, waiting
 from desk.runtime.start import StartSequence
 from desk.runtime.stop import Stage, run_stages
+from desk.runtime.tickrecorder import TickRecorder
 from desk.runtime.tiers import Tier
 from desk.runtime.watching import Watching
 from desk.store import Journal
@@ -110,6 +113,7 @@ class Session:
             heard_at=lambda: self._lines.feeds.heard_at if self._lines.feeds is not None else None,
         )
         self._keeper: Barkeeper | None = None
+        self._ticks = _tick_recorder(config, clock, self._troubles)
         self._last_bars: asyncio.Task[None] | None = None
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
@@ -138,6 +142,11 @@ class Session:
             foreign=ForeignPolicy(self.config.foreign_stop_ticks),
             requests_left=self._lines.gateway.room_for_exits if self._lines.gateway is not None else None,
         )
+
+    def _on_trade(self, trade: MarketTrade) -> None:
+        self._live.on_trade(trade)
+        if self._ticks is not None:
+            self._ticks.on_trade(trade)
 
     def _tick_of(self, contract_id: ContractId) -> Decimal | None:
         contract = self.desk.catalogue.get(contract_id)
@@ -174,13 +183,19 @@ class Session:
         self._loop.executor = executor
         self._lines.gateway = self.desk.lookup = gateway
         self.desk.clock_offset = lambda: gateway.clock_offset_s
-        feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote, on_trade=self._live.on_trade)
+        feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote, on_trade=self._on_trade)
         feeds.listen(self._live)
         self._lines.feeds = feeds
         self.desk.market = MarketView(feeds, pool, self._live)
         config = self.config.start
         watching = Watching(self.desk, feeds, self._live, config.symbols, config.prefetch_symbols)
-        start = StartSequence(self.desk, gateway, feeds, config, self.config.bots, self._run_beside, watching.follow)
+
+        async def follow() -> None:
+            await watching.follow()
+            if self._ticks is not None:
+                await self._ticks.follow(self.desk.catalogue, feeds)
+
+        start = StartSequence(self.desk, gateway, feeds, config, self.config.bots, self._run_beside, follow)
         days = KeeperConfig(days=self.config.bars.record_days)
         self._keeper = Barkeeper(self.desk.history, self.desk.clock, lambda: watching.contracts, days)
         try:
@@ -190,6 +205,8 @@ class Session:
             self._run_beside(self.desk.history.run(), "bars to slower tiers")
             self._run_beside(self._live.run(), "live bars")
             self._run_beside(self._keeper.run(), "bar keeper")
+            if self._ticks is not None:
+                self._run_beside(self._ticks.run(), "tick recorder")
             self._run_beside(surface, "surface")
             self._run_beside(self._come_up(start), "start")
             await self.desk.stop.wait()
@@ -227,10 +244,10 @@ class Session:
             self._background.add(self._last_bars)
         await run_stages(
             (
-                Stage("doors answer 503", 1.0, self._close_doors),
+                Stage("doors answer 503", 0.5, self._close_doors),
                 Stage("no more entries", 1.0, self._deny_entries),
                 Stage("orders in flight settle", SETTLE_S + 0.5, lambda: self._settle(executor)),
-                Stage("bars are written", 1.0, self._write_bars),
+                Stage("bars are written", 0.5, self._write_bars),
                 Stage("tasks end", 2.0, self._end_background),
             )
         )
@@ -277,6 +294,14 @@ class Session:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return None
+
+
+def _tick_recorder(config: SessionConfig, clock: Clock, troubles: MutableMapping[str, str]) -> TickRecorder | None:
+    """Simulated markets have a place of their own."""
+    if not config.bars.record_ticks:
+        return None
+    place = config.data_dir / "ticks" if config.is_shadow else config.data_dir / "paper" / "ticks"
+    return TickRecorder(place, config.bars.record_ticks, clock, troubles)
 
 
 def _always(contract_id: ContractId, now: datetime) -> bool:

@@ -27,11 +27,12 @@ def final_before(timeframe: Timeframe, now: int) -> int:
 
 
 def final_once_read(timeframe: Timeframe, now: int, bars: Bars) -> int:
-    """The same, knowing all bars up to ``now``: a bar that another one follows has closed."""
+    """The same, knowing all bars up to ``now``: a bar that another one follows closed before that one opened."""
     sure = final_before(timeframe, now)
-    if timeframe.is_on_the_hour or not len(bars):
+    following = bars.ts[bars.ts <= now - SETTLED_S]
+    if timeframe.is_on_the_hour or not len(following):
         return sure
-    return max(sure, min(now - SETTLED_S - timeframe.seconds, int(bars.ts[-1])))
+    return max(sure, min(now - SETTLED_S - timeframe.seconds, int(following[-1])))
 
 
 def grid(timeframe: Timeframe, at: int) -> int:

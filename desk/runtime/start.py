@@ -224,8 +224,16 @@ class StartSequence:
         if not self._config.is_cache_lazy:
             self._note("history cache", began, is_running=True)
         timeframes = [parse_timeframe(text) for text in self._config.prefetch_timeframes]
+
+        def on_progress(done: int, wanted: int) -> None:
+            self._note("history cache", began, is_running=True, progress=f"{done} of {wanted} series")
+
         report = await self._desk.history.prefetch(
-            ids, timeframes, self._config.prefetch_bars, when_asked=self._config.is_cache_lazy
+            ids,
+            timeframes,
+            self._config.prefetch_bars,
+            when_asked=self._config.is_cache_lazy,
+            on_progress=on_progress,
         )
         problems = unknown + [f"{f.contract_id} {f.timeframe}: {f.reason}" for f in report.failures]
         self._note("history cache", began, "; ".join(problems) or None)
@@ -244,10 +252,20 @@ class StartSequence:
             log.info("start.healed", part=name)
         self._note(name, began)
 
-    def _note(self, name: str, began: float, error: str | None = None, *, is_running: bool = False) -> None:
+    def _note(
+        self,
+        name: str,
+        began: float,
+        error: str | None = None,
+        *,
+        is_running: bool = False,
+        progress: str | None = None,
+    ) -> None:
         ended_s = self._desk.clock.monotonic() - self._began
         meaning = MEANING[name] if error else None
-        step = StartStep(name, began - self._began, ended_s, error=error, meaning=meaning, is_running=is_running)
+        step = StartStep(
+            name, began - self._began, ended_s, error=error, meaning=meaning, is_running=is_running, progress=progress
+        )
         self._desk.steps[:] = [old for old in self._desk.steps if old.name != name] + [step]
 
 

@@ -112,17 +112,18 @@ class Surveyor:
         series, step = question.series, question.series.timeframe.seconds
         edge, now = await self._edge(question, asked_at, is_last), int(self._clock.now().timestamp())
         found = Survey(Bars.empty(), {edge.source})
-        tail = self._shown(question, edge.tail, now)
+        tail = self._shown(question, edge.tail)
         wanted = question.n - len(tail)
         if edge.tail is None and edge.is_settled and not is_last:
             wanted -= (now - edge.at) // step + 1  # that many may come
         walk = await self._walk(series, edge.at, wanted, found.sources, is_last)
-        found.bars = joined(*reversed(walk.parts), tail).newest(question.n)
-        found.has_partial = self._ends_forming(question, found.bars, now)
         found.until = edge.at
-        found.is_any_known = len(found.bars) > 0
         if not is_last:
             found.jobs = self._jobs_back(question, edge, walk, now, number)
+        if not found.jobs:  # else it would be put together for nothing
+            found.bars = joined(*reversed(walk.parts), tail).newest(question.n)
+            found.has_partial = self._ends_forming(question, found.bars)
+            found.is_any_known = len(found.bars) > 0
         return found
 
     def _search(self, question: Question) -> Span | None:
@@ -226,13 +227,15 @@ class Surveyor:
             if edge.tail is None and not any(job.end is None for job in found.jobs):
                 start = max(edge.at if edge.is_settled else 0, min(low, sure))
                 found.jobs.insert(0, Job(start, None, partial=flag))
-        tail = self._shown(question, edge.tail, now).between(max(edge.at, window[0]), window[1])
+        if found.jobs:
+            return found  # what there is would be put together for nothing
+        tail = self._shown(question, edge.tail).between(max(edge.at, window[0]), window[1])
         found.until = holes[0][0] if holes else edge.at if edge.tail is None else high
         found.is_any_known = found.until > low
         found.bars = joined(*parts, tail)
         if holes or edge.tail is None:
             found.bars = found.bars.between(window[0], found.until)
-        found.has_partial = self._ends_forming(question, found.bars, now)
+        found.has_partial = self._ends_forming(question, found.bars)
         return found
 
     async def _page(self, series: Series, key: PageKey, part: Span, sources: set[str]) -> Page:
@@ -312,16 +315,18 @@ class Surveyor:
                 jobs.append(Job(piece[0], None if is_top and piece[1] == top else piece[1], partial=partial))
         return sorted(jobs, key=lambda job: -job.start)
 
-    def _shown(self, question: Question, tail: Bars | None, now: int) -> Bars:
+    def _shown(self, question: Question, tail: Bars | None) -> Bars:
+        """What of the tail the question wants. Closed is what is so by both clocks."""
         if tail is None:
             return Bars.empty()
         timeframe = question.series.timeframe
         if question.partial or not timeframe.is_on_the_hour:
             return tail
-        return tail.between(0, now - timeframe.seconds + 1)
+        return tail.between(0, self._fetcher.now() - timeframe.seconds + 1)
 
-    def _ends_forming(self, question: Question, bars: Bars, now: int) -> bool:
-        return question.partial and len(bars) > 0 and int(bars.ts[-1]) + question.series.timeframe.seconds > now
+    def _ends_forming(self, question: Question, bars: Bars) -> bool:
+        ends = int(bars.ts[-1]) + question.series.timeframe.seconds if len(bars) else 0
+        return question.partial and ends > self._fetcher.now()
 
 
 def _wide(timeframe: Timeframe, n: int) -> int:

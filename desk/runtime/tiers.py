@@ -106,13 +106,17 @@ class TierStats:
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """tiers: memory first. answers: by source. requests: to the gateway. unwritten: pages on their way to slower tiers."""
+    """tiers: memory first. answers: by source. requests: to the gateway. unwritten: pages on their way to slower tiers.
+
+    memory_most: bytes, the bound.
+    """
 
     tiers: tuple[TierStats, ...]
     answers: dict[str, int]
     requests: int
     fetched_bars: int
     memory_bytes: int
+    memory_most: int
     memory_pages: int
     memory_bars: int
     unwritten: int

@@ -174,6 +174,9 @@ class Settings:
         "PREFETCH_SYMBOLS", kinds.roots(), "MNQ,ES,NQ,MES", "The roots whose history is fetched ahead.")
     prefetch_timeframes: tuple[str, ...] = _setting(
         "PREFETCH_TIMEFRAMES", kinds.timeframes(), "1m,5m", "The bar lengths that are fetched ahead.")
+    record_ticks: tuple[str, ...] = _setting(
+        "RECORD_TICKS", kinds.roots(), "none",
+        "The roots whose market trades are written below DATA_DIR, for replays: docs/history.md. none: nothing is.")
     record_days: int = _setting(
         "RECORD_DAYS", kinds.whole(0, 365), "30",
         "The 1-minute bars of the symbols above, and of those that may be traded, are kept complete for so many days back: "

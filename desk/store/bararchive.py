@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 """Far more than a day of seconds takes: what is larger is not ours and is not read into memory."""
 _WRITING = ".writing"
+_AT_ONCE = 32
 _REPLACE_TRIES, _REPLACE_WAIT_S = 5, 0.05
 
 
@@ -70,7 +72,10 @@ class BarArchive:
 
     async def series(self) -> list[StoredSeries]:
         """What is stored. Reads the end of every file; damaged ones are left out."""
-        return summed(await self._run(self._files.facts))
+        paths, found = await self._run(self._files.paths), list[PageFacts]()
+        for at in range(0, len(paths), _AT_ONCE):  # in bits, so that nobody waits long for a page meanwhile
+            found += await self._run(partial(self._files.facts, paths[at : at + _AT_ONCE]))
+        return summed(found)
 
     async def close(self) -> None:
         """Ends the thread after the work that it has."""
@@ -126,13 +131,21 @@ class _Files:
                 log.error("archive.page_refused", file=str(path), reason=str(bad))
                 return
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write_whole(path, data)
+            try:
+                self._write_whole(path, data)
+            except FileNotFoundError:  # somebody swept: another process that opened the archive, or a person
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._write_whole(path, data)
 
-    def facts(self) -> list[PageFacts]:
+    def paths(self) -> list[Path]:
+        with self._errors_in_words():
+            return sorted(self._root.glob("*/*/*.parquet"))
+
+    def facts(self, paths: list[Path]) -> list[PageFacts]:
         found = []
         with self._errors_in_words():
             self._ready()
-            for path in sorted(self._root.glob("*/*/*.parquet")):
+            for path in paths:
                 try:
                     with path.open("rb") as file:
                         found.append(barpages.facts_of(file, os.fstat(file.fileno()).st_size))

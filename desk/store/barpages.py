@@ -33,6 +33,7 @@ _MICROS = 1_000_000
 _BINARY_STEP = 15_625_000
 """1/64 point. Prices that are multiples of it end in zero bits, which byte stream split packs best."""
 _LIBRARY = re.compile(r"^(?!.*(flight|gandiva)).*\.(so|dll|pyd|dylib)(\.|$)")
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError)
 _MARK = b"crc32="
 _NO_SUM = b"00000000"
 
@@ -59,8 +60,8 @@ def read_pyarrow_ahead() -> None:
 
 def import_pyarrow() -> tuple[Any, Any]:
     """``pyarrow`` and ``pyarrow.parquet``, which come without types. 50 to 150 ms the first time. Raises ImportError."""
-    import pyarrow  # type: ignore[import-untyped]
-    import pyarrow.parquet  # type: ignore[import-untyped]
+    import pyarrow
+    import pyarrow.parquet
 
     return pyarrow, pyarrow.parquet
 
@@ -90,7 +91,7 @@ def decode(key: PageKey, data: bytes) -> Page:
             _check_owner(key, said)
             covered, imported = (_spans(said[f"desk.{name}"]) for name in _SPANS)
             page = Page(_bars(pa, file.read(use_threads=False)), covered, imported)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as exc:
+    except (pa.ArrowException, *_UNREADABLE) as exc:
         raise BadPage(f"it cannot be read: {type(exc).__name__}: {str(exc)[:120]}") from exc
     if problem := problem_of(key, page):
         raise BadPage(problem)
@@ -107,7 +108,7 @@ def facts_of(file: IO[bytes], size: int) -> PageFacts:
         covered, imported = (sum(end - start for start, end in _spans(said[f"desk.{key}"])) for key in _SPANS)
         timeframe = parse_timeframe(said["desk.timeframe"])
         return PageFacts(said["desk.contract"], timeframe, bars, first, last, size, covered, imported)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as exc:
+    except (pa.ArrowException, *_UNREADABLE) as exc:
         raise BadPage(f"it cannot be read: {type(exc).__name__}: {str(exc)[:120]}") from exc
 
 

@@ -135,7 +135,7 @@ class HotBars:
 
     async def _heads(self, cursor: int, client: Any) -> tuple[int, list[tuple[bytes, int]]]:
         match = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "*"
-        cursor, names = await client.scan(cursor, match=match, count=_SCAN_COUNT, _type="string")
+        cursor, names = await client.scan(cursor, match=match, count=_SCAN_COUNT)
         if not names:
             return int(cursor), []
         pipe = client.pipeline(transaction=False)
@@ -217,7 +217,6 @@ def _client_of(asynchronous: Any, url: Secret, timeout_s: float) -> Any:
         socket_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
-        client_name="trading-desk",
     )
 
 

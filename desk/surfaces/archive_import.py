@@ -30,7 +30,6 @@ from desk.surfaces.sheet import Line
 
 __all__ = ["archive_import"]
 
-_AT_ONCE = 500  # stretches that are handed over together: the loop has other things to do in between
 _EARLY = timedelta(days=21)  # before the usual roll: the next month is traded then, too
 _FIRST_S = 946_684_800  # 2000: no bar is older
 
@@ -59,7 +58,7 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
-    """A piece of one page, small enough to be taken over between two other things."""
+    """What belongs into one page: it is taken over between two other things."""
 
     bars: Bars
     covered: Spans
@@ -116,6 +115,7 @@ async def archive_import(desk: Desk, words: Sequence[str], caller: Caller) -> Co
     portions = await asyncio.to_thread(_portions, found.bars, contract.contract_id, timeframe)
     before = await _stored(desk, contract.contract_id, timeframe)
     differ = await _taken_over(desk, contract, timeframe, portions, caller)
+    await desk.history.flush()  # what is told to be here is on the disk
     after = await _stored(desk, contract.contract_id, timeframe)
     fresh = min(len(found.bars), max(0, after - before))
     return _summary(order, raw, found, contract, timeframe, fresh=fresh, differ=differ)
@@ -173,10 +173,8 @@ def _portions(bars: Bars, contract_id: ContractId, timeframe: Timeframe) -> list
     found = []
     for key in pages_of(contract_id, timeframe, (int(bars.ts[0]), int(bars.ts[-1]) + 1)):
         inside = bars.between(*key.span)
-        known = stretches(inside, timeframe.seconds)
-        for at in range(0, len(known), _AT_ONCE):
-            covered = known[at : at + _AT_ONCE]
-            found.append(_Portion(inside.between(covered[0][0], covered[-1][1]), covered))
+        if len(inside):
+            found.append(_Portion(inside, stretches(inside, timeframe.seconds)))
     return found
 
 
@@ -196,6 +194,7 @@ async def _taken_over(
                 f"{done:,} of {total:,} bars were taken over, then: {error}. Write the same line again once that is mended"
             ) from error
         done += len(portion.bars)
+        await asyncio.sleep(0)
         if done - told >= 100_000:
             caller.say(f"{done:,} of {total:,} bars ...")
             told = done

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from desk.runtime.desk import Desk
-from desk.runtime.tiers import SeriesInfo, TierStats
+from desk.runtime.tiers import CacheStats, SeriesInfo, TierStats
 from desk.surfaces.calls import Caller, CommandResult
 from desk.surfaces.plan_words import symbol_of
 from desk.surfaces.sheet import Cell, Line, Sheet
@@ -24,6 +24,7 @@ async def cache(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     stats, stored = desk.history.stats(), await desk.history.series()
     wanted = [word.lower() for word in args]
     shown = [one for one in stored if all(word in _words(desk, one) for word in wanted)]
+    shown.sort(key=lambda one: (symbol_of(desk, one.contract_id), one.timeframe.seconds))
     now = desk.clock.now()
     page: list[Line | Sheet] = [
         Sheet.of(
@@ -32,8 +33,8 @@ async def cache(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
             empty="No bars are stored yet." if not stored else "No stored series has that in its name.",
         ),
         Sheet.of("tier,>hits,>misses,>hit rate,trouble", [_tier_row(tier) for tier in stats.tiers]),
-        Line(_facts(stats.memory_bytes, stats.memory_pages, stats.memory_bars), "dim"),
-        Line(_requests(stats.requests, stats.fetched_bars, stats.unwritten), "dim"),
+        Line(_facts(stats), "dim"),
+        Line(_requests(stats), "dim"),
         *_warm_up(desk),
     ]
     data = {
@@ -83,13 +84,17 @@ def _tier_row(tier: TierStats) -> tuple[Cell | str, ...]:
     return tier.name, f"{tier.hits:,}", f"{tier.misses:,}", rate, Cell(tier.trouble or "", "yellow")
 
 
-def _facts(size: int, pages: int, bars: int) -> str:
-    return f"In memory: {bytes_text(size)}, {pages:,} pages, {bars:,} bars."
+def _facts(stats: CacheStats) -> str:
+    size = f"{bytes_text(stats.memory_bytes)} of at most {bytes_text(stats.memory_most)}"
+    return f"In memory: {size}, {stats.memory_pages:,} pages, {stats.memory_bars:,} bars."
 
 
-def _requests(requests: int, bars: int, unwritten: int) -> str:
-    waiting = f" {unwritten:,} pages wait to be written." if unwritten else ""
-    return f"From the gateway since the start: {requests:,} requests, {bars:,} bars.{waiting}"
+def _requests(stats: CacheStats) -> str:
+    """Since the start."""
+    waiting = f" {stats.unwritten:,} pages wait to be written." if stats.unwritten else ""
+    answers = ", ".join(f"{source} {count:,}" for source, count in sorted(stats.answers.items()) if count)
+    told = f" Answers: {answers}." if answers else ""
+    return f"From the gateway: {stats.requests:,} requests, {stats.fetched_bars:,} bars.{told}{waiting}"
 
 
 def _warm_up(desk: Desk) -> list[Line]:
@@ -98,7 +103,7 @@ def _warm_up(desk: Desk) -> list[Line]:
     if step is None:
         return []
     if step.is_running:
-        return [Line(f"Warm-up: running for {span_text(step.took_ms)}.", "dim")]
+        return [Line(f"Warm-up: {step.progress or 'running'}, {span_text(step.took_ms)} so far.", "dim")]
     if step.error is not None:
         return [Line(f"Warm-up: {step.error}; {step.meaning}", "yellow")]
     return [Line(f"Warm-up: done in {span_text(step.took_ms)}.", "dim")]

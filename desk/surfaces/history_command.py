@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from desk.core.errors import Unavailable
 from desk.core.symbols import parse_symbol
 from desk.core.timeframe import Timeframe
@@ -32,6 +34,7 @@ MOST_SHOWN = 1000  # rows of a table; drawing happens between two alerts
 MOST_RAW = 20_000  # lines
 MOST_AS_JSON = 100_000  # bars; more is a file's work
 EXPORTS = "exports"
+_WIDE = 8  # characters of a price
 STOPPED = "Stopped. What was fetched until then is kept: the same line goes on from there."
 
 
@@ -39,6 +42,7 @@ async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandRes
     """``history MNQ 5m 20 | from to [raw] [csv|parquet] [stitch=none|adjusted]``, see ``history_terms``."""
     contract = asked_contract(desk, args, EXAMPLE)
     terms = parse_terms(args[1:], desk.clock.now(), caller.zone)
+    _refuse_too_many(terms.n or 0, contract, terms, caller)
     try:
         if terms.stitch is not None:
             return await _stitched(desk, args[0], contract, terms, caller)
@@ -60,7 +64,7 @@ def asked_contract(desk: Desk, args: Sequence[str], example: str) -> Contract:
 async def read_bars(desk: Desk, contract: Contract, terms: HistoryTerms, caller: Caller) -> HistoryReply:
     """What is asked for, with a line that tells how far it is. A file gets closed bars only. Raises Interrupted."""
     partial = not _file_kind(terms)
-    progress = Progress(f"{contract.name} {terms.timeframe}", desk.clock.monotonic())
+    progress = Progress(f"{contract.name} {terms.timeframe}", desk.clock.monotonic(), terms.stretch is not None)
     if terms.stretch is not None:
         stretch = terms.stretch
         work = desk.history.between(
@@ -91,6 +95,15 @@ def facts_line(reply: HistoryReply, terms: HistoryTerms) -> list[Line]:
         lines.append(Line(f"Not up to date, or not complete: {reply.problem}", "yellow"))
     del terms
     return lines
+
+
+def _refuse_too_many(count: int, contract: Contract, terms: HistoryTerms, caller: Caller) -> None:
+    """An answer over HTTP has all bars or none: a part of them would be taken for all. Raises BadCall."""
+    if count > MOST_AS_JSON and caller.by == "api" and _file_kind(terms) is None:
+        raise BadCall(
+            f"{count:,} bars: an answer holds {MOST_AS_JSON:,}. Add csv or parquet, and it is a file: "
+            f"history {contract.name} {terms.timeframe} {count} parquet"
+        )
 
 
 def _reply_data(contract: Contract, terms: HistoryTerms, reply: HistoryReply) -> dict[str, Any]:
@@ -142,12 +155,8 @@ async def _answer(
         said = "no closed bar, so no file" if path is None else f"{len(columns):,} closed bars are in {path}"
         page.append(Line(said, "" if path else "yellow", is_copied=True))
         data |= {"file": path, "count": len(columns)}
-    elif len(columns) > MOST_AS_JSON and caller.by == "api":
-        raise BadCall(
-            f"{len(columns):,} bars: an answer holds {MOST_AS_JSON:,}. Add csv or parquet, and it is a file: "
-            f"history {contract.name} {terms.timeframe} ... parquet"
-        )
     else:
+        _refuse_too_many(len(columns), contract, terms, caller)
         data |= {"count": len(columns), "bars": BarRows(columns)}
     return CommandResult(True, data, (*page, *foot))
 
@@ -170,10 +179,11 @@ async def _written(desk: Desk, contract: Contract, timeframe: Timeframe, columns
 def _table(columns: Bars, contract: Contract, timeframe: Timeframe, caller: Caller, *, has_partial: bool) -> Page:
     shown = columns.newest(MOST_SHOWN).rows()
     has_seconds = timeframe.seconds % 60 != 0
+    is_wide = not timeframe.is_intraday or any(len(price_text(bar.high, contract)) > _WIDE for bar in shown[-1:])
     rows: list[tuple[str, ...]] = []
     day = ""
     for bar in shown:
-        this_day = day_text(bar.ts_open, caller.zone)
+        this_day = day_text(bar.ts_open, caller.zone)[4 if is_wide else 0 :]  # without the weekday it fits 80 columns
         mark = "forming" if has_partial and bar is shown[-1] else ""
         prices = (price_text(price, contract) for price in (bar.open, bar.high, bar.low, bar.close))
         clock = clock_text(bar.ts_open, caller.zone)[: 8 if has_seconds else 5]
@@ -238,7 +248,7 @@ async def _stitched(desk: Desk, symbol: str, contract: Contract, terms: HistoryT
     work = stitched(desk.history, desk.lookup, root, terms.timeframe, start, end, how)
     progress = Progress(f"{root} {terms.timeframe}, stitched", began)
     reply = await caller.attend(work, lambda: progress_line(progress, desk.clock.monotonic(), caller))
-    columns = reply.columns if terms.n is None else reply.columns.newest(terms.n)
+    columns, is_forming = _newest_closed(reply.columns, terms, now)
     took_ms = (desk.clock.monotonic() - began) * 1000
     data = {
         "symbol": root,
@@ -254,7 +264,16 @@ async def _stitched(desk: Desk, symbol: str, contract: Contract, terms: HistoryT
     foot += [Line(text, "dim") for text in _roll_words(reply, contract, caller)]
     if reply.problem is not None:
         foot.append(Line(f"Not complete: {reply.problem}", "yellow"))
-    return await _answer(desk, contract, terms, caller, columns, data, False, foot)
+    named = msgspec.structs.replace(contract, name=root)
+    return await _answer(desk, named, terms, caller, columns, data, is_forming, foot)
+
+
+def _newest_closed(columns: Bars, terms: HistoryTerms, now: datetime) -> tuple[Bars, bool]:
+    """As many as asked for, and whether the last one is forming; a file gets none that may be."""
+    is_forming = len(columns) > 0 and int(columns.ts[-1]) + terms.timeframe.seconds > now.timestamp()
+    if is_forming and _file_kind(terms) is not None:
+        columns, is_forming = columns.cut(0, len(columns) - 1), False
+    return (columns if terms.n is None else columns.newest(terms.n)), is_forming
 
 
 def _reach(terms: HistoryTerms) -> timedelta:

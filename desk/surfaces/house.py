@@ -52,7 +52,8 @@ async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
     page += [Line(f"{part}: {what}", "red") for part, what in sorted(desk.troubles.items())]
     page.append(timeline_sheet(desk))
     steps = [{"name": s.name, "began_ms": round(s.began_s * 1000, 1), "took_ms": round(s.took_ms, 1),
-              "is_running": s.is_running, "error": s.error, "meaning": s.meaning} for s in desk.steps]  # fmt: skip
+              "is_running": s.is_running, "progress": s.progress, "error": s.error, "meaning": s.meaning}
+             for s in desk.steps]  # fmt: skip
     return CommandResult(True, {"state": state, "up_s": round(up_ms / 1000), "steps": steps}, tuple(page))
 
 

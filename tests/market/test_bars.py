@@ -15,7 +15,7 @@ from desk.core.timeframe import parse_timeframe
 from desk.core.words import Bar
 from desk.market.bars import Bars, aggregated, joined, nanos_of, price_of
 from desk.market.pages import EMPTY, Page, pages_of
-from desk.market.spans import Span, Spans, clipped, missing, united
+from desk.market.spans import Span, Spans, clipped, missing, shared, united, without
 
 PRICES = st.integers(1, 400_000).map(lambda ticks: Decimal(ticks) * Decimal("0.25"))
 
@@ -85,6 +85,10 @@ def test_spans_are_sets_of_seconds(first: list[Span], second: list[Span]) -> Non
     assert all(before[1] < after[0] for before, after in pairwise(both))
     assert seconds(clipped(first, (10, 50))) == seconds(first) & set(range(10, 50))
     assert seconds(missing((10, 50), first)) == set(range(10, 50)) - seconds(first)
+    one, other = united(first), united(second)
+    assert seconds(without(one, other)) == seconds(one) - seconds(other)
+    assert seconds(shared(one, other)) == seconds(one) & seconds(other)
+    assert without(one, other) == united(without(one, other))  # sorted, and no two touch
 
 
 @given(BARS, BARS, SPANS)

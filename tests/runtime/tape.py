@@ -20,15 +20,15 @@ from desk.gateway import GatewayClient, GatewayConfig, HubPool
 from desk.gateway.hubhealth import HubTimings
 from desk.market.bars import Bars
 from desk.runtime.feeds import Feeds
-from desk.runtime.history import HistoryReply
+from desk.runtime.history import HistoryReply, HistoryService
 from desk.runtime.livebars import LiveBars, LiveConfig
 from desk.runtime.liveseries import BarClosed, BarCorrected, LiveEvent
 from desk.sim import SimConfig, SimServer
 
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
 T0 = datetime(2026, 11, 18, 15, 0, 30, tzinfo=UTC)  # a Wednesday
-SPEED = 20.0
-FAST = LiveConfig(tick_s=0.02, settled_s=12.0, read_after_s=4.0, check_s=15.0, burst=1000)
+SPEED = 30.0
+FAST = LiveConfig(tick_s=0.02, settled_s=12.0, read_after_s=4.0, check_s=15.0, quiet_s=90.0, burst=1000)
 TIMINGS = HubTimings(dead_after_s=1e6, backoff_s=(0.0, 2.0, 4.0), early_death_s=0.0)
 
 
@@ -83,7 +83,7 @@ def clock_of(gateway: GatewayClient) -> Any:
 class Stage:
     sim: SimServer
     gateway: GatewayClient
-    history: Asking
+    history: Any  # Asking, or a HistoryService
     feeds: Feeds
     live: LiveBars
     clock: FastClock
@@ -125,8 +125,20 @@ class Stage:
                 await asyncio.sleep(0.01)
 
 
+class _Tail:
+    """History is made before the live bars that it asks."""
+
+    live: LiveBars | None = None
+
+    def tail(self, contract_id: ContractId, timeframe: Timeframe, since: int) -> Bars | None:
+        return self.live.tail(contract_id, timeframe, since) if self.live is not None else None
+
+
 @asynccontextmanager
-async def stage(config: LiveConfig = FAST, speed: float = SPEED, **sim: Any) -> AsyncIterator[Stage]:
+async def stage(
+    config: LiveConfig = FAST, speed: float = SPEED, *, has_memory: bool = False, **sim: Any
+) -> AsyncIterator[Stage]:
+    """has_memory: with the desk's own history service."""
     clock = FastClock(speed=speed)
     troubles: dict[str, str] = {}
     desk = SimpleNamespace(inbox=None, clock=clock, troubles=troubles, mode="paper")
@@ -143,13 +155,17 @@ async def stage(config: LiveConfig = FAST, speed: float = SPEED, **sim: Any) -> 
     ):
         server.set_limits(history=(100_000, 30.0))
         await gateway.login()
-        history = Asking(gateway)
+        tail = _Tail()
+        history: Any = Asking(gateway)
+        if has_memory:
+            history = HistoryService(gateway.bar_columns, clock, live=tail)
         feeds = Feeds(gateway, pool, cast(Any, desk), on_trade=lambda trade: live.on_trade(trade))  # noqa: PLW0108 - made below
         live = LiveBars(
             history, clock, feeds, troubles=troubles, tick_of=lambda _: Decimal("0.25"),
             heard_at=lambda: feeds.heard_at, config=config,
         )  # fmt: skip
         feeds.listen(live)
+        tail.live = live
         one = Stage(server, gateway, history, feeds, live, clock, troubles)
         live.listen(one.heard.append)
         running = asyncio.create_task(live.run(), name="live bars")

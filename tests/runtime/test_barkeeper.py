@@ -51,7 +51,7 @@ async def test_the_first_round_goes_back_as_many_days_as_are_wanted_and_the_next
     world.asked.clear()
     world.time += timedelta(minutes=3)
     await world.keeper.round()
-    assert world.asked == [(MNQ, ends, ends + timedelta(minutes=3))]
+    assert world.asked == [(MNQ, ends - timedelta(minutes=5), ends + timedelta(minutes=3))]
     await world.keeper.round()
     assert len(world.asked) == 1, "nothing closed since"
     assert world.keeper.recorded[MNQ].since == ends - timedelta(days=16)

@@ -354,3 +354,26 @@ async def test_day_bars_are_read_again_after_a_moment(history: HistoryService, m
     assert (await history.bars(MNQ, D1, 5)).source == "memory"
     clock.advance(10)
     assert (await history.bars(MNQ, D1, 5)).source == "gateway"
+
+
+async def test_a_bar_is_closed_only_when_it_is_so_by_the_gateways_clock_too(market: Market, clock: Clock) -> None:
+    clock.time = T0.replace(minute=31, second=3)
+    history = HistoryService(market, clock, offset_s=lambda: -5.0)  # the gateway says 14:30:58
+    assert opens_of((await history.bars(MNQ, M1, 2, partial=False)).bars) == ["14:28", "14:29"]
+    assert (await history.bars(MNQ, M1, 2)).has_partial
+
+
+async def test_a_warm_up_leaves_requests_to_people(
+    market: Market, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.advance(seconds)
+
+    monkeypatch.setattr("desk.runtime.history.asyncio.sleep", sleep)
+    contracts = [ContractId(f"CON.F.US.X{number}.Z26") for number in range(33)]
+    report = await HistoryService(market, clock).prefetch(contracts, [M1], 100)
+    assert (report.series, report.failures) == (33, ())
+    assert sum(pauses) >= 30

@@ -19,6 +19,7 @@ from desk.gateway import GatewayClient, GatewayConfig
 from desk.gateway.pacing import PacingConfig
 from desk.market.bars import Bars, joined
 from desk.market.pages import Page, PageKey
+from desk.market.sessions import may_trade
 from desk.runtime.history import HistoryService
 from desk.runtime.tiers import Progress, SeriesInfo
 from desk.sim import SimConfig, SimServer
@@ -29,7 +30,7 @@ BARS = "/api/History/retrieveBars"
 FRAMES = tuple(parse_timeframe(text) for text in ("15s", "1m", "3m", "5m", "30m", "1h", "4h", "1d", "1w", "1M"))
 M1 = parse_timeframe("1m")
 PACING = PacingConfig(general_limit=100_000, history_limit=100_000, history_window_s=1.0)
-STORIES = 25
+STORIES = 6
 
 
 class Clock:
@@ -69,11 +70,24 @@ class Shelf:
         return []
 
 
+class Live:
+    """Live bars as they may be: right as long as the clock stands, and silent about what they did not see."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.seen: dict[tuple[ContractId, Timeframe], tuple[datetime, int, Bars]] = {}
+
+    def tail(self, contract_id: ContractId, timeframe: Timeframe, since: int) -> Bars | None:
+        at, start, bars = self.seen.get((contract_id, timeframe), (NOW, 2**40, Bars.empty()))
+        return bars.between(since, 2**40) if at == self.clock.time and start <= since else None
+
+
 class Scene:
     """One simulator with a standing clock, one client, and services over the same tiers that come and go."""
 
     def __init__(self, sim: SimServer, client: GatewayClient, clock: Clock) -> None:
         self.sim, self.client, self.clock = sim, client, clock
+        self.live = Live(clock)
         self.near, self.far = Shelf("redis"), Shelf("archive")
         self.troubles: dict[str, str] = {}
         self.history = self.fresh()
@@ -86,6 +100,8 @@ class Scene:
             memory_bytes=memory_bytes,
             tiers=(self.near, self.far),
             troubles=self.troubles,
+            live=self.live,
+            open_spans=may_trade if self.sim.config.hours == "exchange" else lambda contract_id, span: (span,),
         )
         return self.history
 
@@ -108,17 +124,10 @@ class Scene:
             end = datetime.fromtimestamp(int(bars.ts[0]), UTC)
 
 
-@pytest.fixture(scope="module")
-async def _sim() -> AsyncIterator[tuple[SimServer, Clock]]:
-    clock = Clock()
-    async with SimServer(SimConfig(clock=clock.now, rate_limits=False)) as sim:
-        yield sim, clock
-
-
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    clock = Clock()
-    async with SimServer(SimConfig(clock=clock.now, rate_limits=False)) as sim:
+async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    clock, hours = Clock(), getattr(request, "param", "always")
+    async with SimServer(SimConfig(clock=clock.now, rate_limits=False, hours=hours)) as sim:
         config = GatewayConfig(
             sim.url, sim.user_hub_url, sim.market_hub_url, username="paper", api_key=Secret("paper"), pacing=PACING
         )
@@ -150,6 +159,19 @@ async def test_a_window_of_thirty_days_is_fetched_side_by_side(scene: Scene) -> 
     rows = [row for row in scene.sim.requests if row.path == BARS]
     ends = [row.ended for row in rows if row.ended is not None]
     assert max(row.started for row in rows) < min(ends), "side by side"
+
+
+@pytest.mark.parametrize("scene", ["exchange"], indirect=True)
+async def test_shut_hours_need_no_room_in_a_request(scene: Scene) -> None:
+    start = datetime(2026, 10, 19, tzinfo=UTC)
+    reply = await scene.history.between(MNQ, M1, start, start + timedelta(days=28))
+    assert reply.columns.equals(await scene.truth(MNQ, M1, start, start + timedelta(days=28)))
+    assert reply.requests == -(-len(reply.columns) // 20_000) == 2
+    asked = scene.requests
+    saturday = datetime(2026, 11, 21, 0, tzinfo=UTC)
+    scene.clock.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert len((await scene.history.between(MNQ, M1, saturday, saturday + timedelta(days=1))).columns) == 0
+    assert scene.requests == asked, "nothing can have traded"
 
 
 async def test_fifty_who_ask_the_same_and_others_who_ask_for_less_share_one_request(scene: Scene) -> None:
@@ -263,10 +285,10 @@ async def test_nothing_before_the_listing_is_searched_twice(scene: Scene) -> Non
 
 # --- whatever happened before -----------------------------------------------------------------------------------------
 
-SPANS_S = {"15s": 7_200, "1m": 86_400 * 3, "3m": 86_400 * 5, "5m": 86_400 * 20, "30m": 86_400 * 60}
+SPANS_S = {"15s": 7_200, "1m": 86_400 * 8, "3m": 86_400 * 9, "5m": 86_400 * 20, "30m": 86_400 * 60}
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["bars", "between", "kill", "flush", "fault", "near", "far", "rot", "wait", "crowd"]),
+        st.sampled_from(["bars", "between", "kill", "flush", "fault", "near", "far", "rot", "wait", "crowd", "live"]),
         st.sampled_from(FRAMES),
         st.integers(0, 10_000),
         st.integers(1, 900),
@@ -288,10 +310,13 @@ class Story:
             shelf.pages.clear()
             shelf.is_down = False
         scene.sim.faults.clear()
+        scene.live.seen.clear()
+        self.is_small = False  # memory that forgets most of it
         scene.fresh()
 
     async def step(self, what: str, timeframe: Timeframe, place: int, n: int, flag: bool) -> None:
         scene = self.scene
+        n = n if timeframe.seconds < 3600 else n % 40 + 1 if timeframe.is_intraday else n % 4 + 1
         match what:
             case "bars":
                 await self.check_bars(timeframe, n, flag)
@@ -304,8 +329,15 @@ class Story:
                     self.check_bars(timeframe, n // 2 + 1, True),
                     self.give_up(timeframe, n + 50),
                 )
+            case "live" if timeframe.is_on_the_hour:
+                scene.sim.faults.clear()
+                since = timeframe.opening(int(scene.clock.time.timestamp()) - n * timeframe.seconds)
+                start = datetime.fromtimestamp(since, UTC)
+                truth = await scene.truth(MNQ, timeframe, start, scene.clock.time)
+                scene.live.seen[MNQ, timeframe] = (scene.clock.time, since, truth)
             case "kill":
-                scene.fresh(memory_bytes=self.dice.choice([20_000, 2**23]))
+                self.is_small = self.dice.random() < 0.3
+                scene.fresh(memory_bytes=20_000 if self.is_small else 2**23)
             case "flush":
                 await scene.history.flush()
             case "near" | "far":
@@ -345,18 +377,20 @@ class Story:
             reply = await self.scene.history.bars(MNQ, timeframe, n, partial=partial)
         except DeskError:
             return
-        if reply.problem is None:
-            await self.compare(reply.columns, timeframe, n, asked_at, partial)
+        await self.compare(reply.columns, timeframe, n, asked_at, partial, is_whole=reply.problem is None)
 
-    async def compare(self, got: Bars, timeframe: Timeframe, n: int, now: datetime, partial: bool) -> None:
-        """Closed bars are the simulator's; the forming one is no older than the tail may be."""
+    async def compare(
+        self, got: Bars, timeframe: Timeframe, n: int, now: datetime, partial: bool, *, is_whole: bool
+    ) -> None:
+        """Closed bars are the simulator's; without an answer they are a run of these, without a hole."""
         client = self.scene.client
         self.scene.sim.faults.clear()
         start = now - timedelta(seconds=(n + 3) * timeframe.seconds + 86_400 * 40)
-        truth = await client.bar_columns(MNQ, timeframe.unit, timeframe.number, start, now, min(n + 1, 20_000), partial)
-        assert len(got) == len(truth.newest(n))
-        assert settled(got, timeframe, now).equals(settled(truth.newest(n), timeframe, now))
-        assert got.ts.tolist() == truth.newest(n).ts.tolist()
+        most = min(n + 500, 20_000)
+        truth = await client.bar_columns(MNQ, timeframe.unit, timeframe.number, start, now, most, partial)
+        truth = truth.newest(n) if is_whole else truth.between(int(got.ts[0]), int(got.ts[-1]) + 1)
+        assert got.ts.tolist() == truth.ts.tolist()
+        assert settled(got, timeframe, now).equals(settled(truth, timeframe, now))
 
     async def check_between(self, timeframe: Timeframe, place: int, n: int, partial: bool) -> None:
         now = self.scene.clock.time
@@ -367,11 +401,18 @@ class Story:
             reply = await self.scene.history.between(MNQ, timeframe, start, end, partial=partial)
         except DeskError:
             return
-        if reply.problem is None:
-            self.scene.sim.faults.clear()
-            truth = await self.scene.truth(MNQ, timeframe, start, min(end, now), partial=partial)
-            assert reply.columns.ts.tolist() == truth.ts.tolist()
-            assert settled(reply.columns, timeframe, now).equals(settled(truth, timeframe, now))
+        self.scene.sim.faults.clear()
+        truth = await self.scene.truth(MNQ, timeframe, start, min(end, now), partial=partial)
+        got = reply.columns
+        if reply.problem is not None:
+            truth = truth.newest(0) if not len(got) else truth.between(0, int(got.ts[-1]) + 1)
+        assert got.ts.tolist() == truth.ts.tolist()
+        assert settled(got, timeframe, now).equals(settled(truth, timeframe, now))
+        if reply.problem is None and end.timestamp() < now.timestamp() - 86_400 * 5 - timeframe.seconds:
+            asked = self.scene.requests
+            again = await self.scene.history.between(MNQ, timeframe, start, end)
+            assert again.columns.equals(got)
+            assert self.scene.requests == asked or self.is_small, "asked twice for what is known"
 
     async def give_up(self, timeframe: Timeframe, n: int) -> None:
         task = asyncio.create_task(self.scene.history.bars(MNQ, timeframe, n))
@@ -386,6 +427,7 @@ def settled(bars: Bars, timeframe: Timeframe, now: datetime) -> Bars:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("scene", ["always", "exchange"], indirect=True)
 async def test_whatever_happened_before_an_answer_equals_the_simulators(scene: Scene) -> None:
     stories: list[tuple[list[tuple[str, Timeframe, int, int, bool]], int]] = []
 

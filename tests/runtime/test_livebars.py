@@ -6,6 +6,7 @@ import pytest
 
 from desk.core.errors import Unavailable
 from desk.core.timeframe import parse_timeframe
+from desk.runtime.livebars import LiveConfig
 from desk.runtime.liveseries import BarClosed, BarsInDoubt
 from tests.runtime.tape import ES, MNQ, stage
 
@@ -19,13 +20,13 @@ async def test_closed_live_bars_are_the_gateways_own_bar_for_bar_through_drops_o
                 await one.live.subscribe(contract_id, parse_timeframe(text))
         for number in range(3):
             closed = one.live.stats().closed
-            await one.until(lambda closed=closed: one.live.stats().closed > closed + 20)
+            await one.until(lambda closed=closed: one.live.stats().closed > closed + 16)
             if number < 2:
                 await one.sim.drop_hubs("market")
         gaps = [event for event in one.heard if isinstance(event, BarsInDoubt)]
         assert {event.contract_id for event in gaps} == {MNQ, ES}
         checked = one.live.stats().checked
-        await one.until(lambda: one.live.stats().checked > checked + 8)
+        await one.until(lambda: one.live.stats().checked > checked + 4)
         for contract_id in (MNQ, ES):
             for text in LENGTHS:
                 ours = one.checked(contract_id, text)
@@ -142,3 +143,45 @@ async def test_a_fault_of_one_contracts_bars_ends_neither_the_hub_nor_the_others
         closed = one.live.stats().closed
         await one.until(lambda: one.live.stats().closed > closed + 2)
         one.told(MNQ, "5s")
+
+
+async def test_history_takes_its_newest_bars_from_the_tape_and_asks_the_gateway_for_what_is_final() -> None:
+    s5 = parse_timeframe("5s")
+    config = LiveConfig(tick_s=0.02, check_s=20.0, quiet_s=90.0)
+    async with stage(config, speed=30.0, has_memory=True) as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().checked > 3)
+        assert one.live.stats().corrected == 0
+        reply = await one.history.bars(MNQ, s5, 6)
+        assert (len(reply.bars), reply.source in ("live", "memory"), reply.requests) == (6, True, 0)
+        assert reply.has_partial
+        await one.sim.drop_hubs("market")
+        await one.until(lambda: one.live.tail(MNQ, s5, int(one.live.now())) is None)
+        await one.until(lambda: one.live.tail(MNQ, s5, int(one.live.now())) is not None)
+        checked = one.live.stats().checked
+        await one.until(lambda: one.live.stats().checked > checked + 4)
+        ours = one.checked(MNQ, "5s")
+        assert ours.equals(await one.theirs(MNQ, "5s", ours))
+        kept = await one.history.between(MNQ, s5, ours.rows()[0].ts_open, ours.rows()[-1].ts_open, partial=False)
+        assert (kept.requests, kept.problem) == (0, None)
+        assert kept.columns.equals(ours.cut(0, -1))
+
+
+async def test_a_line_that_says_nothing_closes_no_bar_that_would_be_wrong() -> None:
+    s5 = parse_timeframe("5s")
+    async with stage() as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().closed > 3)
+        one.sim.faults.silence_hub("market")
+        silent_since = one.live.now()
+        await one.until(lambda: one.live.now() > silent_since + 16)
+        (told,) = one.told(MNQ, "5s")
+        assert told.ts[-1] <= silent_since
+        one.sim.faults.silence_hub("market", silent=False)
+        await one.sim.drop_hubs("market")
+        closed = one.live.stats().closed
+        await one.until(lambda: one.live.stats().closed > closed + 6)
+        assert one.live.stats().corrected == 0
+        (ours,) = one.told(MNQ, "5s")
+        theirs = await one.theirs(MNQ, "5s", ours.cut(0, -2))
+        assert ours.cut(0, -2).equals(theirs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from desk.core.secret import Secret
 from desk.engine import Context
 from desk.gateway import GatewayClient, GatewayConfig, HubPool
 from desk.runtime import Executor, Phase
-from desk.runtime.config import StartConfig
+from desk.runtime.config import BarsConfig, StartConfig
 from desk.runtime.session import Session, SessionConfig
 from desk.runtime.stop import Stage, run_stages
 from desk.sim import SimServer
@@ -169,3 +170,20 @@ async def test_a_stage_that_fails_or_is_late_does_not_keep_the_next_one_from_run
 
     await run_stages((Stage("one", 1, fails), Stage("two", unit, hangs), Stage("three", 1, works)))
     assert ran == ["fails", "hangs", "works"]
+
+
+async def test_the_trades_that_were_asked_for_are_on_disk_after_the_stop(tmp_path: Path) -> None:
+    async with SimServer() as sim, open_journal(tmp_path) as journal:
+        plain = make(journal, tmp_path)
+        session = Session(journal, replace(plain.config, bars=BarsConfig(record_ticks=("MNQ",))))
+
+        async def surface() -> None:
+            await session.is_ready.wait()
+            assert session._ticks is not None
+            await until(lambda: session._ticks is not None and len(session._ticks._waiting) > 3)
+            session.desk.stop.set()
+
+        await serve(session, sim, surface())
+    files = [path for path in (tmp_path / "paper" / "ticks").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".parquet"}
+    assert all(path.parent.name == "CON.F.US.MNQ.Z26" for path in files)

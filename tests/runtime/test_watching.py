@@ -10,11 +10,13 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from desk.core.errors import Unavailable
+from desk.core.errors import ProtocolError, Unavailable
 from desk.core.ids import ContractId
 from desk.core.symbols import parse_symbol, resolve
+from desk.core.timeframe import parse_timeframe
 from desk.core.words import Bar, Contract, Quote
 from desk.gateway import Kind
+from desk.runtime.liveseries import BarsInDoubt
 from desk.runtime.shownquote import shown_quote
 from desk.runtime.watching import Watching
 from tests.runtime.tape import MNQ, T0, Stage, stage
@@ -111,3 +113,18 @@ async def test_without_a_hub_and_without_history_it_says_why_there_is_no_price()
     shown = await shown_quote(cast(Any, desk), MNQ)
     assert (shown.source, shown.last) == ("none", None)
     assert "not connected" in (shown.problem or "")
+
+
+async def test_trades_that_are_not_understood_put_the_bars_in_doubt() -> None:
+    s5 = parse_timeframe("5s")
+    async with stage() as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().live == 1)
+        assert one.feeds.market is not None
+        raw = [msgspec.Raw(f'"{MNQ}"'.encode()), msgspec.Raw(b'[{"price":"much"}]')]
+        with pytest.raises(ProtocolError):
+            one.feeds.market.on_event("GatewayTrade", raw, one.clock.now())
+        doubts = [event for event in one.heard if isinstance(event, BarsInDoubt)]
+        assert [event.reason for event in doubts] == ["trades that were not understood"]
+        assert one.live.tail(MNQ, s5, int(one.live.now())) is None
+        await one.until(lambda: one.live.stats().live == 1)

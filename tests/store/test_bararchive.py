@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ from structlog.testing import capture_logs
 from desk.core.errors import TierDown
 from desk.market.bars import NANOS, Bars
 from desk.market.pages import EMPTY, Page
+from desk.store import bararchive
 from desk.store.bararchive import BarArchive, open_bar_archive
 from desk.store.barpages import _LIBRARY, decode, encode, facts_of
 from desk.store.pagerules import MAX_PRICE, BadPage, folder_of, problem_of
@@ -199,8 +202,8 @@ def test_damaged_bytes_are_never_another_page(data: st.DataObject) -> None:
         assert bytes(damaged[:cut]) != DATA
 
 
-def _foreign(**changes: Any) -> bytes:
-    """A file with our metadata and our checksum, and other columns."""
+def _foreign(said: dict[str, str | None] | None = None, **changes: Any) -> bytes:
+    """A file with our checksum, and other metadata or columns."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -213,7 +216,8 @@ def _foreign(**changes: Any) -> bytes:
     sink = pa.BufferOutputStream()
     with parquet.ParquetWriter(sink, table.schema, store_schema=False) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata(barpages._metadata(NOVEMBER, SMALL))
+        metadata = barpages._metadata(NOVEMBER, SMALL) | (said or {})
+        writer.add_key_value_metadata({name: text for name, text in metadata.items() if text is not None})
     return barpages._sealed(sink.getvalue().to_pybytes())
 
 
@@ -226,6 +230,14 @@ CORRUPT: dict[str, Callable[[], bytes]] = {
     "another contract": lambda: encode(key_of("CON.F.US.MES.Z26", "1m", datetime(2026, 11, 2, tzinfo=UTC)), SMALL),
     "another timeframe": lambda: encode(key_of(MNQ, "2m", datetime(2026, 11, 2, tzinfo=UTC)), SMALL),
     "another month": lambda: encode(key_of(MNQ, "1m", datetime(2026, 10, 2, tzinfo=UTC)), EMPTY),
+    "the next format": lambda: _foreign({"desk.format": "2"}),
+    "no format": lambda: _foreign({"desk.format": None}),
+    "no contract": lambda: _foreign({"desk.contract": None}),
+    "nothing covered": lambda: _foreign({"desk.covered": "[]"}),
+    "covered by words": lambda: _foreign({"desk.covered": '[["a", "b"]]'}),
+    "covered by half a stretch": lambda: _foreign({"desk.covered": "[[1]]"}),
+    "covered for ever": lambda: _foreign({"desk.covered": f"[[0, {10**30}]]"}),
+    "covered without end": lambda: _foreign({"desk.imported": "[[["}),
     "a column less": lambda: _foreign(volume=None),
     "another kind": lambda: _foreign(volume=[1.5] * 300),
     "NaN": lambda: _foreign(close=[float("nan")] * 300),
@@ -251,6 +263,17 @@ async def test_a_bad_file_is_set_aside_told_once_and_written_anew(
     aside = [path for path in file.parent.iterdir() if ".corrupt-" in path.name]
     assert [path.read_bytes() for path in aside] == [content()]
     assert same(await archive.get(october), other)
+    await archive.put(NOVEMBER, SMALL)
+    assert same(await archive.get(NOVEMBER), SMALL)
+
+
+def test_a_file_of_our_own_with_nothing_changed_is_read() -> None:
+    assert same(decode(NOVEMBER, _foreign()), SMALL)  # so what is refused above is refused for its change
+
+
+async def test_a_swept_directory_is_made_again(archive: BarArchive, file: Path) -> None:
+    await archive.put(NOVEMBER, FULL)
+    shutil.rmtree(file.parents[2])
     await archive.put(NOVEMBER, SMALL)
     assert same(await archive.get(NOVEMBER), SMALL)
 
@@ -307,6 +330,7 @@ async def test_a_closed_archive_says_so(tmp_path: Path) -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from desk.store import bararchive
 from desk.store.bararchive import open_bar_archive
 from tests.store.bars import NOVEMBER, month
 
@@ -341,7 +365,9 @@ async def test_a_killed_writer_leaves_whole_pages_only(tmp_path: Path, child: Ca
 # --- what is stored, and how long it takes --------------------------------------------------------------------------
 
 
-async def test_the_series_tell_what_is_stored_and_where_it_came_from(archive: BarArchive, file: Path) -> None:
+async def test_the_series_tell_what_is_stored_and_where_it_came_from(
+    archive: BarArchive, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert await archive.series() == []
     day = (NOVEMBER.start, NOVEMBER.start + 86_400)
     await archive.put(NOVEMBER, EMPTY.merged(SMALL.bars, (day,), is_imported=True))
@@ -350,6 +376,7 @@ async def test_the_series_tell_what_is_stored_and_where_it_came_from(archive: Ba
     october = key_of(MNQ, "1m", datetime(2026, 10, 2, tzinfo=UTC))
     await archive.put(october, EMPTY.merged(Bars.empty(), (october.span,)))
     (file.parent / "2026-01.parquet").write_bytes(b"damaged")
+    monkeypatch.setattr(bararchive, "_AT_ONCE", 2)
     minutes, days = await archive.series()
     assert (days.timeframe.text, days.bars, days.origins) == ("1d", 3, ("gateway",))
     assert (days.first, days.last) == (daily.start, daily.start + 2 * 86_400)
@@ -359,21 +386,16 @@ async def test_the_series_tell_what_is_stored_and_where_it_came_from(archive: Ba
     assert minutes.bytes == sum(path.stat().st_size for path in file.parent.glob("2026-1?.parquet"))
 
 
-async def test_the_loop_goes_on_while_a_page_is_written_and_read(archive: BarArchive) -> None:
-    turns = 0
-
-    async def beat() -> None:
-        nonlocal turns
-        while True:
+async def test_the_loop_goes_on_while_the_thread_is_busy(archive: BarArchive) -> None:
+    for work in (lambda: archive.put(NOVEMBER, FULL), lambda: archive.get(NOVEMBER), archive.series, archive.warm):
+        gate = threading.Event()
+        archive._thread.submit(gate.wait, 10)
+        working = asyncio.ensure_future(work())
+        for _ in range(20):
             await asyncio.sleep(0)
-            turns += 1
-
-    beating = asyncio.create_task(beat())
-    for work in (archive.warm, lambda: archive.put(NOVEMBER, FULL), lambda: archive.get(NOVEMBER), archive.series):
-        turns = 0
-        await work()
-        assert turns > 10  # work on the loop itself would leave it one turn or two
-    beating.cancel()
+        assert not working.done()
+        gate.set()
+        await working
 
 
 def test_reading_ahead_finds_the_libraries_and_imports_nothing(child: Callable[..., Child]) -> None:

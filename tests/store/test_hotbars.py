@@ -263,6 +263,33 @@ async def test_a_server_that_never_answers_costs_a_moment_and_then_nothing(clock
             writer.close()
 
 
+async def test_a_server_that_drips_is_down_soon(clock: ManualClock) -> None:
+    dripping: list[asyncio.Task[None]] = []
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"x")
+            try:
+                await asyncio.sleep(0.01)
+                await writer.drain()
+            except ConnectionError:
+                writer.close()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while b"GETRANGE" not in (asked := await reader.read(1000)):
+            writer.write(b"+OK\r\n" * asked.count(b"SETINFO"))
+        writer.write(b"$100000\r\n")
+        dripping.append(asyncio.create_task(drip(writer)))
+
+    slow = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with slow, at(slow.sockets[0].getsockname()[1], clock, timeout_s=0.1) as tier:
+        began = time.monotonic()
+        with pytest.raises(TierDown, match="no answer in time"):
+            await tier.get(NOVEMBER)
+        assert time.monotonic() - began < 2
+        await asyncio.gather(*dripping)
+
+
 async def test_nobody_there_is_down(clock: ManualClock) -> None:
     silent = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]

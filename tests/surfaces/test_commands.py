@@ -90,6 +90,12 @@ async def test_what_only_shows_something_is_not_called_a_trade() -> None:
         ("po", ["positions"]),
         ("history m", ["MNQ"]),
         ("history MNQ 1", ["1m", "15m", "1h", "1d"]),
+        ("history MNQ 5m to", ["today"]),
+        ("history MNQ 5m 2026-11-18 cs", ["csv"]),
+        ("history MNQ stitch=", ["stitch=none", "stitch=adjusted"]),
+        ("chart MNQ 5m h", ["html"]),
+        ("watch MNQ m", ["MNQ"]),
+        ("contracts i", ["index"]),
         ("help fl", ["flatten"]),
         ("positions ", []),
         ("nonsense x", []),
@@ -106,6 +112,11 @@ async def test_what_only_shows_something_is_not_called_a_trade() -> None:
 )
 async def test_tab_offers_what_fits(room: Room, typed: str, offered: list[str]) -> None:
     assert complete(room.desk, typed) == offered
+
+
+@pytest.mark.parametrize("name", ["history", "chart", "watch", "depth", "cache", "contracts", "quote", "subscriptions"])
+async def test_help_of_the_market_fits_eighty_columns(room: Room, caller: Caller, name: str) -> None:
+    assert max(map(len, (await run(room, f"help {name}", caller)).text.splitlines())) <= 80
 
 
 async def test_tab_offers_what_is_held_and_what_works(room: Room) -> None:
