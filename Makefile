@@ -15,7 +15,7 @@ FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2
 LOCK := $(PY) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --no-annotate --newline lf --resolver backtracking
 
-.PHONY: help .venv run test bench world chaos lock format clean
+.PHONY: help .venv run test bench world chaos bars lock format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make bench            measure, and write docs/performance.md"
 	@echo "make world [HOURS=100] [SEED=1]  many trading hours on virtual time, seeded; exit code 1 on a broken law"
 	@echo "make chaos [SEED=1]   10,000 alerts, every fault and 20 kills over real sockets; exit code 1 on a broken law"
+	@echo "make bars [MINUTES=60] [SEED=1]  kills, faults and dropped hubs; exit code 1 when a stored bar is not the gateway's"
 	@echo "make format           format the code and apply safe lint fixes"
 	@echo "make lock             compile the pinned requirements from pyproject.toml"
 	@echo "make .venv            set up the environment only"
@@ -75,6 +76,11 @@ world: .venv/run.stamp
 
 chaos: .venv/run.stamp
 	@exec $(PY) -m tests.chaos --seed $(SEED) $(ARGS)
+
+# Redis, its client and pyarrow come with the pins of the tests; without them the run says so.
+MINUTES ?= 60
+bars: .venv/dev.stamp
+	@exec $(PY) -m tests.barproof --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 format: .venv/dev.stamp
 	@$(PY) -m ruff format .

@@ -83,6 +83,7 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
     read_settings: once more, for ``reload``.
     """
     from desk.gateway import GatewayClient, HubPool
+    from desk.runtime.bartiers import bar_tiers
     from desk.runtime.config import session_config
     from desk.runtime.executor import Executor
     from desk.runtime.logs import configure_logging
@@ -99,7 +100,8 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
         await journal.claim(login or "paper")
-        session = Session(journal, session_config(settings, read_settings))
+        tiers = await stack.enter_async_context(bar_tiers(settings))
+        session = Session(journal, session_config(settings, read_settings), tiers=tiers)
         stop_on_signals(session.desk.stop)
         await stack.enter_async_context(session.main_loop_running())
         doors = await stack.enter_async_context(open_doors(session.desk, _doors_config(settings)))

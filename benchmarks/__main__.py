@@ -17,6 +17,7 @@ from benchmarks import (
     alerts,
     door,
     exits,
+    history,
     hub,
     limiter,
     machine,
@@ -52,6 +53,7 @@ QUICK = Counts(
     restarts=2,
     exits=5,
     parse_rounds=3,
+    history_rounds=2,
 )
 TINY = Counts(
     name="tiny",
@@ -76,6 +78,11 @@ TINY = Counts(
     parse_rounds=1,
     parse_repeats=3,
     slow_clients=20,
+    history_days=2,
+    history_rounds=1,
+    history_asks=2,
+    memory_bars=500,
+    live_trades=50,
 )
 LONG_S = 600.0
 
@@ -97,6 +104,7 @@ def main() -> int:
         "truth": lambda folder: asyncio.run(truth.measure(counts, folder, options.profile)),
         "restart": lambda folder: asyncio.run(restarts.measure(counts, folder, options.profile)),
         "exits": lambda folder: asyncio.run(exits.measure(counts, folder)),
+        "history": lambda folder: asyncio.run(history.measure(counts, folder, options.profile)),
         "memory": lambda folder: memory.measure(counts, folder),
     }
     wanted = [name.strip() for name in options.only.split(",")] if options.only else list(groups)

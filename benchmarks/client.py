@@ -44,9 +44,9 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    async def post(self, path: str, body: bytes) -> Answer:
+    async def post(self, path: str, body: bytes, bearer: str = "") -> Answer:
         """Raises ConnectionError when the peer closed, TimeoutError after ten seconds."""
-        return await self._ask(b"POST", path, body, "")
+        return await self._ask(b"POST", path, body, f"Authorization: Bearer {bearer}\r\n" if bearer else "")
 
     async def get(self, path: str, bearer: str) -> Answer:
         return await self._ask(b"GET", path, b"", f"Authorization: Bearer {bearer}\r\n")

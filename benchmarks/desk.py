@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks.daemon import DaemonReport
 from benchmarks.processes import child
 from desk.core.symbols import ROOTS
 
-__all__ = ["RAISED", "MeasuredDesk", "entry", "flatten_all", "measured_desk", "note", "symbols"]
+__all__ = ["API_TOKEN", "RAISED", "MeasuredDesk", "entry", "flatten_all", "measured_desk", "note", "symbols"]
 
 TOKEN = "benchmark"  # noqa: S105 - of a desk that lives for a minute on loopback
 API_TOKEN = "benchmark-api"  # noqa: S105
@@ -125,11 +125,17 @@ class MeasuredDesk:
 
 @asynccontextmanager
 async def measured_desk(
-    folder: Path, gateway_url: str, profile: Path | None = None, *, subscribed: int | None = None
+    folder: Path,
+    gateway_url: str,
+    profile: Path | None = None,
+    *,
+    subscribed: int | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[MeasuredDesk]:
     """A daemon with probes in its own process, ready; ended in order, its report read.
 
-    subscribed: how many products are in SYMBOLS, None: all. In a folder that a desk has used it is a restart of that one.
+    subscribed: how many products are in SYMBOLS, None: all. more: settings beside or instead of these. In a folder that a
+    desk has used it is a restart of that one.
     """
     data_dir, report = folder / "data", folder / "report.json"
     settings = {
@@ -143,7 +149,7 @@ async def measured_desk(
         "MAX_ALERT_AGE": "60",
         "PREFETCH_SYMBOLS": "none",
         "LOG_FORMAT": "json",
-    }
+    } | dict(more or {})
     arguments = ["-m", "benchmarks.daemon", "--report", str(report)]
     if profile is not None:
         arguments += ["--profile", str(profile)]

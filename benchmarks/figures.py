@@ -35,6 +35,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     parse_rounds: int = 7
     parse_repeats: int = 500  # of each sample, in a round
     slow_clients: int = 500
+    history_days: int = 30
+    history_rounds: int = 5
+    history_asks: int = 20  # from memory
+    memory_bars: int = 20_000
+    live_trades: int = 5_000
 
 
 class Part(msgspec.Struct, frozen=True):

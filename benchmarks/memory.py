@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from benchmarks.figures import Counts, Figure, Group, at_most, median
@@ -17,6 +19,8 @@ __all__ = ["measure"]
 
 SYMBOLS = 20
 GOAL_MB = 150.0
+PARQUET_GOAL_MB = 190.0
+API_TOKEN = "benchmark-api"  # noqa: S105 - of a desk that lives for a minute on loopback
 FLAT = 1.05
 SETTLE_S = 2.0
 BARE = (
@@ -41,15 +45,20 @@ def measure(counts: Counts, folder: Path) -> Group:
             "PAPER_GATEWAY_URL": gateway,
             "WEBHOOK_PORT": "0",
             "API_PORT": "0",
+            "API_TOKEN": API_TOKEN,
             "LOG_FORMAT": "json",
-            "SYMBOLS": ",".join([product.root for product in ROOTS.values() if product.offered][:SYMBOLS]),
+            "SYMBOLS": ",".join(_roots()),
         }
         arguments = ("trading_bot.py", "--no-console", "--env-file", str(folder / "none.env"))
         with child(arguments, folder / "daemon.log", settings, by_closing_input=False) as daemon:
+            private: str = msgspec.json.decode(daemon.wait_for('"doors.opened"'))["private"]
             daemon.wait_for('"desk.ready"')
             time.sleep(SETTLE_S)
             _check_streams(gateway)
             samples = _samples(daemon, counts.memory_s)
+            _read_history(private, counts.memory_bars)
+            _check_stored(folder / "data")
+            parquet = _samples(daemon, counts.memory_s / 6)
     third = max(1, len(samples) // 3)
     growth = median(samples[-third:]) / median(samples[:third])
     peak = at_most(
@@ -74,6 +83,15 @@ def measure(counts: Counts, folder: Path) -> Group:
                 goal=f"≤ {FLAT:g}x",
                 is_met=growth <= FLAT,
             ),
+            Figure(
+                name=f"once Parquet was used: {counts.memory_bars:,} minutes of each of {SYMBOLS} symbols were read, highest",
+                value=max(parquet),
+                unit="MB",
+                goal=f"< {PARQUET_GOAL_MB:.0f} MB",
+                is_met=max(parquet) < PARQUET_GOAL_MB,
+                spread=(min(parquet), max(parquet)),
+                samples=len(parquet),
+            ),
         ),
         raised=(f"SYMBOLS: {SYMBOLS} instead of four", "rate limits of the simulator: off"),
     )
@@ -85,6 +103,28 @@ def _check_streams(gateway: str) -> None:
     followed = sum(kind == "quote" for one in open_ones for kind, _ in one["subscriptions"])
     if followed != SYMBOLS:
         raise RuntimeError(f"{followed} symbols are followed instead of {SYMBOLS}")
+
+
+def _read_history(private: str, bars: int) -> None:
+    """The newest bars of every symbol, one after the other. Raises RuntimeError when one is not told."""
+    for root in _roots():
+        body = msgspec.json.encode({"line": f"history {root} 1m {bars}"})
+        headers = {"Authorization": f"Bearer {API_TOKEN}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{private}/api/command", body, headers)  # noqa: S310 - our own loopback URL
+        with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310
+            told = msgspec.json.decode(reply.read())
+        if not told["ok"] or told["data"]["problem"]:
+            raise RuntimeError(f"history {root} was answered with {str(told)[:300]}")
+
+
+def _check_stored(data_dir: Path) -> None:
+    """Raises RuntimeError when no Parquet was written: the figure would say nothing."""
+    if not any(data_dir.glob("paper/bars/**/*.parquet")):
+        raise RuntimeError("history was read and nothing was stored")
+
+
+def _roots() -> list[str]:
+    return [product.root for product in ROOTS.values() if product.offered][:SYMBOLS]
 
 
 def _with_goal(peak: Figure) -> Figure:

@@ -106,9 +106,9 @@ class PageStore:
             self._misses += 1
         else:
             self._promise(key, kept, upto=source)
-            for slow, covered in told:
-                if covered != kept.page.covered:  # it lost what a nearer one still has
-                    slow.owed[key], self._unwritten[key] = None, kept
+        for slow, covered in told:
+            if covered != kept.page.covered:  # it lost what a nearer one still has, or memory
+                slow.owed[key], self._unwritten[key] = None, kept
         return kept.page, source
 
     async def read_all(self, key: PageKey) -> Page:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Coroutine, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ from desk.runtime.roster import doors_of, waiting
 from desk.runtime.start import StartSequence
 from desk.runtime.stop import Stage, run_stages
 from desk.runtime.tickrecorder import TickRecorder
+from desk.runtime.tiers import Tier
 from desk.runtime.watching import Watching
 from desk.store import Journal
 
@@ -61,7 +62,7 @@ log = structlog.get_logger("desk.session")
 class Session:
     """Owns the desk and its main loop."""
 
-    def __init__(self, journal: Journal, config: SessionConfig) -> None:
+    def __init__(self, journal: Journal, config: SessionConfig, tiers: Sequence[Tier] = ()) -> None:
         clock = SystemClock()
         self.config = config
         self.is_ready = asyncio.Event()
@@ -73,6 +74,7 @@ class Session:
             memory_bytes=config.bars.memory_bytes,
             tail_s=config.bars.tail_s,
             quiet_tail_s=config.bars.quiet_tail_s,
+            tiers=tiers,
             live=self._lines,
             is_open=contract_is_open if config.is_shadow else _always,
             open_spans=may_trade if config.is_shadow else _all_of_it,

@@ -70,20 +70,26 @@ async def simulator(
         for number, login in accounts.items()
     ]
     (folder / "accounts.toml").write_text("\n".join(rows), encoding="utf-8")
-    log, out = folder / "gateway.jsonl", folder / "simulator.txt"
-    options = ("--port", "0", "--market", "manual", "--seed", str(seed), "--log", str(log))
-    command = [sys.executable, "-m", "desk.sim", *options, "--accounts", str(folder / "accounts.toml")]
+    options = ("--market", "manual", "--seed", str(seed), "--accounts", str(folder / "accounts.toml"))
+    async with simulator_process(folder, http, *options, "--log", str(folder / "gateway.jsonl")) as sim:
+        sim.contracts = await _contracts(sim)
+        for root in ROOTS:
+            await sim.walk(root, BASE_TICKS)
+        yield sim
+
+
+@asynccontextmanager
+async def simulator_process(folder: Path, http: aiohttp.ClientSession, *options: str) -> AsyncIterator[Simulator]:
+    """``python -m desk.sim`` on a free port until the block ends; it has been asked for nothing yet."""
+    out = folder / "simulator.txt"
+    command = [sys.executable, "-m", "desk.sim", "--port", "0", *options]
     with out.open("wb") as output:
         process = subprocess.Popen(  # noqa: ASYNC220 - a moment, at the start
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        said = await until(lambda: _url_of(out, process), UP_S)
-        sim = Simulator(http, said, log, {})
-        sim.contracts = await _contracts(sim)
-        for root in ROOTS:
-            await sim.walk(root, BASE_TICKS)
-        yield sim
+        url = await until(lambda: _url_of(out, process), UP_S)
+        yield Simulator(http, url, folder / "gateway.jsonl", {})
     finally:
         process.terminate()
         try:

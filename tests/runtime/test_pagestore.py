@@ -51,6 +51,16 @@ async def test_what_only_the_nearer_tier_has_is_written_to_the_slower_one_again(
     assert store.unwritten == 0
 
 
+async def test_what_only_memory_still_has_is_written_to_the_tier_that_lost_it() -> None:
+    near, far = Shelf("redis", {KEY: page(10)}), Shelf("archive", {})
+    store = PageStore(SystemClock(), 1 << 20, [near, far])
+    await store.read(KEY, (START, START + 600))  # the nearer one is enough: nobody looks at the other
+    near.pages.clear()
+    await store.read(KEY, (START, START + 1200))
+    await store.flush()
+    assert far.pages[KEY].bars.equals(page(10).bars)
+
+
 async def test_what_only_the_slower_tier_has_is_written_to_the_nearer_one() -> None:
     near, far = Shelf("redis", {KEY: page(5)}), Shelf("archive", {KEY: page(10)})
     store = PageStore(SystemClock(), 1 << 20, [near, far])
