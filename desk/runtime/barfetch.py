@@ -160,6 +160,7 @@ class BarFetcher:
             asked_at, read_at = self._clock.now().timestamp(), self.now()
             bars, is_full = await self._ask(series, job, end, limit)
             requests += 1
+            read_at = min(read_at, self.now())  # the reply says the gateway's time: our clock may have been set forward
             since = int(bars.ts[0]) if is_full else self._beginning(series, job, bars, end or read_at)
             if end is None:
                 self._keep_newest(series, job, bars, since, asked_at, read_at)

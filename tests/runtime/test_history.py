@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -361,6 +362,28 @@ async def test_a_bar_is_closed_only_when_it_is_so_by_the_gateways_clock_too(mark
     history = HistoryService(market, clock, offset_s=lambda: -5.0)  # the gateway says 14:30:58
     assert opens_of((await history.bars(MNQ, M1, 2, partial=False)).bars) == ["14:28", "14:29"]
     assert (await history.bars(MNQ, M1, 2)).has_partial
+
+
+async def test_a_clock_that_was_set_forward_makes_no_forming_bar_final(market: Market, clock: Clock) -> None:
+    """Only the reply tells that our clock is wrong; the hour that is yet to come was kept as one without a bar."""
+    ours, offset = Clock(), 0.0
+
+    async def fetch(*args: Any) -> Bars:
+        nonlocal offset
+        bars = await market(*args)
+        offset = (clock.time - ours.time).total_seconds()
+        return bars
+
+    history = HistoryService(fetch, ours, offset_s=lambda: offset)
+    ours.advance(3600)
+    await history.bars(MNQ, M1, 5)
+    ours.time, offset = clock.time, 0.0
+    for one in (ours, clock):
+        one.advance(7200)
+    reply = await history.bars(MNQ, M1, 130, partial=False)
+    assert {bar.volume for bar in reply.bars} == {60}
+    assert len({bar.ts_open for bar in reply.bars}) == 130
+    assert reply.bars[-1].ts_open - reply.bars[0].ts_open == timedelta(minutes=129)
 
 
 async def test_a_warm_up_leaves_requests_to_people(
