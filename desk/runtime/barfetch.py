@@ -94,6 +94,10 @@ class BarFetcher:
         """Epoch seconds by the clock that is behind: nothing is called final too early."""
         return int(self._clock.now().timestamp() + min(0.0, self._offset_s() or 0.0))
 
+    def latest(self) -> int:
+        """Epoch seconds by the clock that is ahead: no bar opened later."""
+        return int(self._clock.now().timestamp() + max(0.0, self._offset_s() or 0.0))
+
     def floor(self, series: Series) -> int:
         """Before this moment the series has no bars; epoch seconds."""
         return self._floors.get(series, FLOOR)

@@ -110,7 +110,7 @@ class Surveyor:
 
     async def _look_newest(self, question: Question, asked_at: float, number: int, is_last: bool) -> Survey:
         series, step = question.series, question.series.timeframe.seconds
-        edge, now = await self._edge(question, asked_at, is_last), int(self._clock.now().timestamp())
+        edge, now = await self._edge(question, asked_at, is_last), self._fetcher.latest()
         found = Survey(Bars.empty(), {edge.source})
         tail = self._shown(question, edge.tail)
         wanted = question.n - len(tail)
@@ -209,7 +209,7 @@ class Surveyor:
 
     async def _look_between(self, question: Question, window: Span, asked_at: float, is_last: bool) -> Survey:
         series, timeframe = question.series, question.series.timeframe
-        now, sure = int(self._clock.now().timestamp()), final_before(timeframe, self._fetcher.now())
+        now, sure = self._fetcher.latest(), final_before(timeframe, self._fetcher.now())
         low = max(grid(timeframe, window[0]), self._fetcher.floor(series))
         high = -grid(timeframe, -window[1]) if timeframe.is_on_the_hour else window[1]
         needs_tail = high > sure

@@ -386,6 +386,21 @@ async def test_a_clock_that_was_set_forward_makes_no_forming_bar_final(market: M
     assert reply.bars[-1].ts_open - reply.bars[0].ts_open == timedelta(minutes=129)
 
 
+@pytest.mark.parametrize(("text", "behind_s"), [("5s", 20), ("1m", 200)])
+async def test_a_computer_whose_clock_is_slow_gets_whole_answers(
+    market: Market, clock: Clock, text: str, behind_s: int
+) -> None:
+    """There are more bars than our clock would have; a reply cut by the limit left a hole that nothing could fill."""
+    ours = Clock(T0 - timedelta(seconds=behind_s))
+    history = HistoryService(market, ours, offset_s=lambda: float(behind_s))
+    for _ in range(3):
+        reply = await history.bars(MNQ, parse_timeframe(text), 20)
+        assert reply.problem is None
+        assert len(reply.bars) == 20
+        for one in (ours, clock):
+            one.advance(7)
+
+
 async def test_a_warm_up_leaves_requests_to_people(
     market: Market, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
