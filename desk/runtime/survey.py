@@ -265,7 +265,7 @@ class Surveyor:
             is_quiet = not self._is_open(series.contract_id, self._clock.now()) and not self._is_open(
                 series.contract_id, datetime.fromtimestamp(tail.asked_at, self._clock.now().tzinfo)
             )
-            is_good = tail.asked_at >= asked_at or tail.is_fresh(
+            is_good = asked_at <= tail.asked_at <= now or tail.is_fresh(
                 timeframe,
                 now=now,
                 age_s=age_s,

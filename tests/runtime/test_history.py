@@ -401,6 +401,18 @@ async def test_a_computer_whose_clock_is_slow_gets_whole_answers(
             one.advance(7)
 
 
+async def test_a_clock_that_was_set_back_does_not_freeze_the_newest_bars(
+    history: HistoryService, market: Market, clock: Clock
+) -> None:
+    clock.advance(3600)
+    await history.bars(MNQ, M1, 5)
+    clock.advance(-3600)
+    for minute in range(3):
+        clock.advance(60)
+        assert opens_of((await history.bars(MNQ, M1, 1)).bars) == [f"14:{31 + minute}"]
+    assert len(market.asked) == 4
+
+
 async def test_a_warm_up_leaves_requests_to_people(
     market: Market, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
