@@ -17,7 +17,7 @@ from desk.core.errors import DeskError, ProtocolError
 from desk.core.ids import ContractId
 from desk.core.timeframe import BarUnit, Timeframe
 from desk.gateway.sharing import SingleFlight
-from desk.market.bars import Bars
+from desk.market.bars import Bars, joined
 from desk.market.pages import pages_of
 from desk.market.spans import Span
 from desk.runtime.pagestore import PageStore
@@ -213,7 +213,8 @@ class BarFetcher:
         """Splits what was read up to this moment into final bars and the tail."""
         edge = max(since, final_once_read(series.timeframe, read_at, bars))
         self._keep(series, bars, (since, edge))
-        self.tails[series, job.partial] = Tail(edge, bars.between(edge, _LATEST), asked_at, self._clock.monotonic())
+        tail = joined(bars.between(edge, _LATEST))  # a copy: a part would keep all of the reply in memory
+        self.tails[series, job.partial] = Tail(edge, tail, asked_at, self._clock.monotonic())
 
     def _keep(self, series: Series, bars: Bars, span: Span) -> None:
         for key in pages_of(series.contract_id, series.timeframe, span):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -272,6 +274,21 @@ async def test_memory_is_bounded_and_forgets_what_was_not_asked_for_longest(mark
     assert history.stats().memory_bytes <= 16_000
     assert (await history.bars(MNQ, M1, 100)).source == "memory"
     assert (await history.bars(MNQ, M5, 100)).source == "gateway"
+
+
+async def test_the_newest_bars_of_a_series_hold_no_reply_in_memory(market: Market, clock: Clock) -> None:
+    """They are remembered outside of the bound: three bars, not the 20,000 that came with them."""
+    replies = []
+
+    async def fetch(*args: Any) -> Bars:
+        bars = await market(*args)
+        replies.append(weakref.ref(bars.ts if bars.ts.base is None else bars.ts.base))
+        return bars
+
+    history = HistoryService(fetch, clock)
+    assert len((await history.bars(MNQ, M1, 100)).columns) == 100
+    gc.collect()
+    assert [reply() for reply in replies] == [None]
 
 
 async def test_an_answer_larger_than_memory_is_fetched_once_and_let_go(market: Market, clock: Clock) -> None:
