@@ -189,7 +189,9 @@ class BarFetcher:
         timeframe = series.timeframe
         now = self._clock.now() + timedelta(seconds=max(0.0, self._offset_s() or 0.0))
         last = now if end is None else datetime.fromtimestamp(end, UTC)
-        if end is not None and not timeframe.is_on_the_hour:  # a bar that opened before the end may close after it
+        if end is not None and timeframe.is_on_the_hour:
+            limit = min(REQUEST_BARS, limit + 1)  # the end itself may belong to the window (reference 3.4)
+        elif end is not None:  # a bar that opened before the end may close after it
             last = min(now, last + timeframe.step)
             limit = min(REQUEST_BARS, limit + _BEYOND)
         self.requests += 1

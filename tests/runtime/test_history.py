@@ -288,7 +288,8 @@ async def test_the_newest_bars_of_a_series_hold_no_reply_in_memory(market: Marke
     history = HistoryService(fetch, clock)
     assert len((await history.bars(MNQ, M1, 100)).columns) == 100
     gc.collect()
-    assert [reply() for reply in replies] == [None]
+    assert replies
+    assert all(reply() is None for reply in replies)
 
 
 async def test_an_answer_larger_than_memory_is_fetched_once_and_let_go(market: Market, clock: Clock) -> None:
@@ -428,6 +429,22 @@ async def test_a_clock_that_was_set_back_does_not_freeze_the_newest_bars(
         clock.advance(60)
         assert opens_of((await history.bars(MNQ, M1, 1)).bars) == [f"14:{31 + minute}"]
     assert len(market.asked) == 4
+
+
+@pytest.mark.parametrize(("first", "then"), [(100, 104), (100, 250_000)])
+async def test_a_gateway_that_counts_the_end_as_inside_gives_no_shorter_answers(
+    market: Market, clock: Clock, first: int, then: int
+) -> None:
+    """Whether it does is unproven (reference 3.4): the one bar that came was the one at the end."""
+
+    async def fetch(*args: Any) -> Bars:
+        return await market(*args[:4], args[4] + timedelta(seconds=1), *args[5:])
+
+    history = HistoryService(fetch, clock)
+    await history.bars(MNQ, M1, first)
+    reply = await history.bars(MNQ, M1, then)
+    assert reply.problem is None
+    assert len(reply.columns) == then
 
 
 async def test_a_warm_up_leaves_requests_to_people(
