@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from desk.core.errors import Unavailable
@@ -445,6 +446,23 @@ async def test_a_gateway_that_counts_the_end_as_inside_gives_no_shorter_answers(
     reply = await history.bars(MNQ, M1, then)
     assert reply.problem is None
     assert len(reply.columns) == then
+
+
+async def test_longer_bars_made_of_an_import_are_no_word_of_the_gateway(history: HistoryService, clock: Clock) -> None:
+    start = int(datetime(2026, 11, 17, 15, tzinfo=UTC).timestamp())
+    span = (start, start + 600)
+
+    def file_of(step: int, price: int) -> Bars:
+        ts = np.arange(*span, step)
+        return Bars(ts, *(np.full(len(ts), price) for _ in range(5)))
+
+    await history.keep(MNQ, M1, file_of(60, 1), (span,), "a file")
+    first, last = (datetime.fromtimestamp(at, UTC) for at in span)
+    made = await history.between(MNQ, M5, first, last)
+    assert made.columns.volume.tolist() == [5, 5]
+    assert made.requests == 0
+    assert await history.keep(MNQ, M5, file_of(300, 2), (span,), "a better file") == 0, "they differ from no gateway's"
+    assert (await history.between(MNQ, M5, first, last)).columns.volume.tolist() == [2, 2]
 
 
 async def test_a_warm_up_leaves_requests_to_people(
