@@ -1,6 +1,7 @@
 """Bars from the gateway: whole stretches in windows of at most 20,000, side by side, each asked for once.
 
 Everything that a reply proves goes into the pages at once, so a long fetch that fails or is cancelled keeps what it brought.
+Only hours of trading without a bar are asked for once more, a minute later or when somebody wants them again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from desk.core.timeframe import BarUnit, Timeframe
 from desk.gateway.sharing import SingleFlight
 from desk.market.bars import Bars, joined
 from desk.market.pages import pages_of
-from desk.market.spans import Span
+from desk.market.spans import Span, Spans, shared, united, without
 from desk.runtime.pagestore import PageStore
 from desk.runtime.settling import Tail, final_before, final_once_read
 
@@ -29,6 +30,9 @@ REQUEST_BARS = 20_000  # one request of the gateway gives no more (reference 3.4
 FLOOR = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # the gateway's bars go back a few years
 _AT_ONCE = 4  # requests of one question: another person's goes in between
 _LATEST = 2**40
+_ODD_S = 6 * 3600  # of open hours without a bar; a pause after an early close is shorter
+_SHUT_S = 14 * 86_400  # in more than that some hours are open
+_SECOND_LOOK_S = 60.0
 _BEYOND = 2  # bars after the end, in a window that was widened by one bar
 
 
@@ -76,17 +80,24 @@ class BarFetcher:
     """offset_s: the gateway's clock minus ours; None: not known. A bar is final when it is so by both clocks."""
 
     def __init__(
-        self, fetch: FetchBars, store: PageStore, clock: Clock, offset_s: Callable[[], float | None] = lambda: None
+        self,
+        fetch: FetchBars,
+        store: PageStore,
+        clock: Clock,
+        open_spans: Callable[[ContractId, Span], Spans],
+        offset_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._fetch = fetch
         self._store = store
         self._clock = clock
+        self._open_spans = open_spans
         self._offset_s = offset_s
         self._flights = SingleFlight()
         self._under_way: dict[Series, Counter[Job]] = {}
         self.tails: dict[tuple[Series, bool], Tail] = {}
         self.searched: set[Series] = set()
         self._floors: dict[Series, int] = {}
+        self._doubts: dict[Series, list[tuple[Span, float]]] = {}
         self.requests = 0
         self.bars = 0
 
@@ -101,6 +112,11 @@ class BarFetcher:
     def floor(self, series: Series) -> int:
         """Before this moment the series has no bars; epoch seconds."""
         return self._floors.get(series, FLOOR)
+
+    def doubted(self, series: Series) -> Spans:
+        """Where a reply had no bar a moment ago: shown so, and nowhere kept. Asking again at once would prove nothing."""
+        now = self._clock.monotonic()
+        return united(span for span, told_at in self._doubts.get(series, ()) if now - told_at < _SECOND_LOOK_S)
 
     async def run(self, series: Series, jobs: Iterable[Job], on_done: Callable[[Job], None]) -> int:
         """Does all jobs, a few at a time, and returns how many requests had to be waited for.
@@ -219,9 +235,28 @@ class BarFetcher:
         self.tails[series, job.partial] = Tail(edge, tail, asked_at, self._clock.monotonic())
 
     def _keep(self, series: Series, bars: Bars, span: Span) -> None:
-        for key in pages_of(series.contract_id, series.timeframe, span):
-            covered = (max(span[0], key.start), min(span[1], key.end))
-            self._store.add(key, bars.between(*covered), (covered,))
+        for known in self._believed(series, bars, span):
+            for key in pages_of(series.contract_id, series.timeframe, known):
+                covered = (max(known[0], key.start), min(known[1], key.end))
+                self._store.add(key, bars.between(*covered), (covered,))
+
+    def _believed(self, series: Series, bars: Bars, span: Span) -> Spans:
+        """What may be kept for ever. Hours of trading without a bar are an outage until a later reply says the same."""
+        doubts, now, believed = self._doubts.pop(series, []), self._clock.monotonic(), united([span])
+        if not len(bars.between(*span)) and self._is_odd(series, span):
+            told = united(known for known, told_at in doubts if now - told_at >= _SECOND_LOOK_S)
+            doubts += [(part, now) for part in without((span,), united(known for known, _ in doubts))]
+            believed = shared((span,), told)
+        left = [(part, told_at) for known, told_at in doubts for part in without((known,), believed)]
+        if left:
+            self._doubts[series] = left
+        return believed
+
+    def _is_odd(self, series: Series, span: Span) -> bool:
+        """Whether bars should be there: not over a pause or an early close, nor where long bars have their openings outside."""
+        least = max(_ODD_S, 2 * series.timeframe.seconds)
+        newest = (max(span[0], span[1] - 2 * least - _SHUT_S), span[1])  # a series' whole past would take long to count
+        return sum(end - start for start, end in self._open_spans(series.contract_id, newest)) > least
 
 
 def windows(timeframe: Timeframe, span: Span, open_spans: Sequence[Span]) -> list[Span]:

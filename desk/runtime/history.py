@@ -117,7 +117,7 @@ class HistoryService:
     ) -> None:
         self._clock = clock
         self.store = PageStore(clock, memory_bytes, tiers, troubles)
-        self._fetcher = BarFetcher(fetch, self.store, clock, offset_s)
+        self._fetcher = BarFetcher(fetch, self.store, clock, open_spans, offset_s)
         self._surveyor = Surveyor(
             self.store, self._fetcher, clock, tail_s=tail_s, quiet_tail_s=quiet_tail_s, is_open=is_open,
             open_spans=open_spans, live=live,

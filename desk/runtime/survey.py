@@ -15,7 +15,7 @@ from desk.core.ids import ContractId
 from desk.core.timeframe import Timeframe
 from desk.market.bars import Bars, joined
 from desk.market.pages import Page, PageKey, pages_of
-from desk.market.spans import Span, Spans, united
+from desk.market.spans import Span, Spans, united, without
 from desk.runtime.barfetch import FLOOR, REQUEST_BARS, BarFetcher, Job, Series, windows
 from desk.runtime.derive import bases_of, derive
 from desk.runtime.pagestore import PageStore
@@ -298,8 +298,8 @@ class Surveyor:
         return source is not None
 
     def _holes(self, series: Series, page: Page, span: Span) -> Spans:
-        """What the page lacks of it, without the hours in which the exchange is surely shut."""
-        holes = page.lacks(span)
+        """What the page lacks of it, without what was empty a moment ago and hours in which the exchange is surely shut."""
+        holes = without(page.lacks(span), self._fetcher.doubted(series))
         if not holes or not series.timeframe.is_on_the_hour:
             return holes
         return tuple(hole for hole in holes if self._open_spans(series.contract_id, hole))

@@ -465,6 +465,45 @@ async def test_longer_bars_made_of_an_import_are_no_word_of_the_gateway(history:
     assert (await history.between(MNQ, M5, first, last)).columns.volume.tolist() == [2, 2]
 
 
+def day_of_november(day: int) -> tuple[datetime, datetime]:
+    return datetime(2026, 11, day, 6, tzinfo=UTC), datetime(2026, 11, day, 20, tzinfo=UTC)
+
+
+async def test_an_outage_told_as_an_empty_list_is_not_kept_for_ever(market: Market, clock: Clock) -> None:
+    has_outage = True
+
+    async def fetch(*args: Any) -> Bars:
+        bars = await market(*args)
+        return Bars.empty() if has_outage else bars
+
+    history = HistoryService(fetch, clock, open_spans=market.open_spans)
+    for _ in range(2):
+        assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 0
+    assert len(market.asked) == 1, "a moment later it would say the same"
+    has_outage = False
+    clock.advance(61)
+    assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 14 * 60
+
+
+async def test_hours_in_which_nothing_traded_are_asked_for_twice_and_never_again(clock: Clock) -> None:
+    market = Market(clock, first=datetime(2026, 11, 18, tzinfo=UTC))
+    history = HistoryService(market, clock, open_spans=market.open_spans)
+    for _ in range(5):
+        assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 0
+        clock.advance(61)
+    assert len(market.asked) == 2
+
+
+async def test_a_pause_without_a_bar_is_asked_for_once(market: Market, clock: Clock) -> None:
+    market.is_open = lambda when: when.hour != 9  # type: ignore[method-assign]
+    history = HistoryService(market, clock, open_spans=market.open_spans)
+    start = datetime(2026, 11, 17, 9, tzinfo=UTC)
+    for _ in range(3):
+        assert len((await history.between(MNQ, M1, start, start + timedelta(hours=1))).columns) == 0
+        clock.advance(61)
+    assert len(market.asked) == 1
+
+
 async def test_a_warm_up_leaves_requests_to_people(
     market: Market, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
