@@ -22,7 +22,7 @@ from desk.market.bars import Bars, joined
 from desk.market.pages import pages_of
 from desk.market.spans import Span, Spans, shared, united, without
 from desk.runtime.pagestore import PageStore
-from desk.runtime.settling import Tail, final_before, final_once_read
+from desk.runtime.settling import Tail, final_before, final_once_read, grid
 
 __all__ = ["FLOOR", "REQUEST_BARS", "BarFetcher", "FetchBars", "Job", "Series", "windows"]
 
@@ -151,7 +151,7 @@ class BarFetcher:
         before = self.requests
         self.searched.add(series)
         while high - low > 2 * REQUEST_BARS * series.timeframe.seconds:
-            middle = (low + high) // 2
+            middle = grid(series.timeframe, (low + high) // 2)
             bars, _ = await self._ask(series, Job(FLOOR, middle, partial=False), middle, 1)
             if len(bars):
                 high = int(bars.ts[0])

@@ -183,7 +183,7 @@ class Surveyor:
                 extra = _slots(timeframe, edge.at, now) if is_top else 0
                 jobs.append(
                     Job(
-                        max(start, self._fetcher.floor(series)),
+                        max(grid(timeframe, start), self._fetcher.floor(series)),
                         None if is_top else end,
                         min(REQUEST_BARS, wanted + extra),
                         is_whole=False,

@@ -504,6 +504,17 @@ async def test_a_pause_without_a_bar_is_asked_for_once(market: Market, clock: Cl
     assert len(market.asked) == 1
 
 
+async def test_no_window_begins_or_ends_inside_a_bar(market: Market, clock: Clock) -> None:
+    """What the gateway says of a bar that closes behind the window's end is unproven, and here it would be lost."""
+    market.is_open = lambda when: when.minute == 0  # type: ignore[method-assign]
+    history = HistoryService(market, clock)
+    for n in (7, 200, 333, 250_001):
+        await history.bars(MNQ, M1, n)
+    edges = {edge for _, start, end, *_ in market.asked for edge in (start, end)} - {clock.time}
+    assert len(edges) > 4
+    assert {edge.second for edge in edges} == {0}
+
+
 async def test_a_warm_up_leaves_requests_to_people(
     market: Market, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
