@@ -97,6 +97,8 @@ class BarFetcher:
         self.tails: dict[tuple[Series, bool], Tail] = {}
         self.searched: set[Series] = set()
         self._floors: dict[Series, int] = {}
+        self._oldest: dict[Series, int] = {}
+        self._learned: set[Series] = set()
         self._doubts: dict[Series, list[tuple[Span, float]]] = {}
         self.requests = 0
         self.bars = 0
@@ -110,8 +112,16 @@ class BarFetcher:
         return int(self._clock.now().timestamp() + max(0.0, self._offset_s() or 0.0))
 
     def floor(self, series: Series) -> int:
-        """Before this moment the series has no bars; epoch seconds."""
+        """Before this moment the gateway has no bars of the series; epoch seconds."""
         return self._floors.get(series, FLOOR)
+
+    def reach(self, series: Series) -> int:
+        """Before this moment nobody has any: what was imported, or kept until the gateway had it no more, may be older."""
+        return min(self.floor(series), self._oldest.get(series, _LATEST))
+
+    def has_stored(self, series: Series, since: int) -> None:
+        """Somebody else knows bars since then."""
+        self._oldest[series] = min(since, self._oldest.get(series, _LATEST))
 
     def doubted(self, series: Series) -> Spans:
         """Where a reply had no bar a moment ago: shown so, and nowhere kept. Asking again at once would prove nothing."""
@@ -150,6 +160,7 @@ class BarFetcher:
         low, high = max(span[0], self.floor(series)), span[1]
         before = self.requests
         self.searched.add(series)
+        await self._learn_oldest(series)
         while high - low > 2 * REQUEST_BARS * series.timeframe.seconds:
             middle = grid(series.timeframe, (low + high) // 2)
             bars, _ = await self._ask(series, Job(FLOOR, middle, partial=False), middle, 1)
@@ -181,6 +192,8 @@ class BarFetcher:
             bars, is_full = await self._ask(series, job, end, limit)
             requests += 1
             read_at = min(read_at, self.now())  # the reply says the gateway's time: our clock may have been set forward
+            if not is_full and job.start <= self.floor(series):
+                await self._learn_oldest(series)
             since = int(bars.ts[0]) if is_full else self._beginning(series, job, bars, end or read_at)
             if end is None:
                 self._keep_newest(series, job, bars, since, asked_at, read_at)
@@ -199,6 +212,14 @@ class BarFetcher:
         elif job.end is not None:
             self._floors[series] = end
         return self._floors.get(series, end)
+
+    async def _learn_oldest(self, series: Series) -> None:
+        """Once, before a floor is found: from then on nobody looks for older pages."""
+        if series in self._learned:
+            return
+        self._learned.add(series)
+        for stored in await self._store.series():
+            self.has_stored(Series(stored.contract_id, stored.timeframe), stored.first)
 
     async def _ask(self, series: Series, job: Job, end: int | None, limit: int) -> tuple[Bars, bool]:
         """The bars of the window, and whether there may be older ones in it."""

@@ -259,6 +259,7 @@ class HistoryService:
         for key in pages_of(contract_id, timeframe, (known[0][0], known[-1][1])) if known else ():
             inside = clipped(known, key.span)
             if inside:
+                self._fetcher.has_stored(Series(contract_id, timeframe), inside[0][0])
                 await self.store.read_all(key)
                 differing += self.store.offer(key, bars.between(*key.span), inside)
         if differing:

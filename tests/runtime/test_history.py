@@ -7,6 +7,7 @@ import gc
 import weakref
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from desk.market.bars import Bars
 from desk.market.spans import Span, Spans, clipped
 from desk.runtime.barfetch import REQUEST_BARS
 from desk.runtime.history import MAX_BARS, HistoryService
+from desk.store import open_bar_archive
 
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
 T0 = datetime(2026, 11, 18, 14, 30, 30, tzinfo=UTC)  # a Wednesday
@@ -513,6 +515,32 @@ async def test_no_window_begins_or_ends_inside_a_bar(market: Market, clock: Cloc
     edges = {edge for _, start, end, *_ in market.asked for edge in (start, end)} - {clock.time}
     assert len(edges) > 4
     assert {edge.second for edge in edges} == {0}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_stored_bars_older_than_the_gateways_first_stay_in_the_answer(
+    clock: Clock, tmp_path: Path, is_restarted: bool
+) -> None:
+    """The gateway forgets the minutes of an expired month, and a search for its first bar must not hide what is kept."""
+    market = Market(clock, first=datetime(2026, 11, 16, tzinfo=UTC))
+    start = int(datetime(2026, 9, 1, 15, tzinfo=UTC).timestamp())
+    ts = np.arange(start, start + 6000, 60)
+    async with open_bar_archive(tmp_path) as archive:
+        history = HistoryService(market, clock, tiers=[archive])
+        await history.keep(
+            MNQ, M1, Bars(ts, *(np.full(100, 10**9) for _ in range(5))), ((start, start + 6000),), "file"
+        )
+        if is_restarted:
+            await history.flush()
+            history = HistoryService(market, clock, tiers=[archive])
+        for n in (250_001, 20_000):
+            reply = await history.bars(MNQ, M1, n)
+            assert reply.problem is None
+            assert int(reply.columns.ts[0]) == start
+            assert len(reply.columns) == 3851
+        day = await history.between(MNQ, M1, datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 9, 2, tzinfo=UTC))
+        assert day.columns.ts.tolist() == ts.tolist()
+        assert day.requests == 0
 
 
 async def test_a_warm_up_leaves_requests_to_people(
