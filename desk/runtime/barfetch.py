@@ -1,7 +1,7 @@
 """Bars from the gateway: whole stretches in windows of at most 20,000, side by side, each asked for once.
 
 Everything that a reply proves goes into the pages at once, so a long fetch that fails or is cancelled keeps what it brought.
-Only hours of trading without a bar are asked for once more, a minute later or when somebody wants them again.
+Only trading time behind the last bar of a reply waits for a second one, a quarter of an hour later, unless a bar follows it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ FLOOR = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # the gateway's bars 
 _AT_ONCE = 4  # requests of one question: another person's goes in between
 _LATEST = 2**40
 _ODD_S = 6 * 3600  # of open hours without a bar; a pause after an early close is shorter
+_NEW_S = 3600  # and any of the last hour: the gateway's history may lag behind
 _SHUT_S = 14 * 86_400  # in more than that some hours are open
-_SECOND_LOOK_S = 60.0
+_ASK_AGAIN_S = 60.0  # where somebody wants them
+_BELIEVED_S = 900.0
 _BEYOND = 2  # bars after the end, in a window that was widened by one bar
 
 
@@ -100,6 +102,7 @@ class BarFetcher:
         self._oldest: dict[Series, int] = {}
         self._learned: set[Series] = set()
         self._doubts: dict[Series, list[tuple[Span, float]]] = {}
+        self._doubted_at: dict[Series, float] = {}
         self.requests = 0
         self.bars = 0
 
@@ -125,8 +128,9 @@ class BarFetcher:
 
     def doubted(self, series: Series) -> Spans:
         """Where a reply had no bar a moment ago: shown so, and nowhere kept. Asking again at once would prove nothing."""
-        now = self._clock.monotonic()
-        return united(span for span, told_at in self._doubts.get(series, ()) if now - told_at < _SECOND_LOOK_S)
+        if self._clock.monotonic() - self._doubted_at.get(series, -_ASK_AGAIN_S) >= _ASK_AGAIN_S:
+            return ()
+        return united(span for span, _ in self._doubts.get(series, ()))
 
     async def run(self, series: Series, jobs: Iterable[Job], on_done: Callable[[Job], None]) -> int:
         """Does all jobs, a few at a time, and returns how many requests had to be waited for.
@@ -262,12 +266,15 @@ class BarFetcher:
                 self._store.add(key, bars.between(*covered), (covered,))
 
     def _believed(self, series: Series, bars: Bars, span: Span) -> Spans:
-        """What may be kept for ever. Hours of trading without a bar are an outage until a later reply says the same."""
+        """What may be kept for ever. Trading time behind the last bar is an outage until a later reply says the same."""
         doubts, now, believed = self._doubts.pop(series, []), self._clock.monotonic(), united([span])
-        if not len(bars.between(*span)) and self._is_odd(series, span):
-            told = united(known for known, told_at in doubts if now - told_at >= _SECOND_LOOK_S)
-            doubts += [(part, now) for part in without((span,), united(known for known, _ in doubts))]
-            believed = shared((span,), told)
+        later = bars.between(span[0], _LATEST).ts
+        quiet = (int(later[-1]) + series.timeframe.seconds if len(later) else span[0], span[1])
+        if quiet[0] < quiet[1] and self._is_odd(series, quiet):
+            self._doubted_at[series] = now
+            told = united(known for known, told_at in doubts if now - told_at >= _BELIEVED_S)
+            doubts += [(part, now) for part in without((quiet,), united(known for known, _ in doubts))]
+            believed = united([(span[0], quiet[0])], shared((quiet,), told))
         left = [(part, told_at) for known, told_at in doubts for part in without((known,), believed)]
         if left:
             self._doubts[series] = left
@@ -275,7 +282,8 @@ class BarFetcher:
 
     def _is_odd(self, series: Series, span: Span) -> bool:
         """Whether bars should be there: not over a pause or an early close, nor where long bars have their openings outside."""
-        least = max(_ODD_S, 2 * series.timeframe.seconds)
+        is_new = series.timeframe.is_on_the_hour and span[1] > self.now() - _NEW_S
+        least = 0 if is_new else max(_ODD_S, 2 * series.timeframe.seconds)
         newest = (max(span[0], span[1] - 2 * least - _SHUT_S), span[1])  # a series' whole past would take long to count
         return sum(end - start for start, end in self._open_spans(series.contract_id, newest)) > least
 

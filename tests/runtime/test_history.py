@@ -7,6 +7,7 @@ import gc
 import weakref
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -492,7 +493,7 @@ async def test_hours_in_which_nothing_traded_are_asked_for_twice_and_never_again
     history = HistoryService(market, clock, open_spans=market.open_spans)
     for _ in range(5):
         assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 0
-        clock.advance(61)
+        clock.advance(901)
     assert len(market.asked) == 2
 
 
@@ -541,6 +542,25 @@ async def test_stored_bars_older_than_the_gateways_first_stay_in_the_answer(
         day = await history.between(MNQ, M1, datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 9, 2, tzinfo=UTC))
         assert day.columns.ts.tolist() == ts.tolist()
         assert day.requests == 0
+
+
+@pytest.mark.parametrize("minutes", [3, 10])
+async def test_history_that_lags_behind_loses_no_bar(market: Market, clock: Clock, minutes: int) -> None:
+    lag = timedelta(minutes=minutes)
+
+    async def fetch(*args: Any) -> Bars:
+        bars = await market(*args)
+        return bars.between(0, int((clock.time - lag).timestamp()))
+
+    history = HistoryService(fetch, clock)
+    for _ in range(20):
+        await history.bars(MNQ, M1, 50)
+        clock.advance(61)
+    assert len(market.asked) <= 40
+    lag = timedelta(0)
+    clock.advance(61)
+    reply = await history.bars(MNQ, M1, 50)
+    assert [b.ts_open - a.ts_open for a, b in pairwise(reply.bars)] == [timedelta(minutes=1)] * 49
 
 
 async def test_a_warm_up_leaves_requests_to_people(
