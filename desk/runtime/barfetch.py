@@ -1,6 +1,7 @@
 """Bars from the gateway: whole stretches in windows of at most 20,000, side by side, each asked for once.
 
 Everything that a reply proves goes into the pages at once, so a long fetch that fails or is cancelled keeps what it brought.
+Only trading time behind the last bar of a reply waits for a second one, a quarter of an hour later, unless a bar follows it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from desk.core.errors import DeskError, ProtocolError
 from desk.core.ids import ContractId
 from desk.core.timeframe import BarUnit, Timeframe
 from desk.gateway.sharing import SingleFlight
-from desk.market.bars import Bars
+from desk.market.bars import Bars, joined
 from desk.market.pages import pages_of
-from desk.market.spans import Span
+from desk.market.spans import Span, Spans, shared, united, without
 from desk.runtime.pagestore import PageStore
-from desk.runtime.settling import Tail, final_before, final_once_read
+from desk.runtime.settling import Tail, final_before, final_once_read, grid
 
 __all__ = ["FLOOR", "REQUEST_BARS", "BarFetcher", "FetchBars", "Job", "Series", "windows"]
 
@@ -29,6 +30,11 @@ REQUEST_BARS = 20_000  # one request of the gateway gives no more (reference 3.4
 FLOOR = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # the gateway's bars go back a few years
 _AT_ONCE = 4  # requests of one question: another person's goes in between
 _LATEST = 2**40
+_ODD_S = 6 * 3600  # of open hours without a bar; a pause after an early close is shorter
+_NEW_S = 3600  # and any of the last hour: the gateway's history may lag behind
+_SHUT_S = 14 * 86_400  # in more than that some hours are open
+_ASK_AGAIN_S = 60.0  # where somebody wants them
+_BELIEVED_S = 900.0
 _BEYOND = 2  # bars after the end, in a window that was widened by one bar
 
 
@@ -76,17 +82,27 @@ class BarFetcher:
     """offset_s: the gateway's clock minus ours; None: not known. A bar is final when it is so by both clocks."""
 
     def __init__(
-        self, fetch: FetchBars, store: PageStore, clock: Clock, offset_s: Callable[[], float | None] = lambda: None
+        self,
+        fetch: FetchBars,
+        store: PageStore,
+        clock: Clock,
+        open_spans: Callable[[ContractId, Span], Spans],
+        offset_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._fetch = fetch
         self._store = store
         self._clock = clock
+        self._open_spans = open_spans
         self._offset_s = offset_s
         self._flights = SingleFlight()
         self._under_way: dict[Series, Counter[Job]] = {}
         self.tails: dict[tuple[Series, bool], Tail] = {}
         self.searched: set[Series] = set()
         self._floors: dict[Series, int] = {}
+        self._oldest: dict[Series, int] = {}
+        self._learned: set[Series] = set()
+        self._doubts: dict[Series, list[tuple[Span, float]]] = {}
+        self._doubted_at: dict[Series, float] = {}
         self.requests = 0
         self.bars = 0
 
@@ -94,9 +110,27 @@ class BarFetcher:
         """Epoch seconds by the clock that is behind: nothing is called final too early."""
         return int(self._clock.now().timestamp() + min(0.0, self._offset_s() or 0.0))
 
+    def latest(self) -> int:
+        """Epoch seconds by the clock that is ahead: no bar opened later."""
+        return int(self._clock.now().timestamp() + max(0.0, self._offset_s() or 0.0))
+
     def floor(self, series: Series) -> int:
-        """Before this moment the series has no bars; epoch seconds."""
+        """Before this moment the gateway has no bars of the series; epoch seconds."""
         return self._floors.get(series, FLOOR)
+
+    def reach(self, series: Series) -> int:
+        """Before this moment nobody has any: what was imported, or kept until the gateway had it no more, may be older."""
+        return min(self.floor(series), self._oldest.get(series, _LATEST))
+
+    def has_stored(self, series: Series, since: int) -> None:
+        """Somebody else knows bars since then."""
+        self._oldest[series] = min(since, self._oldest.get(series, _LATEST))
+
+    def doubted(self, series: Series) -> Spans:
+        """Where a reply had no bar a moment ago: shown so, and nowhere kept. Asking again at once would prove nothing."""
+        if self._clock.monotonic() - self._doubted_at.get(series, -_ASK_AGAIN_S) >= _ASK_AGAIN_S:
+            return ()
+        return united(span for span, _ in self._doubts.get(series, ()))
 
     async def run(self, series: Series, jobs: Iterable[Job], on_done: Callable[[Job], None]) -> int:
         """Does all jobs, a few at a time, and returns how many requests had to be waited for.
@@ -130,8 +164,9 @@ class BarFetcher:
         low, high = max(span[0], self.floor(series)), span[1]
         before = self.requests
         self.searched.add(series)
+        await self._learn_oldest(series)
         while high - low > 2 * REQUEST_BARS * series.timeframe.seconds:
-            middle = (low + high) // 2
+            middle = grid(series.timeframe, (low + high) // 2)
             bars, _ = await self._ask(series, Job(FLOOR, middle, partial=False), middle, 1)
             if len(bars):
                 high = int(bars.ts[0])
@@ -160,6 +195,9 @@ class BarFetcher:
             asked_at, read_at = self._clock.now().timestamp(), self.now()
             bars, is_full = await self._ask(series, job, end, limit)
             requests += 1
+            read_at = min(read_at, self.now())  # the reply says the gateway's time: our clock may have been set forward
+            if not is_full and job.start <= self.floor(series):
+                await self._learn_oldest(series)
             since = int(bars.ts[0]) if is_full else self._beginning(series, job, bars, end or read_at)
             if end is None:
                 self._keep_newest(series, job, bars, since, asked_at, read_at)
@@ -179,12 +217,22 @@ class BarFetcher:
             self._floors[series] = end
         return self._floors.get(series, end)
 
+    async def _learn_oldest(self, series: Series) -> None:
+        """Once, before a floor is found: from then on nobody looks for older pages."""
+        if series in self._learned:
+            return
+        self._learned.add(series)
+        for stored in await self._store.series():
+            self.has_stored(Series(stored.contract_id, stored.timeframe), stored.first)
+
     async def _ask(self, series: Series, job: Job, end: int | None, limit: int) -> tuple[Bars, bool]:
         """The bars of the window, and whether there may be older ones in it."""
         timeframe = series.timeframe
         now = self._clock.now() + timedelta(seconds=max(0.0, self._offset_s() or 0.0))
         last = now if end is None else datetime.fromtimestamp(end, UTC)
-        if end is not None and not timeframe.is_on_the_hour:  # a bar that opened before the end may close after it
+        if end is not None and timeframe.is_on_the_hour:
+            limit = min(REQUEST_BARS, limit + 1)  # the end itself may belong to the window (reference 3.4)
+        elif end is not None:  # a bar that opened before the end may close after it
             last = min(now, last + timeframe.step)
             limit = min(REQUEST_BARS, limit + _BEYOND)
         self.requests += 1
@@ -208,12 +256,36 @@ class BarFetcher:
         """Splits what was read up to this moment into final bars and the tail."""
         edge = max(since, final_once_read(series.timeframe, read_at, bars))
         self._keep(series, bars, (since, edge))
-        self.tails[series, job.partial] = Tail(edge, bars.between(edge, _LATEST), asked_at, self._clock.monotonic())
+        tail = joined(bars.between(edge, _LATEST))  # a copy: a part would keep all of the reply in memory
+        self.tails[series, job.partial] = Tail(edge, tail, asked_at, self._clock.monotonic())
 
     def _keep(self, series: Series, bars: Bars, span: Span) -> None:
-        for key in pages_of(series.contract_id, series.timeframe, span):
-            covered = (max(span[0], key.start), min(span[1], key.end))
-            self._store.add(key, bars.between(*covered), (covered,))
+        for known in self._believed(series, bars, span):
+            for key in pages_of(series.contract_id, series.timeframe, known):
+                covered = (max(known[0], key.start), min(known[1], key.end))
+                self._store.add(key, bars.between(*covered), (covered,))
+
+    def _believed(self, series: Series, bars: Bars, span: Span) -> Spans:
+        """What may be kept for ever. Trading time behind the last bar is an outage until a later reply says the same."""
+        doubts, now, believed = self._doubts.pop(series, []), self._clock.monotonic(), united([span])
+        later = bars.between(span[0], _LATEST).ts
+        quiet = (int(later[-1]) + series.timeframe.seconds if len(later) else span[0], span[1])
+        if quiet[0] < quiet[1] and self._is_odd(series, quiet):
+            self._doubted_at[series] = now
+            told = united(known for known, told_at in doubts if now - told_at >= _BELIEVED_S)
+            doubts += [(part, now) for part in without((quiet,), united(known for known, _ in doubts))]
+            believed = united([(span[0], quiet[0])], shared((quiet,), told))
+        left = [(part, told_at) for known, told_at in doubts for part in without((known,), believed)]
+        if left:
+            self._doubts[series] = left
+        return believed
+
+    def _is_odd(self, series: Series, span: Span) -> bool:
+        """Whether bars should be there: not over a pause or an early close, nor where long bars have their openings outside."""
+        is_new = series.timeframe.is_on_the_hour and span[1] > self.now() - _NEW_S
+        least = 0 if is_new else max(_ODD_S, 2 * series.timeframe.seconds)
+        newest = (max(span[0], span[1] - 2 * least - _SHUT_S), span[1])  # a series' whole past would take long to count
+        return sum(end - start for start, end in self._open_spans(series.contract_id, newest)) > least
 
 
 def windows(timeframe: Timeframe, span: Span, open_spans: Sequence[Span]) -> list[Span]:

@@ -134,7 +134,7 @@ class Barkeeper:
     async def _ask(
         self, contract_id: ContractId, start: datetime, end: datetime, rest_s: float | None = None
     ) -> int | None:
-        """How many bars there are; None: not all of them could be had."""
+        """How many bars there are; None: not all of them could be had, or it is not sure that there are none."""
         reply = await self._history.between(contract_id, _MINUTE, start, end, partial=False)
         if reply.problem is not None:
             self._failed(contract_id, reply.problem)
@@ -145,6 +145,10 @@ class Barkeeper:
         if reply.requests:
             log.debug("bars.recorded", contract=contract_id, bars=len(reply.columns), until=end.isoformat())
             await asyncio.sleep((self._config.rest_s if rest_s is None else rest_s) * reply.requests)
+            if not len(reply.columns):
+                return (
+                    None  # history may not have believed it yet: the next round asks again, until no request is needed
+                )
         return len(reply.columns)
 
     def _failed(self, contract_id: ContractId, problem: str) -> None:

@@ -5,10 +5,12 @@ Not 4h and not days: where those open is not documented (reference 3.4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from desk.core.timeframe import BarUnit, Timeframe, parse_timeframe
 from desk.market.bars import Bars, aggregated, joined
-from desk.market.pages import pages_of
-from desk.market.spans import Span, Spans, clipped, missing, united
+from desk.market.pages import Page, PageKey, pages_of
+from desk.market.spans import Span, Spans, clipped, missing, united, without
 from desk.runtime.barfetch import Series
 from desk.runtime.pagestore import PageStore
 
@@ -32,26 +34,34 @@ async def derive(store: PageStore, series: Series, span: Span) -> str | None:
     sources = list[str]()
     for base in bases_of(series.timeframe):
         for piece in left:
-            bars, covered, source = await _stored(store, Series(series.contract_id, base), piece)
-            whole = _whole(covered, series.timeframe.seconds)
-            for start, end in whole:
-                made = aggregated(bars.between(start, end), series.timeframe.seconds)
-                for key in pages_of(series.contract_id, series.timeframe, (start, end)):
-                    store.add(key, made.between(*key.span), clipped([(start, end)], key.span))
+            page, source = await _stored(store, Series(series.contract_id, base), piece)
+            whole = _whole(page.covered, series.timeframe.seconds)
+            proven = _whole(without(page.covered, page.imported), series.timeframe.seconds)
+            _keep(series, page.bars, proven, store.add)
+            _keep(series, page.bars, without(whole, proven), store.offer)  # an import stays one
             left = tuple(gap for rest in left for gap in missing(rest, whole))
             sources += [source] if whole else []
     return max(sources, key=store.names.index) if sources else None
 
 
-async def _stored(store: PageStore, series: Series, span: Span) -> tuple[Bars, Spans, str]:
-    parts, covered, sources = list[Bars](), list[Span](), {store.names[0]}
+def _keep(series: Series, bars: Bars, spans: Spans, keep: Callable[[PageKey, Bars, Spans], object]) -> None:
+    for start, end in spans:
+        made = aggregated(bars.between(start, end), series.timeframe.seconds)
+        for key in pages_of(series.contract_id, series.timeframe, (start, end)):
+            keep(key, made.between(*key.span), clipped([(start, end)], key.span))
+
+
+async def _stored(store: PageStore, series: Series, span: Span) -> tuple[Page, str]:
+    """What is stored of the span, as one page, and the slowest tier that was needed."""
+    parts, covered, imported, sources = list[Bars](), list[Span](), list[Span](), {store.names[0]}
     for key in pages_of(series.contract_id, series.timeframe, span):
         window = (max(span[0], key.start), min(span[1], key.end))
         page, source = await store.read(key, window)
         sources.add(source)
         parts.append(page.bars.between(*window))
         covered += clipped(page.covered, window)
-    return joined(*parts), united(covered), max(sources, key=store.names.index)
+        imported += clipped(page.imported, window)
+    return Page(joined(*parts), united(covered), united(imported)), max(sources, key=store.names.index)
 
 
 def _whole(covered: Spans, step_s: int) -> Spans:

@@ -117,7 +117,7 @@ class HistoryService:
     ) -> None:
         self._clock = clock
         self.store = PageStore(clock, memory_bytes, tiers, troubles)
-        self._fetcher = BarFetcher(fetch, self.store, clock, offset_s)
+        self._fetcher = BarFetcher(fetch, self.store, clock, open_spans, offset_s)
         self._surveyor = Surveyor(
             self.store, self._fetcher, clock, tail_s=tail_s, quiet_tail_s=quiet_tail_s, is_open=is_open,
             open_spans=open_spans, live=live,
@@ -259,6 +259,7 @@ class HistoryService:
         for key in pages_of(contract_id, timeframe, (known[0][0], known[-1][1])) if known else ():
             inside = clipped(known, key.span)
             if inside:
+                self._fetcher.has_stored(Series(contract_id, timeframe), inside[0][0])
                 await self.store.read_all(key)
                 differing += self.store.offer(key, bars.between(*key.span), inside)
         if differing:

@@ -150,6 +150,8 @@ class PageStore:
                 if self._is_resting(slow):
                     break
                 await self._write(slow, key)
+                if self._is_resting(slow) and key in slow.owed:
+                    slow.owed[key] = slow.owed.pop(key)  # it may be this page alone: another one goes first next time
         self._bound_unwritten()
 
     async def _write(self, slow: _Slow, key: PageKey) -> None:
@@ -169,6 +171,10 @@ class PageStore:
                 await slow.tier.put(key, kept.page)
         except (TierDown, TimeoutError) as error:
             self._failed(slow, str(error) or "no answer")
+            return
+        except Exception as error:
+            log.exception("history.tier_broken", tier=name)  # a defect; the other tiers and the bound go on
+            self._failed(slow, f"{type(error).__name__}: {error}")
             return
         self._works(slow)
         newest = self._unwritten.get(key)

@@ -54,7 +54,7 @@ from desk.store import Journal
 __all__ = ["Session", "SessionConfig"]
 
 SETTLE_S = 5.0  # with the other stages under 10 s
-LAST_BARS_S = 0.5
+LAST_BARS_S = 0.3  # of the 0.5 s in which bars are written
 
 log = structlog.get_logger("desk.session")
 
@@ -283,7 +283,8 @@ class Session:
         return None
 
     async def _write_bars(self) -> str | None:
-        """What does not get there is fetched again when it is asked for."""
+        """What does not get there is fetched again when it is asked for. First what is there: the last ones may never come."""
+        await self.desk.history.flush()
         if self._last_bars is not None:
             await asyncio.wait([self._last_bars], timeout=LAST_BARS_S)
         await self.desk.history.flush()

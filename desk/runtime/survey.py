@@ -15,7 +15,7 @@ from desk.core.ids import ContractId
 from desk.core.timeframe import Timeframe
 from desk.market.bars import Bars, joined
 from desk.market.pages import Page, PageKey, pages_of
-from desk.market.spans import Span, Spans, united
+from desk.market.spans import Span, Spans, united, without
 from desk.runtime.barfetch import FLOOR, REQUEST_BARS, BarFetcher, Job, Series, windows
 from desk.runtime.derive import bases_of, derive
 from desk.runtime.pagestore import PageStore
@@ -110,7 +110,7 @@ class Surveyor:
 
     async def _look_newest(self, question: Question, asked_at: float, number: int, is_last: bool) -> Survey:
         series, step = question.series, question.series.timeframe.seconds
-        edge, now = await self._edge(question, asked_at, is_last), int(self._clock.now().timestamp())
+        edge, now = await self._edge(question, asked_at, is_last), self._fetcher.latest()
         found = Survey(Bars.empty(), {edge.source})
         tail = self._shown(question, edge.tail)
         wanted = question.n - len(tail)
@@ -136,9 +136,9 @@ class Surveyor:
     async def _walk(self, series: Series, at: int, wanted: int, sources: set[str], is_last: bool) -> _Walk:
         """Page after page, until enough bars are known or nothing is: then it may be that more exist."""
         walk, step, tried = _Walk(), series.timeframe.seconds, set[int]()
-        while wanted > 0 and at > (floor := self._fetcher.floor(series)):
+        while wanted > 0 and at > (reach := self._fetcher.reach(series)):
             key = pages_of(series.contract_id, series.timeframe, (at - 1, at))[0]
-            low = max(key.start, floor)
+            low = max(key.start, reach)
             page, source = await self._store.read(key, (low, at))
             sources.add(source)
             hole = next(reversed(self._holes(series, page, (low, at))), None)
@@ -156,7 +156,7 @@ class Surveyor:
                 continue
             if wanted <= 0 or is_last:
                 break
-            if hole[1] - wanted * step > hole[0] or hole[0] <= floor:
+            if hole[1] - wanted * step > hole[0] or hole[0] <= self._fetcher.floor(series):
                 walk.open_end = (hole[1], wanted)
                 break
             walk.holes.append(hole)
@@ -183,7 +183,7 @@ class Surveyor:
                 extra = _slots(timeframe, edge.at, now) if is_top else 0
                 jobs.append(
                     Job(
-                        max(start, self._fetcher.floor(series)),
+                        max(grid(timeframe, start), self._fetcher.floor(series)),
                         None if is_top else end,
                         min(REQUEST_BARS, wanted + extra),
                         is_whole=False,
@@ -209,8 +209,8 @@ class Surveyor:
 
     async def _look_between(self, question: Question, window: Span, asked_at: float, is_last: bool) -> Survey:
         series, timeframe = question.series, question.series.timeframe
-        now, sure = int(self._clock.now().timestamp()), final_before(timeframe, self._fetcher.now())
-        low = max(grid(timeframe, window[0]), self._fetcher.floor(series))
+        now, sure = self._fetcher.latest(), final_before(timeframe, self._fetcher.now())
+        low = max(grid(timeframe, window[0]), self._fetcher.reach(series))
         high = -grid(timeframe, -window[1]) if timeframe.is_on_the_hour else window[1]
         needs_tail = high > sure
         edge = await self._edge(question, asked_at, is_last) if needs_tail else _Edge(high, Bars.empty(), "memory")
@@ -265,7 +265,7 @@ class Surveyor:
             is_quiet = not self._is_open(series.contract_id, self._clock.now()) and not self._is_open(
                 series.contract_id, datetime.fromtimestamp(tail.asked_at, self._clock.now().tzinfo)
             )
-            is_good = tail.asked_at >= asked_at or tail.is_fresh(
+            is_good = asked_at <= tail.asked_at <= now or tail.is_fresh(
                 timeframe,
                 now=now,
                 age_s=age_s,
@@ -298,8 +298,9 @@ class Surveyor:
         return source is not None
 
     def _holes(self, series: Series, page: Page, span: Span) -> Spans:
-        """What the page lacks of it, without the hours in which the exchange is surely shut."""
-        holes = page.lacks(span)
+        """What the page lacks and the gateway may have: nothing that was empty a moment ago, nor hours of a shut exchange."""
+        told = united(self._fetcher.doubted(series), [(0, self._fetcher.floor(series))])
+        holes = without(page.lacks(span), told)
         if not holes or not series.timeframe.is_on_the_hour:
             return holes
         return tuple(hole for hole in holes if self._open_spans(series.contract_id, hole))

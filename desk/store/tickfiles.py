@@ -133,7 +133,9 @@ def _stored(path: Path) -> tuple[list[pa.Table], list[str]]:
     try:
         table = pq.read_table(path, schema=_schema())
         told = (pq.read_schema(path).metadata or {}).get(_FOLDED, b"").decode()
-    except pa.ArrowException:
+    except (pa.ArrowException, OSError, ValueError) as exc:
+        if isinstance(exc, OSError) and exc.errno is not None:  # the disk; damaged bytes have no number
+            raise
         path.replace(path.with_suffix(".damaged"))
         return [], []
     return [table.replace_schema_metadata(None)], [name for name in told.split("\n") if name]
@@ -150,7 +152,7 @@ def read_part(part: Path) -> Iterator[pa.RecordBatch]:
                 batch = stream.read_next_batch()
                 batch.validate(full=True)
                 yield batch
-        except (StopIteration, pa.ArrowInvalid):
+        except (StopIteration, pa.ArrowException, ValueError, MemoryError):  # damaged bytes may ask for any length
             return
         except OSError as exc:
             if exc.errno is not None:  # the disk; what ends too early has no number

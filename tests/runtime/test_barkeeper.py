@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from desk.core.errors import Unavailable
 from desk.core.ids import ContractId
 from desk.market.bars import Bars
@@ -24,6 +26,7 @@ class World:
         self.asked: list[tuple[ContractId, datetime, datetime]] = []
         self.watched = {MNQ}
         self.failing_before: datetime | None = None
+        self.bars, self.requests = 1, 1
         self.keeper = Barkeeper(self, self, lambda: self.watched, CONFIG)
 
     def now(self) -> datetime:
@@ -36,7 +39,8 @@ class World:
         self.asked.append((contract_id, start, end))
         if self.failing_before is not None and start < self.failing_before:
             raise Unavailable("the gateway does not answer")
-        return SimpleNamespace(columns=Bars.empty(), bars=(), problem=None, requests=1)
+        columns = Bars(*(np.arange(self.bars) for _ in range(6)))
+        return SimpleNamespace(columns=columns, problem=None, requests=self.requests)
 
 
 async def test_the_first_round_goes_back_as_many_days_as_are_wanted_and_the_next_one_asks_for_the_rest_only() -> None:
@@ -69,6 +73,18 @@ async def test_what_failed_is_tried_again_and_another_contract_does_not_wait_for
     world.failing_before = None
     await world.keeper.round()
     assert {one.since for one in world.keeper.recorded.values()} == {ends - timedelta(days=16)}
+
+
+async def test_what_a_request_found_empty_is_asked_again_until_history_knows_it() -> None:
+    world = World()
+    world.bars = 0
+    for _ in range(2):
+        await world.keeper.round()
+    assert world.asked[0] == world.asked[1]
+    assert not world.keeper.recorded
+    world.requests = 0
+    await world.keeper.round()
+    assert world.keeper.recorded[MNQ].since == T0.replace(second=0) - timedelta(minutes=1, days=16)
 
 
 async def test_no_days_record_nothing() -> None:

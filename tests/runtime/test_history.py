@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from desk.core.errors import Unavailable
@@ -16,6 +22,7 @@ from desk.market.bars import Bars
 from desk.market.spans import Span, Spans, clipped
 from desk.runtime.barfetch import REQUEST_BARS
 from desk.runtime.history import MAX_BARS, HistoryService
+from desk.store import open_bar_archive
 
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
 T0 = datetime(2026, 11, 18, 14, 30, 30, tzinfo=UTC)  # a Wednesday
@@ -273,6 +280,22 @@ async def test_memory_is_bounded_and_forgets_what_was_not_asked_for_longest(mark
     assert (await history.bars(MNQ, M5, 100)).source == "gateway"
 
 
+async def test_the_newest_bars_of_a_series_hold_no_reply_in_memory(market: Market, clock: Clock) -> None:
+    """They are remembered outside of the bound: three bars, not the 20,000 that came with them."""
+    replies = []
+
+    async def fetch(*args: Any) -> Bars:
+        bars = await market(*args)
+        replies.append(weakref.ref(bars.ts if bars.ts.base is None else bars.ts.base))
+        return bars
+
+    history = HistoryService(fetch, clock)
+    assert len((await history.bars(MNQ, M1, 100)).columns) == 100
+    gc.collect()
+    assert replies
+    assert all(reply() is None for reply in replies)
+
+
 async def test_an_answer_larger_than_memory_is_fetched_once_and_let_go(market: Market, clock: Clock) -> None:
     history = HistoryService(market, clock, memory_bytes=16_000, open_spans=market.open_spans)
     reply = await history.bars(MNQ, M1, 25_000)
@@ -361,6 +384,183 @@ async def test_a_bar_is_closed_only_when_it_is_so_by_the_gateways_clock_too(mark
     history = HistoryService(market, clock, offset_s=lambda: -5.0)  # the gateway says 14:30:58
     assert opens_of((await history.bars(MNQ, M1, 2, partial=False)).bars) == ["14:28", "14:29"]
     assert (await history.bars(MNQ, M1, 2)).has_partial
+
+
+async def test_a_clock_that_was_set_forward_makes_no_forming_bar_final(market: Market, clock: Clock) -> None:
+    """Only the reply tells that our clock is wrong; the hour that is yet to come was kept as one without a bar."""
+    ours, offset = Clock(), 0.0
+
+    async def fetch(*args: Any) -> Bars:
+        nonlocal offset
+        bars = await market(*args)
+        offset = (clock.time - ours.time).total_seconds()
+        return bars
+
+    history = HistoryService(fetch, ours, offset_s=lambda: offset)
+    ours.advance(3600)
+    await history.bars(MNQ, M1, 5)
+    ours.time, offset = clock.time, 0.0
+    for one in (ours, clock):
+        one.advance(7200)
+    reply = await history.bars(MNQ, M1, 130, partial=False)
+    assert {bar.volume for bar in reply.bars} == {60}
+    assert len({bar.ts_open for bar in reply.bars}) == 130
+    assert reply.bars[-1].ts_open - reply.bars[0].ts_open == timedelta(minutes=129)
+
+
+@pytest.mark.parametrize(("text", "behind_s"), [("5s", 20), ("1m", 200)])
+async def test_a_computer_whose_clock_is_slow_gets_whole_answers(
+    market: Market, clock: Clock, text: str, behind_s: int
+) -> None:
+    """There are more bars than our clock would have; a reply cut by the limit left a hole that nothing could fill."""
+    ours = Clock(T0 - timedelta(seconds=behind_s))
+    history = HistoryService(market, ours, offset_s=lambda: float(behind_s))
+    for _ in range(3):
+        reply = await history.bars(MNQ, parse_timeframe(text), 20)
+        assert reply.problem is None
+        assert len(reply.bars) == 20
+        for one in (ours, clock):
+            one.advance(7)
+
+
+async def test_a_clock_that_was_set_back_does_not_freeze_the_newest_bars(
+    history: HistoryService, market: Market, clock: Clock
+) -> None:
+    clock.advance(3600)
+    await history.bars(MNQ, M1, 5)
+    clock.advance(-3600)
+    for minute in range(3):
+        clock.advance(60)
+        assert opens_of((await history.bars(MNQ, M1, 1)).bars) == [f"14:{31 + minute}"]
+    assert len(market.asked) == 4
+
+
+@pytest.mark.parametrize(("first", "then"), [(100, 104), (100, 250_000)])
+async def test_a_gateway_that_counts_the_end_as_inside_gives_no_shorter_answers(
+    market: Market, clock: Clock, first: int, then: int
+) -> None:
+    """Whether it does is unproven (reference 3.4): the one bar that came was the one at the end."""
+
+    async def fetch(*args: Any) -> Bars:
+        return await market(*args[:4], args[4] + timedelta(seconds=1), *args[5:])
+
+    history = HistoryService(fetch, clock)
+    await history.bars(MNQ, M1, first)
+    reply = await history.bars(MNQ, M1, then)
+    assert reply.problem is None
+    assert len(reply.columns) == then
+
+
+async def test_longer_bars_made_of_an_import_are_no_word_of_the_gateway(history: HistoryService, clock: Clock) -> None:
+    start = int(datetime(2026, 11, 17, 15, tzinfo=UTC).timestamp())
+    span = (start, start + 600)
+
+    def file_of(step: int, price: int) -> Bars:
+        ts = np.arange(*span, step)
+        return Bars(ts, *(np.full(len(ts), price) for _ in range(5)))
+
+    await history.keep(MNQ, M1, file_of(60, 1), (span,), "a file")
+    first, last = (datetime.fromtimestamp(at, UTC) for at in span)
+    made = await history.between(MNQ, M5, first, last)
+    assert made.columns.volume.tolist() == [5, 5]
+    assert made.requests == 0
+    assert await history.keep(MNQ, M5, file_of(300, 2), (span,), "a better file") == 0, "they differ from no gateway's"
+    assert (await history.between(MNQ, M5, first, last)).columns.volume.tolist() == [2, 2]
+
+
+def day_of_november(day: int) -> tuple[datetime, datetime]:
+    return datetime(2026, 11, day, 6, tzinfo=UTC), datetime(2026, 11, day, 20, tzinfo=UTC)
+
+
+async def test_an_outage_told_as_an_empty_list_is_not_kept_for_ever(market: Market, clock: Clock) -> None:
+    has_outage = True
+
+    async def fetch(*args: Any) -> Bars:
+        bars = await market(*args)
+        return Bars.empty() if has_outage else bars
+
+    history = HistoryService(fetch, clock, open_spans=market.open_spans)
+    for _ in range(2):
+        assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 0
+    assert len(market.asked) == 1, "a moment later it would say the same"
+    has_outage = False
+    clock.advance(61)
+    assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 14 * 60
+
+
+async def test_hours_in_which_nothing_traded_are_asked_for_twice_and_never_again(clock: Clock) -> None:
+    market = Market(clock, first=datetime(2026, 11, 18, tzinfo=UTC))
+    history = HistoryService(market, clock, open_spans=market.open_spans)
+    for _ in range(5):
+        assert len((await history.between(MNQ, M1, *day_of_november(17))).columns) == 0
+        clock.advance(901)
+    assert len(market.asked) == 2
+
+
+async def test_a_pause_without_a_bar_is_asked_for_once(market: Market, clock: Clock) -> None:
+    market.is_open = lambda when: when.hour != 9  # type: ignore[method-assign]
+    history = HistoryService(market, clock, open_spans=market.open_spans)
+    start = datetime(2026, 11, 17, 9, tzinfo=UTC)
+    for _ in range(3):
+        assert len((await history.between(MNQ, M1, start, start + timedelta(hours=1))).columns) == 0
+        clock.advance(61)
+    assert len(market.asked) == 1
+
+
+async def test_no_window_begins_or_ends_inside_a_bar(market: Market, clock: Clock) -> None:
+    """What the gateway says of a bar that closes behind the window's end is unproven, and here it would be lost."""
+    market.is_open = lambda when: when.minute == 0  # type: ignore[method-assign]
+    history = HistoryService(market, clock)
+    for n in (7, 200, 333, 250_001):
+        await history.bars(MNQ, M1, n)
+    edges = {edge for _, start, end, *_ in market.asked for edge in (start, end)} - {clock.time}
+    assert len(edges) > 4
+    assert {edge.second for edge in edges} == {0}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_stored_bars_older_than_the_gateways_first_stay_in_the_answer(
+    clock: Clock, tmp_path: Path, is_restarted: bool
+) -> None:
+    """The gateway forgets the minutes of an expired month, and a search for its first bar must not hide what is kept."""
+    market = Market(clock, first=datetime(2026, 11, 16, tzinfo=UTC))
+    start = int(datetime(2026, 9, 1, 15, tzinfo=UTC).timestamp())
+    ts = np.arange(start, start + 6000, 60)
+    async with open_bar_archive(tmp_path) as archive:
+        history = HistoryService(market, clock, tiers=[archive])
+        await history.keep(
+            MNQ, M1, Bars(ts, *(np.full(100, 10**9) for _ in range(5))), ((start, start + 6000),), "file"
+        )
+        if is_restarted:
+            await history.flush()
+            history = HistoryService(market, clock, tiers=[archive])
+        for n in (250_001, 20_000):
+            reply = await history.bars(MNQ, M1, n)
+            assert reply.problem is None
+            assert int(reply.columns.ts[0]) == start
+            assert len(reply.columns) == 3851
+        day = await history.between(MNQ, M1, datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 9, 2, tzinfo=UTC))
+        assert day.columns.ts.tolist() == ts.tolist()
+        assert day.requests == 0
+
+
+@pytest.mark.parametrize("minutes", [3, 10])
+async def test_history_that_lags_behind_loses_no_bar(market: Market, clock: Clock, minutes: int) -> None:
+    lag = timedelta(minutes=minutes)
+
+    async def fetch(*args: Any) -> Bars:
+        bars = await market(*args)
+        return bars.between(0, int((clock.time - lag).timestamp()))
+
+    history = HistoryService(fetch, clock)
+    for _ in range(20):
+        await history.bars(MNQ, M1, 50)
+        clock.advance(61)
+    assert len(market.asked) <= 40
+    lag = timedelta(0)
+    clock.advance(61)
+    reply = await history.bars(MNQ, M1, 50)
+    assert [b.ts_open - a.ts_open for a, b in pairwise(reply.bars)] == [timedelta(minutes=1)] * 49
 
 
 async def test_a_warm_up_leaves_requests_to_people(

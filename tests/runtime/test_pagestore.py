@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from desk.core.errors import TierDown
 from desk.core.ids import ContractId
 from desk.core.timeframe import parse_timeframe
 from desk.gateway.config import SystemClock
 from desk.market.bars import Bars
 from desk.market.pages import EMPTY, Page, PageKey, pages_of
+from desk.runtime import pagestore
 from desk.runtime.pagestore import PageStore
 
 DAY = 86_400
@@ -74,3 +79,36 @@ async def test_what_all_tiers_have_is_not_written_again() -> None:
     store = PageStore(SystemClock(), 1 << 20, [near, far])
     await store.read(KEY, (START, START + 1200))
     assert store.unwritten == 0
+
+
+async def test_a_tier_with_a_defect_keeps_no_page_from_the_others() -> None:
+    class Broken(Shelf):
+        async def put(self, key: PageKey, page: Page) -> None:
+            raise ValueError("not thought of")
+
+    near, far, troubles = Broken("redis", {}), Shelf("archive", {}), dict[str, str]()
+    store = PageStore(SystemClock(), 1 << 20, [near, far], troubles)
+    store.add(KEY, page(10).bars, page(10).covered)
+    await store.flush()
+    assert far.pages[KEY].bars.equals(page(10).bars)
+    assert "not thought of" in troubles["bars in redis"]
+
+
+async def test_one_page_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Locked(Shelf):
+        async def put(self, key: PageKey, page: Page) -> None:
+            if key is KEY:
+                raise TierDown("its directory belongs to somebody else")
+            await super().put(key, page)
+
+    monkeypatch.setattr(pagestore, "REST_S", 0.001)
+    other = replace(KEY, contract_id=ContractId("CON.F.US.MES.Z26"))
+    far = Locked("archive", {})
+    store = PageStore(SystemClock(), 1 << 20, [far])
+    for key in (KEY, other):
+        store.add(key, page(10).bars, page(10).covered)
+    await store.flush()
+    await asyncio.sleep(0.002)
+    await store.flush()
+    assert list(far.pages) == [other]
+    assert store.unwritten == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +23,11 @@ from desk.runtime import Executor, Phase
 from desk.runtime.config import BarsConfig, StartConfig
 from desk.runtime.session import Session, SessionConfig
 from desk.runtime.stop import Stage, run_stages
+from desk.runtime.tiers import Tier
 from desk.sim import SimServer
 from desk.store import Journal, open_journal
 from tests.daemon import BOT, SCALE, alert, is_protected, places, quiet_sim, running_desk, until
+from tests.runtime.test_pagestore import KEY, Shelf, page
 from tests.runtime.words import alert_event
 
 
@@ -51,14 +53,14 @@ async def session(tmp_path: Path) -> AsyncIterator[Breaking]:
         yield make(journal, tmp_path)
 
 
-def make(journal: Journal, folder: Path) -> Breaking:
+def make(journal: Journal, folder: Path, tiers: Sequence[Tier] = ()) -> Breaking:
     config = SessionConfig(
         mode="paper",
         data_dir=folder,
         bots=(BotSetup(BOT, token=Secret("a-token")),),
         start=StartConfig(None, False, ("MNQ",), (), ()),
     )
-    return Breaking(journal, config)
+    return Breaking(journal, config, tiers)
 
 
 async def serve(
@@ -187,3 +189,14 @@ async def test_the_trades_that_were_asked_for_are_on_disk_after_the_stop(tmp_pat
     files = [path for path in (tmp_path / "paper" / "ticks").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".parquet"}
     assert all(path.parent.name == "CON.F.US.MNQ.Z26" for path in files)
+
+
+async def test_bars_are_written_at_the_stop_though_the_last_ones_never_come(tmp_path: Path) -> None:
+    shelf = Shelf("archive", {})
+    async with open_journal(tmp_path) as journal:
+        session = make(journal, tmp_path, [shelf])
+        session.desk.history.store.add(KEY, page(10).bars, page(10).covered)
+        session._last_bars = asyncio.create_task(asyncio.Event().wait())
+        await run_stages((Stage("bars are written", 0.1, session._write_bars),))
+        assert list(shelf.pages) == [KEY]
+        session._last_bars.cancel()

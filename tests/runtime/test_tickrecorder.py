@@ -213,6 +213,23 @@ def test_a_damaged_day_is_set_aside_and_the_new_one_is_whole(tmp_path: Path) -> 
     assert day.with_suffix(".damaged").read_bytes() == b"PAR1 no more"
 
 
+def test_a_day_with_a_flipped_byte_is_set_aside_too(tmp_path: Path) -> None:
+    """Parquet tells most damage as an error of the disk, without a number."""
+
+    def fold(hour: int) -> Path:
+        part = tickfiles.TickPart(tmp_path, MNQ, T0.date(), T0 + timedelta(hours=hour))
+        part.append([trade(hour)])
+        part.close()
+        return tickfiles.fold_parts([part.path])[0]
+
+    day = fold(0)
+    data = bytearray(day.read_bytes())
+    data[4] ^= 0xFF  # the head of the first column
+    day.write_bytes(data)
+    assert len(rows(fold(1))) == 1
+    assert day.with_suffix(".damaged").read_bytes() == data
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 async def test_a_full_disk_is_told_once_and_recording_goes_on_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
