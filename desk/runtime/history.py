@@ -42,7 +42,7 @@ __all__ = [
 log = structlog.get_logger("desk.history")
 
 MAX_BARS = 1_000_000  # of one question; 48 MB
-MEMORY_BYTES = 32 * 2**20
+MEMORY_BYTES = 32_000_000
 _ROUNDS = 12  # of looking and fetching; each fetch makes the holes smaller
 _PREFETCHES_AT_ONCE = 2  # a person's question goes in between
 _WARM_UP_REQUESTS, _WINDOW_S = 30, 30.0
