@@ -7,7 +7,7 @@ replaced, so that nothing it knows is lost; a tier that fails rests, is named in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -290,6 +290,7 @@ class PageStore:
                 last=max(int(page.bars.ts[-1]) for _, page in rows),
                 bytes=sum(page_bytes(page) for _, page in rows),
                 tiers=(self.memory.name,),
+                origins=_origins(page for _, page in rows),
             )
 
 
@@ -337,4 +338,11 @@ def _summary(rows: list[tuple[str, StoredSeries]]) -> SeriesInfo:
         last=max(series.last for series in stored),
         bytes=sum(series.bytes for series in stored),
         tiers=tuple(name for name, _ in rows),
+        origins=tuple(sorted({origin for series in stored for origin in series.origins})),
     )
+
+
+def _origins(pages: Iterable[Page]) -> tuple[str, ...]:
+    known = list(pages)
+    is_told, is_imported = any(map(_from_gateway, known)), any(page.imported for page in known)
+    return tuple(name for name, is_one in (("gateway", is_told), ("imported", is_imported)) if is_one)

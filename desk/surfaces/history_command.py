@@ -17,6 +17,7 @@ from desk.market.bars import Bars, price_of
 from desk.market.stitch import How
 from desk.runtime.desk import Desk
 from desk.runtime.history import HistoryReply
+from desk.surfaces.archive_terms import asked_contract
 from desk.surfaces.bars_json import BarRows
 from desk.surfaces.calls import BadCall, Caller, CommandResult, Interrupted
 from desk.surfaces.history_terms import EXAMPLE, HistoryTerms, parse_terms
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from desk.runtime.stitching import StitchedReply
     from desk.store.barfiles import FileKind
 
-__all__ = ["asked_contract", "facts_line", "history", "read_bars"]
+__all__ = ["facts_line", "first_contract", "history", "read_bars"]
 
 MOST_SHOWN = 1000  # rows of a table; drawing happens between two alerts
 MOST_RAW = 20_000  # lines
@@ -40,7 +41,7 @@ STOPPED = "Stopped. What was fetched until then is kept: the same line goes on f
 
 async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     """``history MNQ 5m 20 | from to [raw] [csv|parquet] [stitch=none|adjusted]``, see ``history_terms``."""
-    contract = asked_contract(desk, args, EXAMPLE)
+    contract = await first_contract(desk, args, EXAMPLE)
     terms = parse_terms(args[1:], desk.clock.now(), caller.zone)
     _refuse_too_many(terms.n or 0, contract, terms, caller)
     try:
@@ -54,11 +55,11 @@ async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandRes
     return await _answer(desk, contract, terms, caller, reply.columns, data, reply.has_partial, foot)
 
 
-def asked_contract(desk: Desk, args: Sequence[str], example: str) -> Contract:
-    """The first word. Raises BadCall and UnknownSymbol."""
+async def first_contract(desk: Desk, args: Sequence[str], example: str) -> Contract:
+    """The first word; a month that has expired is asked of the gateway. Raises BadCall, and as ``asked_contract``."""
     if not args:
         raise BadCall(f"Which symbol? Write {example}")
-    return desk.contract(args[0])
+    return (await asked_contract(desk, args[0])).contract
 
 
 async def read_bars(desk: Desk, contract: Contract, terms: HistoryTerms, caller: Caller) -> HistoryReply:

@@ -296,11 +296,12 @@ def _at(day: date, clock: tuple[int, int, int], offset: str | None, zone: tzinfo
 
 
 def _with_dates(example: str) -> str:
-    return f"{_command(example)} MNQ 5m 2026-11-18 2026-11-19"
+    end = " csv" if example.endswith(" csv") else ""
+    return f"{_command(example)} MNQ 5m 2026-11-18 2026-11-19{end}"
 
 
 def _command(example: str) -> str:
-    return example.partition(" ")[0]
+    return example.partition(" MNQ")[0]
 
 
 def _shown(text: str) -> str:
