@@ -69,6 +69,8 @@ async def chart(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
             f"The newest {len(shown):,} of {len(reply.columns):,} fit in {frame.width} columns; html has room for all."
         )
         cut = (Line(text, "dim"),)
+    elif len(shown) < len(reply.columns):  # nobody asked for more than fit, so none are counted that are not to be seen
+        foot = (*facts_line(replace(reply, columns=shown), terms), *(Line(hint, "dim") for hint in terms.hints))
     data |= {"shown": len(shown), "bars": BarRows(shown)}
     return CommandResult(True, data, (title, drawn, *cut, *foot))
 
