@@ -308,13 +308,16 @@ class HistoryService:
     ) -> PrefetchReport:
         """Fills memory. Never raises for a series that fails: the report names it. Run it as a task of its own.
 
-        when_asked: begin at the first question (``CACHE_INIT=lazy``). on_progress: series that are done, and all.
+        when_asked: begin at the first question (``CACHE_INIT=lazy``). on_progress: series that are done (0 first), and all.
         """
         if when_asked:
             await self._asked.wait()
         began = self._clock.monotonic()
         wanted = [Series(contract, timeframe) for contract in contracts for timeframe in timeframes]
         gate, ended, pace = asyncio.Semaphore(_PREFETCHES_AT_ONCE), list[Series](), _Pace(self._clock)
+
+        if on_progress is not None:
+            on_progress(0, len(wanted))
 
         async def one(series: Series) -> int | PrefetchFailure:
             async with gate:
