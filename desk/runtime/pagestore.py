@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import structlog
 
 from desk.core.clock import Clock
-from desk.core.errors import TierDown
+from desk.core.contractmonths import month_of_contract
+from desk.core.errors import TierDown, UnknownSymbol
 from desk.gateway.sharing import SingleFlight
 from desk.market.bars import COLUMNS, Bars
 from desk.market.pages import EMPTY, Page, PageKey
@@ -230,7 +232,12 @@ class PageStore:
         return _Kept(page, seen)
 
     def _promise(self, key: PageKey, kept: _Kept, upto: str | None = None) -> None:
-        """Owes the page to every slower tier; to those nearer than ``upto`` only, when that is where it was found."""
+        """Owes the page to every slower tier; to those nearer than ``upto`` only, when that is where it was found.
+
+        An empty page of years before the contract is remembered in memory alone: a file a month would say nothing.
+        """
+        if not len(kept.page.bars) and _is_before_its_time(key):
+            return
         for slow in self._slow:
             if slow.tier.name == upto:
                 break
@@ -316,6 +323,15 @@ def _differing(one: Bars, other: Bars) -> int:
 
 def _from_gateway(page: Page) -> Spans:
     return without(page.covered, page.imported)
+
+
+def _is_before_its_time(key: PageKey) -> bool:
+    """More than two years before the month that the contract is called by."""
+    try:
+        month = month_of_contract(key.contract_id)
+    except UnknownSymbol:
+        return False
+    return key.end <= datetime(month.year - 2, month.month, 1, tzinfo=UTC).timestamp()
 
 
 def _is_sound(key: PageKey, page: Page) -> bool:

@@ -291,6 +291,10 @@ async def test_history_of_an_expired_contract_is_asked_of_the_gateway(
     assert "MNQM6 1m" in (await run(room, f"history MNQM6 {asked}", caller)).text
     assert (await run(room, f"chart MNQM6 {asked}", caller)).ok
     assert "does not know MNQH6" in (await run(room, f"history MNQH6 {asked}", caller)).text
+    long_ago = (await run(room, "history MNQ 1m 2025-01-06", caller)).text
+    assert "By the calendar MNQH25 was the front month then: write that, or add stitch=none." in long_ago
+    assert "Was the market open?" in (await run(room, "history MNQ 1m 2026-11-15", caller)).text
+    assert "front month then" in (await run(room, "history MNQ 1m 2000-01-01 2000-01-02", caller)).text
     assert "MNQM26  1m" in (await run(room, "cache mnqm26", caller)).text, "as the rolls name it"
 
 
