@@ -259,6 +259,8 @@ def _moment(text: str, now: datetime, zone: tzinfo | None, example: str) -> _Mom
     """Raises BadCall."""
     try:
         day, clock = _day_and_clock(text, now, zone)
+        if day.year < _YEARS.start:
+            raise BadCall(f"{_shown(text)}: no bar is older than {_YEARS.start}. Write {_with_dates(example)}")
         if day.year not in _YEARS:
             raise ValueError
         if clock is None:
