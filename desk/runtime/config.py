@@ -41,7 +41,7 @@ class BarsConfig:
     record_ticks: roots whose market trades are written down.
     """
 
-    memory_bytes: int = 32 * 2**20
+    memory_bytes: int = 32_000_000
     tail_s: float = 3.0
     quiet_tail_s: float = 900.0
     record_days: int = 0
@@ -102,7 +102,7 @@ def session_config(settings: Settings, read_settings: Callable[[], Settings]) ->
         atr=(settings.atr_period, settings.atr_timeframe),
         read_again=read_again,
         bars=BarsConfig(
-            memory_bytes=settings.bar_memory_mb * 2**20,
+            memory_bytes=settings.bar_memory_mb * 1_000_000,
             tail_s=settings.cache_ttl_market_hours * 60,
             quiet_tail_s=settings.cache_ttl_off_hours * 60,
             record_days=settings.record_days,

@@ -42,7 +42,7 @@ __all__ = [
 log = structlog.get_logger("desk.history")
 
 MAX_BARS = 1_000_000  # of one question; 48 MB
-MEMORY_BYTES = 32 * 2**20
+MEMORY_BYTES = 32_000_000
 _ROUNDS = 12  # of looking and fetching; each fetch makes the holes smaller
 _PREFETCHES_AT_ONCE = 2  # a person's question goes in between
 _WARM_UP_REQUESTS, _WINDOW_S = 30, 30.0
@@ -309,13 +309,16 @@ class HistoryService:
     ) -> PrefetchReport:
         """Fills memory. Never raises for a series that fails: the report names it. Run it as a task of its own.
 
-        when_asked: begin at the first question (``CACHE_INIT=lazy``). on_progress: series that are done, and all.
+        when_asked: begin at the first question (``CACHE_INIT=lazy``). on_progress: series that are done (0 first), and all.
         """
         if when_asked:
             await self._asked.wait()
         began = self._clock.monotonic()
         wanted = [Series(contract, timeframe) for contract in contracts for timeframe in timeframes]
         gate, ended, pace = asyncio.Semaphore(_PREFETCHES_AT_ONCE), list[Series](), _Pace(self._clock)
+
+        if on_progress is not None:
+            on_progress(0, len(wanted))
 
         async def one(series: Series) -> int | PrefetchFailure:
             async with gate:

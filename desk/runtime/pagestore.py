@@ -7,14 +7,16 @@ replaced, so that nothing it knows is lost; a tier that fails rests, is named in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import structlog
 
 from desk.core.clock import Clock
-from desk.core.errors import TierDown
+from desk.core.contractmonths import month_of_contract
+from desk.core.errors import TierDown, UnknownSymbol
 from desk.gateway.sharing import SingleFlight
 from desk.market.bars import COLUMNS, Bars
 from desk.market.pages import EMPTY, Page, PageKey
@@ -236,7 +238,12 @@ class PageStore:
         return _Kept(page, seen)
 
     def _promise(self, key: PageKey, kept: _Kept, upto: str | None = None) -> None:
-        """Owes the page to every slower tier; to those nearer than ``upto`` only, when that is where it was found."""
+        """Owes the page to every slower tier; to those nearer than ``upto`` only, when that is where it was found.
+
+        An empty page of years before the contract is remembered in memory alone: a file a month would say nothing.
+        """
+        if not len(kept.page.bars) and _is_before_its_time(key):
+            return
         for slow in self._slow:
             if slow.tier.name == upto:
                 break
@@ -296,6 +303,7 @@ class PageStore:
                 last=max(int(page.bars.ts[-1]) for _, page in rows),
                 bytes=sum(page_bytes(page) for _, page in rows),
                 tiers=(self.memory.name,),
+                origins=_origins(page for _, page in rows),
             )
 
 
@@ -323,6 +331,15 @@ def _from_gateway(page: Page) -> Spans:
     return without(page.covered, page.imported)
 
 
+def _is_before_its_time(key: PageKey) -> bool:
+    """More than two years before the month that the contract is called by."""
+    try:
+        month = month_of_contract(key.contract_id)
+    except UnknownSymbol:
+        return False
+    return key.end <= datetime(month.year - 2, month.month, 1, tzinfo=UTC).timestamp()
+
+
 def _is_sound(key: PageKey, page: Page) -> bool:
     """Bars in order, each inside what the page says to cover, all inside the key's stretch."""
     ts = page.bars.ts
@@ -343,4 +360,11 @@ def _summary(rows: list[tuple[str, StoredSeries]]) -> SeriesInfo:
         last=max(series.last for series in stored),
         bytes=sum(series.bytes for series in stored),
         tiers=tuple(name for name, _ in rows),
+        origins=tuple(sorted({origin for series in stored for origin in series.origins})),
     )
+
+
+def _origins(pages: Iterable[Page]) -> tuple[str, ...]:
+    known = list(pages)
+    is_told, is_imported = any(map(_from_gateway, known)), any(page.imported for page in known)
+    return tuple(name for name, is_one in (("gateway", is_told), ("imported", is_imported)) if is_one)

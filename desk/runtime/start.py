@@ -221,11 +221,12 @@ class StartSequence:
             except UnknownSymbol as problem:
                 unknown.append(f"{symbol}: {problem}")
         began = self._desk.clock.monotonic()
-        if not self._config.is_cache_lazy:
-            self._note("history cache", began, is_running=True)
         timeframes = [parse_timeframe(text) for text in self._config.prefetch_timeframes]
 
         def on_progress(done: int, wanted: int) -> None:
+            nonlocal began
+            if not done:
+                began = self._desk.clock.monotonic()  # a lazy one waited for somebody to ask
             self._note("history cache", began, is_running=True, progress=f"{done} of {wanted} series")
 
         report = await self._desk.history.prefetch(

@@ -19,11 +19,12 @@ from desk.market.tape import MarketTrade
 from desk.runtime.livebars import TradeSource
 from desk.store.tickfiles import TickFileError, TickPart, day_of_part, fold_parts, parts_of
 
-__all__ = ["TROUBLE", "TickRecorder"]
+__all__ = ["TROUBLE", "UNLISTED", "TickRecorder"]
 
 log = structlog.get_logger("desk.ticks")
 
 TROUBLE = "tick recorder"  # its place among the desk's troubles
+UNLISTED = "ticks that nobody sends"
 _MOST_KEPT = 100_000  # trades in memory; beyond it the newest are dropped and counted
 _AT_ONCE = 5_000  # trades of one batch: turning them into columns holds the interpreter
 _PAUSE_S = 60.0  # after a disk that took nothing
@@ -76,6 +77,11 @@ class TickRecorder:
     async def follow(self, listed: Iterable[ContractId], source: TradeSource) -> None:
         """Wants the trades of these contracts, and no longer those of months that are not listed any more."""
         wanted = {contract_id for contract_id in listed if self.wants(contract_id)}
+        unlisted = sorted(self._roots - {root_of_contract(contract_id) for contract_id in wanted})
+        if unlisted:
+            self._troubles[UNLISTED] = f"the gateway lists no {', '.join(unlisted)}, named in RECORD_TICKS"
+        else:
+            self._troubles.pop(UNLISTED, None)
         for contract_id in sorted(wanted - self._followed):
             await source.watch_trades(contract_id)
         for contract_id in sorted(self._followed - wanted):

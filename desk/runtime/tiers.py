@@ -45,7 +45,10 @@ class Tier(Protocol):
 
 
 class StoredSeries(Protocol):
-    """What a tier says of one series. ``first``, ``last``: epoch seconds of the oldest and newest bar's opening."""
+    """What a tier says of one series. ``first``, ``last``: epoch seconds of the oldest and newest bar's opening.
+
+    ``origins``: ``gateway``, ``imported`` or both.
+    """
 
     @property
     def contract_id(self) -> ContractId: ...
@@ -59,6 +62,8 @@ class StoredSeries(Protocol):
     def last(self) -> int: ...
     @property
     def bytes(self) -> int: ...
+    @property
+    def origins(self) -> tuple[str, ...]: ...
 
 
 class LiveTail(Protocol):
@@ -83,7 +88,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SeriesInfo:
-    """One stored series. bars: at least so many (of the tier that has most); bytes: over all tiers. Epoch seconds."""
+    """One stored series. bars: at least so many (of the tier that has most); bytes: over all tiers. Epoch seconds.
+
+    origins: ``gateway``, ``imported`` or both.
+    """
 
     contract_id: ContractId
     timeframe: Timeframe
@@ -92,6 +100,7 @@ class SeriesInfo:
     last: int
     bytes: int
     tiers: tuple[str, ...]
+    origins: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class StateFile:
         """Open or create. Raises StateFileError for a file that is damaged, locked or not ours."""
         self.path = path
         self.commits = 0
+        self._owed: dict[tuple[str, int], str] = {}  # rows that are not in the file yet
         try:
             self._db = sqlite3.connect(
                 path, isolation_level=None, timeout=2.0, check_same_thread=False
@@ -74,16 +75,24 @@ class StateFile:
         return rows, values
 
     def write(self, rows: Iterable[Row], named: Mapping[str, Any]) -> None:
-        """One transaction; when this returns, a kill does no harm."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
-            [(_NAMES[type(row)], row.id, json.dumps(_plain(row))) for row in rows],
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO named VALUES (?, ?)", [(name, json.dumps(value)) for name, value in named.items()]
-        )
-        self._db.execute("COMMIT")
+        """One transaction; when this returns, a kill does no harm. What a full disk refuses is written with the next one."""
+        for row in rows:
+            self._owed[_NAMES[type(row)], row.id] = json.dumps(_plain(row))
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", [(*key, body) for key, body in self._owed.items()]
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO named VALUES (?, ?)",
+                [(name, json.dumps(value)) for name, value in named.items()],
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._owed.clear()
         self.commits += 1
 
     def checkpoint(self) -> None:

@@ -13,9 +13,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from desk.core.contractmonths import month_of_contract
-from desk.core.errors import UnknownSymbol
-from desk.core.ids import ContractId
 from desk.core.timeframe import Timeframe
 from desk.core.words import Contract
 from desk.market.bars import Bars
@@ -23,13 +20,16 @@ from desk.runtime.desk import Desk
 from desk.store.barfiles import BarFileError, FileKind, write_bars
 from desk.surfaces.archive_import import archive_import
 from desk.surfaces.archive_terms import EXPORT, IMPORT, asked_contract, asked_timeframe, moment_text, series_of
+from desk.surfaces.cache_view import bytes_text
 from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.history_terms import parse_terms
+from desk.surfaces.plan_words import symbol_of
 from desk.surfaces.sheet import Line, Page, Sheet
-from desk.surfaces.spans import parse_span
 
 __all__ = ["EXPORTS", "archive"]
 
 EXPORTS = "exports"
+_DATED = "archive export MNQ 5m 2026-11-18 2026-11-19 csv"
 _WORD = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
 
 
@@ -54,30 +54,21 @@ async def _listed(desk: Desk) -> CommandResult:
     found = await desk.history.series()
     rows = [
         (
-            _name(desk, one.contract_id),
+            symbol_of(desk, one.contract_id),
             one.timeframe.text,
             f"{one.bars:,}",
             moment_text(one.first),
             moment_text(one.last),
-            f"{one.bytes / 1024:,.0f}",
+            bytes_text(one.bytes),
             ", ".join(one.tiers),
+            ", ".join(one.origins),
         )
         for one in found
     ]
     sheet = Sheet.of(
-        "symbol,bars of,>bars,first UTC,last UTC,>KiB,where", rows, empty="No bars are stored yet. Write history MNQ 5m"
+        "symbol,bar,>bars,first (UTC),last,>size,in,from", rows, empty="No bars are stored yet. Write history MNQ 5m"
     )
     return CommandResult(True, found, (sheet,))
-
-
-def _name(desk: Desk, contract_id: ContractId) -> str:
-    listed = desk.catalogue.get(contract_id)
-    if listed is not None:
-        return listed.name
-    try:
-        return month_of_contract(contract_id).name
-    except UnknownSymbol:
-        return contract_id
 
 
 # -- export ------------------------------------------------------------------------------------------------------------
@@ -115,10 +106,14 @@ async def _export(desk: Desk, words: Sequence[str], caller: Caller) -> CommandRe
 async def _window(
     desk: Desk, contract: Contract, timeframe: Timeframe, words: Sequence[str], caller: Caller
 ) -> tuple[datetime, datetime]:
-    """Without dates: from the first to the last stored bar."""
+    """Dates as ``history`` takes them. Without: from the first to the last stored bar."""
     if words and words[0].lower() != "all":
-        span = parse_span(words, desk.clock.now(), caller.zone)
-        return span.start, min(span.end, desk.clock.now())
+        terms = parse_terms(
+            [timeframe.text, *words], desk.clock.now(), caller.zone, allowed=(), options=(), example=_DATED
+        )
+        if terms.stretch is None:
+            raise BadCall(f"From when, and until when? Write {_DATED}")
+        return terms.stretch.start, terms.stretch.end
     one = await series_of(desk, contract.contract_id, timeframe)
     if one is None:
         raise BadCall(f"No {timeframe} bars of {contract.name} are stored. Say from when: {EXPORT}")

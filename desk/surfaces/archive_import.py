@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,6 +102,9 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 async def archive_import(desk: Desk, words: Sequence[str], caller: Caller) -> CommandResult:
     order = _order(words)
+    if not await asyncio.to_thread(os.path.exists, order.path):
+        where = order.path.absolute()
+        raise BadCall(f'There is no such file: {where}. A name with blanks goes into quotes: archive import "..."')
     asked = await asked_contract(desk, order.symbol or _symbol_in(order.path))
     contract = asked.contract
     caller.say(f"Reading {order.path.name} ...")

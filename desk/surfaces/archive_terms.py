@@ -1,4 +1,4 @@
-"""Words that every form of ``archive`` has: which contract, how long its bars are, and what of it is stored."""
+"""Words that every form of ``archive`` has, and partly ``history``: which contract, how long its bars are, what is stored."""
 
 from __future__ import annotations
 

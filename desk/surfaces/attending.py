@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from desk.surfaces.calls import Interrupted
-from desk.surfaces.sheet import Page, page_as_text, page_for_rich
+from desk.surfaces.sheet import Page, page_for_rich
 
 if TYPE_CHECKING:
     from prompt_toolkit import Application
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Attending:
-    """``no_color``: plain text only."""
+    """``no_color``: neither colours nor bold."""
 
     def __init__(self, *, no_color: bool = False) -> None:
         self._no_color = no_color
@@ -63,15 +63,16 @@ class Attending:
         from prompt_toolkit.formatted_text import ANSI
 
         application = _application(lambda: ANSI(self._drawn(draw())), _LEAVE_KEYS)
-        await application.run_async(handle_sigint=False)
+        await application.run_async(handle_sigint=False, set_exception_handler=False)
 
     def _drawn(self, page: Page) -> str:
-        if self._no_color:
-            return page_as_text(page)
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, force_terminal=True, highlight=False, width=self.size()[0])
+        console = Console(
+            file=text, force_terminal=True, highlight=False, width=self.size()[0],
+            color_system=None if self._no_color else "auto",
+        )  # fmt: skip
         console.print(page_for_rich(page), crop=False)
         return text.getvalue().rstrip("\n")
 
@@ -95,7 +96,9 @@ def _application(text: Callable[[], AnyFormattedText], keys: tuple[str, ...]) ->
 
 async def _shown(application: Application[bool], working: asyncio.Task[Any]) -> bool:
     """Until the work is done; True: a key was pressed before."""
-    showing = asyncio.create_task(application.run_async(handle_sigint=False), name="progress")
+    showing = asyncio.create_task(
+        application.run_async(handle_sigint=False, set_exception_handler=False), name="progress"
+    )
     try:
         await asyncio.wait([working, showing], return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -64,7 +64,10 @@ def timeline_sheet(desk: Desk) -> Sheet:
 
 def _step_row(step: StartStep, steps: Sequence[StartStep]) -> tuple[Cell | str, ...]:
     others = [other.name for other in steps if other is not step and _do_overlap(step, other)]
-    outcome = Cell("running, ready does not wait for it", "yellow") if step.is_running else Cell("ok", "green")
+    outcome = Cell("ok", "green")
+    if step.is_running:
+        how_far = f"{step.progress}, " if step.progress else ""
+        outcome = Cell(f"running, {how_far}ready does not wait for it", "yellow")
     if step.error is not None:
         outcome = Cell(f"FAILED: {step.error}" + (f" ({step.meaning})" if step.meaning else ""), "red")
     return (

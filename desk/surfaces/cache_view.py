@@ -32,6 +32,7 @@ async def cache(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
             [_series_row(desk, one, caller) for one in shown],
             empty="No bars are stored yet." if not stored else "No stored series has that in its name.",
         ),
+        *_imported(desk, shown),
         Sheet.of("tier,>hits,>misses,>hit rate,trouble", [_tier_row(tier) for tier in stats.tiers]),
         Line(_facts(stats), "dim"),
         Line(_requests(stats), "dim"),
@@ -75,7 +76,18 @@ def _series_data(desk: Desk, one: SeriesInfo) -> dict[str, object]:
         "last": datetime.fromtimestamp(one.last, UTC),
         "bytes": one.bytes,
         "tiers": one.tiers,
+        "origins": one.origins,
     }
+
+
+def _imported(desk: Desk, shown: Sequence[SeriesInfo]) -> list[Line]:
+    """Which of them have bars that the gateway did not send."""
+    names = [
+        f"{symbol_of(desk, one.contract_id)} {one.timeframe}{' in part' if 'gateway' in one.origins else ''}"
+        for one in shown
+        if "imported" in one.origins
+    ]
+    return [Line(f"Imported from files: {', '.join(names)}.")] if names else []
 
 
 def _tier_row(tier: TierStats) -> tuple[Cell | str, ...]:

@@ -13,7 +13,7 @@ from desk.runtime.desk import Desk
 from desk.surfaces.bars_json import BarRows
 from desk.surfaces.calls import Caller, CommandResult, Interrupted
 from desk.surfaces.chart import LEAST_HEIGHT, LEAST_WIDTH, VOLUME_FROM, Frame, candles, places_for
-from desk.surfaces.history_command import EXPORTS, STOPPED, asked_contract, facts_line, read_bars
+from desk.surfaces.history_command import EXPORTS, STOPPED, facts_line, first_contract, read_bars
 from desk.surfaces.history_terms import HistoryTerms, parse_terms
 from desk.surfaces.sheet import Drawing, Line
 from desk.surfaces.show import decimals_of, zone_names
@@ -30,7 +30,7 @@ _MOST_HEIGHT = 40
 
 async def chart(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     """``chart MNQ 5m 100 | from to [html] [ascii]``; without html as many of the newest bars as fit."""
-    contract = asked_contract(desk, args, EXAMPLE)
+    contract = await first_contract(desk, args, EXAMPLE)
     words = [word for word in args[1:] if word.lower() not in {"ascii", "--ascii"}]
     is_html = any(word.lower() in {"html", "--html"} for word in words)
     terms = parse_terms(
@@ -69,6 +69,8 @@ async def chart(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
             f"The newest {len(shown):,} of {len(reply.columns):,} fit in {frame.width} columns; html has room for all."
         )
         cut = (Line(text, "dim"),)
+    elif len(shown) < len(reply.columns):  # nobody asked for more than fit, so none are counted that are not to be seen
+        foot = (*facts_line(replace(reply, columns=shown), terms), *(Line(hint, "dim") for hint in terms.hints))
     data |= {"shown": len(shown), "bars": BarRows(shown)}
     return CommandResult(True, data, (title, drawn, *cut, *foot))
 

@@ -45,13 +45,13 @@ class _Interrupted(Exception):
 
 
 def print_page(page: Page, *, no_color: bool = False) -> None:
-    """To standard output: with colours on a terminal, plain text into a pipe or without colours."""
-    if no_color or not sys.stdout.isatty():
+    """To standard output: plain text into a pipe; on a terminal within its width, with colours or without."""
+    if not sys.stdout.isatty():
         print(page_as_text(page), flush=True)
         return
     from rich.console import Console
 
-    Console(highlight=False).print(page_for_rich(page), crop=False)
+    Console(highlight=False, color_system=None if no_color else "auto").print(page_for_rich(page), crop=False)
 
 
 async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool = False) -> None:
@@ -142,9 +142,12 @@ async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting) 
 
 
 async def _prompt(session: PromptSession[str], text: str) -> str:
-    """``handle_sigint`` off: a signal is for the daemon. The key is a KeyboardInterrupt, with which no task may end."""
+    """``handle_sigint`` off: a signal is for the daemon. The key is a KeyboardInterrupt, with which no task may end.
+
+    ``set_exception_handler`` off: a fault elsewhere in the loop goes to the log, and not in place of the prompt.
+    """
     try:
-        return await session.prompt_async(text, handle_sigint=False)
+        return await session.prompt_async(text, handle_sigint=False, set_exception_handler=False)
     except KeyboardInterrupt:
         raise _Interrupted from None
 

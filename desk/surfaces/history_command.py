@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from desk.core.errors import Unavailable
+from desk.core.contractmonths import contract_months, month_of_contract
+from desk.core.errors import Unavailable, UnknownSymbol
 from desk.core.symbols import parse_symbol
 from desk.core.timeframe import Timeframe
 from desk.core.words import Bar, Contract, decimals_text
@@ -17,9 +18,10 @@ from desk.market.bars import Bars, price_of
 from desk.market.stitch import How
 from desk.runtime.desk import Desk
 from desk.runtime.history import HistoryReply
+from desk.surfaces.archive_terms import asked_contract
 from desk.surfaces.bars_json import BarRows
 from desk.surfaces.calls import BadCall, Caller, CommandResult, Interrupted
-from desk.surfaces.history_terms import EXAMPLE, HistoryTerms, parse_terms
+from desk.surfaces.history_terms import EXAMPLE, HistoryTerms, Stretch, parse_terms
 from desk.surfaces.progress import Progress, progress_line
 from desk.surfaces.sheet import Cell, Drawing, Line, Page, Sheet
 from desk.surfaces.show import EXCHANGE_ZONE, clock_text, day_text, price_text, span_text, zone_name, zone_names
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from desk.runtime.stitching import StitchedReply
     from desk.store.barfiles import FileKind
 
-__all__ = ["asked_contract", "facts_line", "history", "read_bars"]
+__all__ = ["facts_line", "first_contract", "history", "read_bars"]
 
 MOST_SHOWN = 1000  # rows of a table; drawing happens between two alerts
 MOST_RAW = 20_000  # lines
@@ -40,7 +42,7 @@ STOPPED = "Stopped. What was fetched until then is kept: the same line goes on f
 
 async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     """``history MNQ 5m 20 | from to [raw] [csv|parquet] [stitch=none|adjusted]``, see ``history_terms``."""
-    contract = asked_contract(desk, args, EXAMPLE)
+    contract = await first_contract(desk, args, EXAMPLE)
     terms = parse_terms(args[1:], desk.clock.now(), caller.zone)
     _refuse_too_many(terms.n or 0, contract, terms, caller)
     try:
@@ -54,11 +56,11 @@ async def history(desk: Desk, args: Sequence[str], caller: Caller) -> CommandRes
     return await _answer(desk, contract, terms, caller, reply.columns, data, reply.has_partial, foot)
 
 
-def asked_contract(desk: Desk, args: Sequence[str], example: str) -> Contract:
-    """The first word. Raises BadCall and UnknownSymbol."""
+async def first_contract(desk: Desk, args: Sequence[str], example: str) -> Contract:
+    """The first word; a month that has expired is asked of the gateway. Raises BadCall, and as ``asked_contract``."""
     if not args:
         raise BadCall(f"Which symbol? Write {example}")
-    return desk.contract(args[0])
+    return (await asked_contract(desk, args[0])).contract
 
 
 async def read_bars(desk: Desk, contract: Contract, terms: HistoryTerms, caller: Caller) -> HistoryReply:
@@ -149,7 +151,7 @@ async def _answer(
     if "raw" in terms.words:
         page += await asyncio.to_thread(_raw, columns, contract, caller)
     elif kind is None:
-        page += await asyncio.to_thread(_table, columns, contract, terms.timeframe, caller, has_partial=has_partial)
+        page += await asyncio.to_thread(_table, columns, contract, terms, caller, has_partial=has_partial)
     if kind is not None:
         path = await _written(desk, contract, terms.timeframe, columns, kind)
         said = "no closed bar, so no file" if path is None else f"{len(columns):,} closed bars are in {path}"
@@ -176,8 +178,9 @@ async def _written(desk: Desk, contract: Contract, timeframe: Timeframe, columns
 # --- one table, or lines -------------------------------------------------------------------------------------------
 
 
-def _table(columns: Bars, contract: Contract, timeframe: Timeframe, caller: Caller, *, has_partial: bool) -> Page:
+def _table(columns: Bars, contract: Contract, terms: HistoryTerms, caller: Caller, *, has_partial: bool) -> Page:
     shown = columns.newest(MOST_SHOWN).rows()
+    timeframe = terms.timeframe
     has_seconds = timeframe.seconds % 60 != 0
     is_wide = not timeframe.is_intraday or any(len(price_text(bar.high, contract)) > _WIDE for bar in shown[-1:])
     rows: list[tuple[str, ...]] = []
@@ -194,7 +197,7 @@ def _table(columns: Bars, contract: Contract, timeframe: Timeframe, caller: Call
         f"day,{zone},>open,>high,>low,>close,>volume,",
         rows,
         title=_title(f"{contract.name} {timeframe}", shown),
-        empty=f"There are no {timeframe} bars of {contract.name} in that time. Was the market open?",
+        empty=_nothing_there(contract, terms),
     )
     if len(shown) == len(columns):
         return (sheet,)
@@ -208,6 +211,27 @@ def _title(name: str, shown: Sequence[Bar]) -> str:
     first, last = (bar.ts_open.astimezone(EXCHANGE_ZONE) for bar in (shown[0], shown[-1]))
     form = "%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M"
     return f"{name}   exchange time: {first:%Y-%m-%d %H:%M} to {last.strftime(form)} {zone_name(last, EXCHANGE_ZONE)}"
+
+
+def _nothing_there(contract: Contract, terms: HistoryTerms) -> str:
+    text = f"There are no {terms.timeframe} bars of {contract.name} in that time."
+    earlier = _earlier_month(contract, terms.stretch) if terms.stitch is None else None
+    if earlier is not None:
+        return f"{text} By the calendar {earlier} was the front month then: write that, or add stitch=none."
+    return f"{text} Was the market open?"
+
+
+def _earlier_month(contract: Contract, stretch: Stretch | None) -> str | None:
+    """Which one usually was the front month when the stretch began, if it came before this one."""
+    if stretch is None:
+        return None
+    day = stretch.start.date()
+    try:
+        month = month_of_contract(contract.contract_id)
+        then = contract_months(month.root, day, day)[0]
+    except UnknownSymbol:
+        return None
+    return then.name if (then.year, then.month) < (month.year, month.month) else None
 
 
 def _raw(columns: Bars, contract: Contract, caller: Caller) -> Page:

@@ -259,6 +259,8 @@ def _moment(text: str, now: datetime, zone: tzinfo | None, example: str) -> _Mom
     """Raises BadCall."""
     try:
         day, clock = _day_and_clock(text, now, zone)
+        if day.year < _YEARS.start:
+            raise BadCall(f"{_shown(text)}: no bar is older than {_YEARS.start}. Write {_with_dates(example)}")
         if day.year not in _YEARS:
             raise ValueError
         if clock is None:
@@ -296,11 +298,12 @@ def _at(day: date, clock: tuple[int, int, int], offset: str | None, zone: tzinfo
 
 
 def _with_dates(example: str) -> str:
-    return f"{_command(example)} MNQ 5m 2026-11-18 2026-11-19"
+    end = " csv" if example.endswith(" csv") else ""
+    return f"{_command(example)} MNQ 5m 2026-11-18 2026-11-19{end}"
 
 
 def _command(example: str) -> str:
-    return example.partition(" ")[0]
+    return example.partition(" MNQ")[0]
 
 
 def _shown(text: str) -> str:

@@ -160,6 +160,7 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  watch MNQ        watch MNQ ES MGC 5m",
     ),
     "history": (
+        "  SYMBOL      MNQ, or one month such as MNQH6, also when it has expired",
         "  timeframe   30s 1m 3m 5m 1h 4h 1d 1w 1M; a small m is a minute, M a month",
         "  n           that many of the newest bars, up to 1,000,000",
         "  from, to    2026-11-18, 2026-11-18T14:30, 11/18/2026, 20261118, today,",
@@ -193,7 +194,7 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  archive import bars.csv MNQZ6 1m zone=America/Chicago",
         "    zone=        of times that say no offset; UTC if not said",
         "    stamp=close  the file's times are of the end of a bar (open: the beginning)",
-        "  archive export MNQ 5m csv            all that is stored, closed bars only",
+        "  archive export MNQ 5m csv            first stored bar to last, holes are fetched",
         "  archive export MNQH6 1m 2026-01-05 2026-01-09 parquet",
         "  Files go to DATA_DIR/exports. Columns and rules: docs/history.md.",
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from desk.core.contractmonths import month_of_contract
+from desk.core.errors import UnknownSymbol
 from desk.core.ids import AccountId, ContractId, stop_leg_id
 from desk.core.plans import (
     AmendPlan,
@@ -112,8 +114,14 @@ def _care_state(desk: Desk, plan: CarePlan) -> str:
 
 
 def symbol_of(desk: Desk, contract_id: ContractId) -> str:
+    """As the gateway names it; one that it lists no more ``MNQH26``, after its id."""
     contract = _contract(desk, contract_id)
-    return contract.name if contract is not None else contract_id
+    if contract is not None:
+        return contract.name
+    try:
+        return month_of_contract(contract_id).name
+    except UnknownSymbol:
+        return contract_id
 
 
 def account_name(desk: Desk, account_id: AccountId) -> str:

@@ -328,12 +328,16 @@ async def test_prefetch_fills_memory_and_names_what_failed(history: HistoryServi
 
 
 async def test_a_lazy_prefetch_waits_for_the_first_question(history: HistoryService, market: Market) -> None:
-    waiting = asyncio.create_task(history.prefetch([MNQ, ES], [M5], 50, when_asked=True))
+    told: list[tuple[int, int]] = []
+    work = history.prefetch([MNQ, ES], [M5], 50, when_asked=True, on_progress=lambda *far: told.append(far))
+    waiting = asyncio.create_task(work)
     for _ in range(3):
         await asyncio.sleep(0)
     assert not market.asked
+    assert not told, "its time counts from the question on"
     await history.bars(MNQ, M1, 10)
     assert (await waiting).series == 2
+    assert told == [(0, 2), (1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(

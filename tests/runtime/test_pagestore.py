@@ -112,3 +112,20 @@ async def test_one_page_that_cannot_be_written_holds_up_no_other(monkeypatch: py
     await store.flush()
     assert list(far.pages) == [other]
     assert store.unwritten == 1
+
+
+async def test_years_before_the_contract_are_remembered_and_not_written() -> None:
+    """MNQZ26: a month in which it may have been listed is kept, as is one of long ago that has bars."""
+    archive = Shelf("archive", {})
+    store = PageStore(SystemClock(), 1 << 20, [archive])
+    keys = [pages_of(KEY.contract_id, KEY.timeframe, (at, at + 60))[0] for at in (1_262_304_000, 1_735_689_600)]
+    for key in keys:
+        store.add(key, Bars.empty(), (key.span,))
+    assert store.unwritten == 1
+    await store.flush()
+    assert [key.label for key in archive.pages] == ["2025-01"]
+    assert (await store.read(keys[0], keys[0].span))[0].covered == (keys[0].span,), "not asked for again"
+    one = np.array([keys[0].start], dtype=np.int64)
+    store.add(keys[0], Bars(one, one, one, one, one, one), (keys[0].span,))
+    await store.flush()
+    assert len(archive.pages[keys[0]].bars) == 1

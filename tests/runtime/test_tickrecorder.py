@@ -23,7 +23,7 @@ from desk.core.words import Side
 from desk.gateway import GatewayClient, HubPool, Kind, MarketFeed
 from desk.market.tape import MarketTrade
 from desk.runtime import tickrecorder
-from desk.runtime.tickrecorder import TROUBLE, TickRecorder
+from desk.runtime.tickrecorder import TROUBLE, UNLISTED, TickRecorder
 from desk.sim import SimConfig, SimServer
 from desk.sim.replay import read_recording
 from desk.store import tickfiles
@@ -282,6 +282,20 @@ async def test_it_follows_the_months_that_are_listed(tmp_path: Path) -> None:
         for listed in ([MNQ, ES], [MNQ, ES], [later, ES]):
             await recorder.follow(listed, source)
     assert source.said == [f"+{MNQ}", f"+{later}", f"-{MNQ}"]
+
+
+async def test_a_market_that_the_gateway_does_not_list_is_told(tmp_path: Path) -> None:
+    class Source:
+        async def watch_trades(self, contract_id: ContractId) -> None: ...
+
+        async def unwatch_trades(self, contract_id: ContractId) -> None: ...
+
+    troubles: dict[str, str] = {}
+    async with recording(tmp_path, troubles=troubles) as recorder:
+        await recorder.follow([ES], Source())
+        assert troubles == {UNLISTED: "the gateway lists no MNQ, named in RECORD_TICKS"}
+        await recorder.follow([MNQ, ES], Source())
+        assert not troubles
 
 
 async def test_a_print_with_a_wrong_clock_belongs_to_the_day_on_which_it_came(tmp_path: Path) -> None:

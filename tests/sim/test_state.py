@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
 import urllib.request
@@ -21,8 +22,8 @@ import pytest
 from desk.sim import SimConfig, SimServer
 from desk.sim.catalogue import Catalogue
 from desk.sim.market import Market, index_of
-from desk.sim.model import Bracket, Order, PlaceRequest, Reply
-from desk.sim.statefile import StateFileError
+from desk.sim.model import Account, Bracket, Order, PlaceRequest, Reply
+from desk.sim.statefile import StateFile, StateFileError
 from desk.sim.venue import Venue
 from desk.sim.words import Status
 
@@ -251,3 +252,18 @@ async def test_importing_the_room_loads_nothing_heavy() -> None:
     )  # fmt: skip
     out, _ = await process.communicate()
     assert out.strip() == b"[]"
+
+
+def test_rows_that_a_full_disk_refused_are_written_with_the_next(tmp_path: Path) -> None:
+    kept = StateFile(tmp_path / "state.db")
+    full = kept._db.execute("PRAGMA page_count").fetchone()[0]
+    kept._db.execute(f"PRAGMA max_page_count = {full}")
+    many = [Account(number, "x" * 500, Decimal(number)) for number in range(100)]
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        kept.write(many, {})
+    kept._db.execute(f"PRAGMA max_page_count = {full + 1000}")
+    kept.write([Account(0, "newer", Decimal(1))], {})
+    rows, _ = kept.read()
+    kept.close()
+    assert len(rows) == 100
+    assert rows[0] == Account(0, "newer", Decimal(1))

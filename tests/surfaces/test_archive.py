@@ -162,12 +162,16 @@ async def test_what_is_refused_leaves_nothing(
         ("archive frob", "write archive, archive import"),
         ("archive import", "Which file?"),
         ("archive import none.csv MNQ", "no such file"),
-        ("archive import none.csv", "does not say which contract"),
-        ("archive import none.csv GME", "'GME' is not a futures symbol"),
+        ("archive import none.csv", "There is no such file: /"),
+        ("archive import CME_MINI_MNQ1!, 1.csv", "A name with blanks goes into quotes"),
+        ("archive import .", "does not say which contract"),
+        ("archive import . GME", "'GME' is not a futures symbol"),
         ("archive export", "Write archive export"),
         ("archive export MNQ 5m", "Write archive export"),
         ("archive export MNQ 5m csv parquet", "Write archive export"),
         ("archive export MNQ 5m csv", "No 5m bars of MNQZ6 are stored"),
+        ("archive export MNQ 5m 20 csv", "Write archive export MNQ 5m 2026-11-18 2026-11-19 csv"),
+        ("archive export MNQ 5m 2026-11-31 csv", "not a date that is understood"),
     ],
 )
 async def test_what_is_written_wrongly_says_how_it_is_right(
@@ -246,6 +250,52 @@ async def test_what_is_exported_can_be_imported(
     table = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
     assert len(table) == 50
     assert "0 new, 50 known already" in (await run(room, f"archive import {path}", caller)).text
+
+
+async def test_a_day_of_an_export_is_the_day_of_history(
+    room: Room, gateway: Gateway, caller: Caller, tmp_path: Path
+) -> None:
+    """Midnight to midnight in the user's zone; a trading day would begin at 23:00 UTC the day before."""
+    caller = replace(caller, zone=UTC)
+    room.clock.time = FIRST + timedelta(days=3)
+    gateway.bars = minutes(2 * 1440, datetime(2026, 11, 16, 12, 0, tzinfo=UTC))
+    exported = await run(room, "archive export MNQ 1m 2026-11-17 csv", caller)
+    shown = await run(room, "history MNQ 1m 2026-11-17 csv", caller)
+    files = [pd.read_csv(str(result.data["file"])) for result in (exported, shown)]  # type: ignore[index]
+    assert files[0].equals(files[1])
+    assert files[0]["time"].iloc[0] == "2026-11-17T00:00:00Z"
+    assert len(files[0]) == 1440
+
+
+async def test_imported_bars_are_named_where_the_stored_ones_are_listed(
+    room: Room, gateway: Gateway, caller: Caller, tmp_path: Path
+) -> None:
+    await run(room, f"archive import {put(tmp_path, minutes(50))}", caller)
+    assert "Imported from files: MNQZ6 1m." in (await run(room, "cache", caller)).text
+    assert (await run(room, "archive", caller)).text.splitlines()[1].endswith("memory  imported")
+    gateway.bars = minutes(10, FIRST - timedelta(minutes=10))
+    await run(room, "history MNQ 1m 2026-11-17T13:50Z 2026-11-17T14:00Z", caller)
+    assert "Imported from files: MNQZ6 1m in part." in (await run(room, "cache", caller)).text
+
+
+async def test_history_of_an_expired_contract_is_asked_of_the_gateway(
+    room: Room, gateway: Gateway, caller: Caller
+) -> None:
+    class Lookup:
+        async def contract(self, contract_id: ContractId) -> Contract | None:
+            return replace_contract(contract_id) if contract_id == "CON.F.US.MNQ.M26" else None
+
+    room.desk.lookup = Lookup()
+    gateway.bars = minutes(10, datetime(2026, 6, 1, 14, 0, tzinfo=UTC))
+    asked = "1m 2026-06-01T14:00Z 2026-06-01T14:10Z"
+    assert "MNQM6 1m" in (await run(room, f"history MNQM6 {asked}", caller)).text
+    assert (await run(room, f"chart MNQM6 {asked}", caller)).ok
+    assert "does not know MNQH6" in (await run(room, f"history MNQH6 {asked}", caller)).text
+    long_ago = (await run(room, "history MNQ 1m 2025-01-06", caller)).text
+    assert "By the calendar MNQH25 was the front month then: write that, or add stitch=none." in long_ago
+    assert "Was the market open?" in (await run(room, "history MNQ 1m 2026-11-15", caller)).text
+    assert "front month then" in (await run(room, "history MNQ 1m 2000-01-01 2000-01-02", caller)).text
+    assert "MNQM26  1m" in (await run(room, "cache mnqm26", caller)).text, "as the rolls name it"
 
 
 async def test_many_bars_do_not_stall_the_loop(room: Room, gateway: Gateway, caller: Caller, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from desk.runtime.desk import Phase
 from desk.surfaces.calls import Sitting, Urls
 from desk.surfaces.console import print_page, prompt_text, run_console, toolbar_text
-from desk.surfaces.sheet import Line
+from desk.surfaces.sheet import Line, Sheet
 from tests.surfaces import room as rooms
 from tests.surfaces.room import Room
 
@@ -131,3 +131,30 @@ async def test_the_prompt_names_another_account_than_the_bots(room: Room) -> Non
 def test_a_pipe_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     print_page((Line("curl " + "x" * 300, "bold red"),))
     assert capsys.readouterr().out == "curl " + "x" * 300 + "\n"
+
+
+def test_without_colours_a_terminal_keeps_its_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_page((Sheet.of("symbol,>price,>qty,at", [("MNQZ6", "30996.50", "2", "x" * 40)]),), no_color=True)
+    out = capsys.readouterr().out
+    assert "symbol MNQZ6  price 30996.50  qty 2" in out
+    assert max(map(len, out.splitlines())) <= 46
+    assert "\x1b" not in out
+
+
+async def test_a_fault_in_the_loop_takes_no_prompt_away(room: Room, keys: PipeInput, tmp_path: Path) -> None:
+    """prompt_toolkit would print it, and wait for Enter."""
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    async with asyncio.timeout(5):
+        running = asyncio.create_task(run_console(room.desk, tmp_path, URLS))
+        await asyncio.sleep(0.05)
+        loop.call_soon(lambda: 1 // 0)
+        await asyncio.sleep(0.05)
+        keys.send_text("quit\n")
+        await running
+    assert [type(error) for error in told] == [ZeroDivisionError]

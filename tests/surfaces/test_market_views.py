@@ -210,3 +210,7 @@ async def test_a_chart_takes_the_size_of_its_screen(room: Room, caller: Caller) 
     assert lines[0] == "MNQZ6 5m  2026-11-18 09:50 to 15:30 CET  close 21034.25"
     assert max(map(len, lines)) <= 80
     assert "of 500 fit in 80 columns" in result.text
+    unasked = await run(room, "chart MNQ 5m ascii", caller)
+    shown = unasked.data["shown"]  # type: ignore[index]
+    assert unasked.text.splitlines()[-1].startswith(f"{shown} bars, source")
+    assert shown < 200

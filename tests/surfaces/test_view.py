@@ -16,6 +16,7 @@ from desk.core.ids import GatewayOrderId
 from desk.core.orders import OrderState, Role
 from desk.core.records import ForeignOrderChanged, OrderChanged
 from desk.core.words import OrderStatus, OrderType, Side, VenueOrder
+from desk.runtime.desk import StartStep
 from desk.surfaces import view
 from desk.surfaces.banner import banner_page, curl_lines
 from desk.surfaces.calls import Urls
@@ -164,6 +165,9 @@ async def test_the_banner_says_what_nobody_can_misread(room: Room) -> None:
     assert "contracts, history cache" in text, "the accounts were read at the same time"
     assert "data/api.token" in text
     assert rooms.API_TOKEN not in text
+    room.desk.steps[:] = [StartStep("history cache", 0.27, 0.9, is_running=True, progress="3 of 8 series")]
+    running = page_as_text(banner_page(room.desk, Urls("http://a", "http://b")))
+    assert "running, 3 of 8 series, ready does not wait for it" in running
     room.desk.mode = "live"
     assert "NOTHING IS SENT" in page_as_text(banner_page(room.desk, Urls("http://a", "http://b")))
 
