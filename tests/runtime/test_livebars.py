@@ -145,6 +145,18 @@ async def test_a_fault_of_one_contracts_bars_ends_neither_the_hub_nor_the_others
         one.told(MNQ, "5s")
 
 
+async def test_a_fault_of_the_bars_while_the_hub_is_lost_does_not_end_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    s5 = parse_timeframe("5s")
+    async with stage() as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().closed > 2)
+        monkeypatch.setattr(one.live._series[MNQ].tape, "flow_ended", None)  # a call of it raises
+        await one.sim.drop_hubs("market")
+        closed = one.live.stats().closed
+        await one.until(lambda: one.live.stats().closed > closed + 2)
+        one.told(MNQ, "5s")
+
+
 async def test_history_takes_its_newest_bars_from_the_tape_and_asks_the_gateway_for_what_is_final() -> None:
     s5 = parse_timeframe("5s")
     config = LiveConfig(tick_s=0.02, check_s=20.0, quiet_s=90.0)
