@@ -55,6 +55,7 @@ __all__ = ["Session", "SessionConfig"]
 
 SETTLE_S = 5.0  # with the other stages under 10 s
 LAST_BARS_S = 0.5
+ASIDE = frozenset({"bars to slower tiers", "live bars", "bar keeper", "tick recorder", "history cache"})
 
 log = structlog.get_logger("desk.session")
 
@@ -223,7 +224,7 @@ class Session:
         gc.freeze()  # what the start made stays: later collections need not look at it, and stall the loop less
 
     def _run_beside(self, work: Coroutine[Any, Any, None] | Awaitable[None], name: str) -> None:
-        """A task of this run. When one dies, the program stops: only feeds restart by themselves."""
+        """A task of this run. When one dies, the program stops, unless trading does not need it."""
         task: asyncio.Task[None] = asyncio.ensure_future(work)
         task.set_name(name)
         self._background.add(task)
@@ -231,6 +232,11 @@ class Session:
         def ended(done: asyncio.Task[None]) -> None:
             self._background.discard(done)
             if not done.cancelled() and (error := done.exception()) is not None:
+                if name in ASIDE:
+                    log.error("task.died", task=name, exc_info=error, meaning="trading goes on without it")
+                    why = f"ended by a fault ({type(error).__name__}: {error})"
+                    self._troubles[name] = f"{why}; trading goes on, and the next start has it again"
+                    return
                 if not isinstance(error, DeskError):  # those are said in one sentence at the end
                     log.error("task.died", task=name, exc_info=error)
                 self._failed = (*self._failed, done)
