@@ -54,7 +54,7 @@ from desk.store import Journal
 __all__ = ["Session", "SessionConfig"]
 
 SETTLE_S = 5.0  # with the other stages under 10 s
-LAST_BARS_S = 0.5
+LAST_BARS_S = 0.25  # of the half second that bars have; the rest is for writing them
 ASIDE = frozenset({"bars to slower tiers", "live bars", "bar keeper", "tick recorder", "history cache"})
 
 log = structlog.get_logger("desk.session")

@@ -119,6 +119,27 @@ async def test_what_trading_does_not_need_may_die_without_ending_the_run(session
     await serve(session, sim, surface())
 
 
+async def test_bars_are_written_at_the_end_although_the_last_ones_do_not_come(
+    session: Breaking, sim: SimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bool] = []
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def flush() -> None:
+        written.append(True)
+
+    async def surface() -> None:
+        await session.is_ready.wait()
+        monkeypatch.setattr(session._keeper, "newest", never)
+        monkeypatch.setattr(session.desk.history, "flush", flush)
+        session.desk.stop.set()
+
+    await serve(session, sim, surface())
+    assert written
+
+
 class BreakingClient(GatewayClient):
     async def place(self, order: OrderRequest) -> GatewayOrderId:
         raise RuntimeError("a bug in a lane")
