@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,12 +89,11 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
     from desk.runtime.logs import configure_logging
     from desk.runtime.session import Session
     from desk.runtime.signals import stop_on_signals
+    from desk.runtime.threads import set_up_threads
     from desk.store import instance_lock, login_key, open_journal
     from webhook_server import open_doors
 
-    sys.setswitchinterval(0.001)  # the journal's thread waits less for the interpreter
-    few = ThreadPoolExecutor(2, thread_name_prefix="work")  # of many that draw tables, the loop would wait for each
-    asyncio.get_running_loop().set_default_executor(few)
+    set_up_threads()
     configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color)
     is_live = settings.trading_mode == "live"
     login = login_key(settings.project_x_api_url, settings.project_x_username or "") if is_live else None
