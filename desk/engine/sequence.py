@@ -38,9 +38,11 @@ __all__ = [
     "chain_end",
     "continues",
     "follow",
+    "gets_out",
     "in_order",
     "is_late",
     "is_trading",
+    "same_moment",
     "turn_of",
     "wanted_side",
 ]
@@ -170,7 +172,7 @@ def turn_of(
         return Turn.LATE if is_known else Turn.UNCLEAR
     if (end is not None and _is_based(signal, event)) or not _has_gap(signal, alert):
         return Turn.FOLLOWS
-    return Turn.EARLY if is_waiting and not _gets_out(alert, held) else Turn.GAP
+    return Turn.EARLY if is_waiting and not gets_out(alert, held) else Turn.GAP
 
 
 def follow(signal: Signal | None, event: AlertReceived, waiting: Sequence[AlertReceived] = ()) -> Signal | None:
@@ -275,7 +277,7 @@ def chain_end(signal: Signal, event: AlertReceived, waiting: Sequence[AlertRecei
         return None
     more = steps
     for other in waiting:
-        if _same_moment(other, event):
+        if same_moment(other, event):
             more = _steps(more, other)
     return (_end_of(begun[0], more) if len(more) > len(steps) else None) or _end_of(begun[0], steps)
 
@@ -357,7 +359,7 @@ def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[Ale
     left, found = list(events), []
     while left:
         oldest = min(left, key=lambda event: _times(event)[0] or event.ts)
-        here = [event for event in left if _same_moment(event, oldest)]
+        here = [event for event in left if same_moment(event, oldest)]
         heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
         fitting = [event for event in heads or here if _fits(signal, event)]
         event = (fitting or heads or [oldest])[0]
@@ -387,7 +389,7 @@ def _has_gap(signal: Signal, alert: Alert) -> bool:
     return after(alert) is not None and prev is not None and signal.pair is not None and not prev.matches(signal.pair)
 
 
-def _gets_out(alert: Alert, held: int) -> bool:
+def gets_out(alert: Alert, held: int) -> bool:
     """It closes something of what is held: the sender had that side, and has less of it now."""
     prev, pair = before(alert), after(alert)
     if pair is None or not held or (prev is not None and _SIGNS[prev.side] * held <= 0):
@@ -440,6 +442,7 @@ def _is_near(signal: Signal, event: AlertReceived) -> bool:
     return (None not in {signal.fired_at, _times(event)[0]}) or event.ts - signal.ts < UNTIMED_FOR
 
 
-def _same_moment(event: AlertReceived, other: AlertReceived) -> bool:
+def same_moment(event: AlertReceived, other: AlertReceived) -> bool:
+    """Sent in the same second, as far as anybody can say."""
     mine, theirs = _times(event)[0], _times(other)[0]
     return mine is None or theirs is None or mine == theirs

@@ -167,6 +167,23 @@ def test_an_exit_takes_back_a_target_that_waits(action: Action) -> None:
     assert last_word(world, waiting).reason == "EXIT_RUNNING"
 
 
+@pytest.mark.parametrize("apart_s", [0, 2])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_an_entry_whose_exit_came_while_both_waited_is_not_made(apart_s: int, is_known: bool) -> None:
+    world = ready()
+    if is_known:
+        world.alert(sent(2, 0, world.now))
+        world.run(1)
+    world.hub(False)
+    entry = world.alert(sent(0, 2, world.now))
+    world.run(apart_s)
+    world.alert(sent(2, 0, world.now))
+    world.hub(True)
+    assert calm(world).venue.qty(PLACE) == 0
+    assert last_word(world, entry).reason == "EXIT_RUNNING"
+    assert world.entries() == []
+
+
 @pytest.mark.parametrize("is_everything", [False, True])
 def test_a_person_takes_back_a_target_that_waits(is_everything: bool) -> None:
     world = ready()
