@@ -26,7 +26,19 @@ from desk.engine.apply import is_resting
 from desk.engine.bots import symbol_key
 from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
-from desk.engine.sequence import Gap, Pair, Signal, Turn, after, before, chain_end, continues, turn_of, wanted_side
+from desk.engine.sequence import (
+    Gap,
+    Pair,
+    Signal,
+    Turn,
+    after,
+    before,
+    chain_end,
+    continues,
+    gets_out,
+    turn_of,
+    wanted_side,
+)
 from desk.engine.state import Place, State
 from desk.risk import Reason
 
@@ -75,6 +87,8 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
     turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held, state.waiting_beside(event))
     is_target = goal_of(alert) not in {None, PositionSide.FLAT}
     if turn is not Turn.FOLLOWS and is_target and _follows_waiting(state, event, key):
+        if turn is Turn.GAP and gets_out(alert, now_at.held):  # that one is not lost, and less is held in any case
+            return AtTurn(alert, replace(bot, mode="target"), only_reduces=True)
         return AtTurn(alert, bot, held(Reason.SETTLING, "the message that it follows waits, too", alert.warnings))
     match turn:
         case Turn.EARLY:
