@@ -27,6 +27,7 @@ from desk.risk import Reason
 
 __all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
+MANY = 16  # that wait together: more are looked at together, for each look is about all of them
 _AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING, Reason.NO_QUOTE)  # they have timers of their own
 _OVERTAKEN = (Reason.SETTLING, Reason.NO_QUOTE)
 _MAY_OPEN = (Action.BUY, Action.SELL, Action.SET_POSITION)
@@ -58,6 +59,11 @@ def on_turn_timer(draft: Draft, key: str) -> None:
     cause, _, tried = key.removeprefix("turn:").partition(":")
     held = draft.state.held.get(CauseId(cause))
     if held is None:
+        return
+    beside = [other for other in draft.state.held.values() if _is_beside(other.event, held.event)]
+    is_newest = held.number == max(other.number for other in beside)
+    if len(beside) > MANY and not is_newest:  # the newest one's timer looks at all of them
+        draft.effects.append(StartTimer(f"turn:{cause}:{int(tried) + 1}", HELD_AGAIN_S))
         return
     left = _decide(draft, [event for event in _in_order(draft.state) if _is_beside(event, held.event)])
     if held.event.cause in left:

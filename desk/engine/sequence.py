@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 
@@ -277,8 +277,12 @@ def chain_end(signal: Signal, event: AlertReceived, waiting: Sequence[AlertRecei
         return None
     more = steps
     for other in waiting:
-        if same_moment(other, event):
-            more = _steps(more, other)
+        if not same_moment(other, event):
+            continue
+        if len(more) == MOST_STEPS:  # one more would push out the first, and a walk without it may end elsewhere
+            more = steps
+            break
+        more = _steps(more, other)
     return (_end_of(begun[0], more) if len(more) > len(steps) else None) or _end_of(begun[0], steps)
 
 
@@ -355,18 +359,22 @@ def _led_to(signal: Signal, pair: Pair) -> bool:
 
 def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[AlertReceived]:
     """Messages of one bot about one symbol that waited together: by time, within one moment along the chain, else as they
-    came."""
-    left, found = list(events), []
+    came; so are more than ``MOST_STEPS`` of one moment."""
+    left, found = sorted(events, key=lambda event: _times(event)[0] or event.ts), []
     while left:
-        oldest = min(left, key=lambda event: _times(event)[0] or event.ts)
-        here = [event for event in left if same_moment(event, oldest)]
-        heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
-        fitting = [event for event in heads or here if _fits(signal, event)]
-        event = (fitting or heads or [oldest])[0]
+        here = list(islice((event for event in left if same_moment(event, left[0])), MOST_STEPS + 1))
+        event = left[0] if len(here) > MOST_STEPS else _next(signal, here)
         left.remove(event)
         found.append(event)
         signal = follow(signal, event)
     return found
+
+
+def _next(signal: Signal | None, here: Sequence[AlertReceived]) -> AlertReceived:
+    """Of one moment: the one that goes on from where the sender stood, else one that follows no other of them."""
+    heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
+    fitting = [event for event in heads or here if _fits(signal, event)]
+    return (fitting or heads or here)[0]
 
 
 def continues(event: AlertReceived, other: AlertReceived) -> bool:

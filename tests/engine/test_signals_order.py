@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from desk.core.alert import Action, Alert, AlertPolicy, AlertPosition, AlertQty, Distance, PositionSide, StopSpec, Unit
 from desk.core.intents import Exit
 from desk.core.records import AlertDecided, AlertJournalled, IncidentRaised, Verdict, VerdictKind
+from desk.engine.alerts import rule
+from desk.engine.rulings import Ruling
 from tests.engine.test_world import calm, ready
 from tests.engine.world import PLACE, World, with_bot
 
@@ -182,6 +185,27 @@ def test_an_entry_whose_exit_came_while_both_waited_is_not_made(apart_s: int, is
     assert calm(world).venue.qty(PLACE) == 0
     assert last_word(world, entry).reason == "EXIT_RUNNING"
     assert world.entries() == []
+
+
+@pytest.mark.parametrize("is_timed", [False, True])
+def test_many_that_wait_together_are_looked_at_together(is_timed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Counter[str]()
+
+    def counted(*args: Any) -> Ruling:
+        looks["ruled"] += 1
+        return rule(*args)
+
+    monkeypatch.setattr("desk.engine.held.rule", counted)
+    world = ready()
+    world.is_checked = False
+    world.hub(False)
+    at = 0
+    for goal in (1, 2, -1, 0) * 15 + (1, 2):
+        world.alert(sent(at, goal, world.now if is_timed else None))
+        at = goal
+    world.hub(True)
+    assert calm(world).venue.most_held <= 2
+    assert looks["ruled"] < 62 * 20, "each timer of each of them looked at all of them"
 
 
 @pytest.mark.parametrize("is_everything", [False, True])
