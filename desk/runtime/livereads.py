@@ -45,7 +45,14 @@ class BarSource(Protocol):
     """Of ``HistoryService``: what is asked here."""
 
     async def between(
-        self, contract_id: ContractId, timeframe: Timeframe, start: datetime, end: datetime, *, partial: bool = True
+        self,
+        contract_id: ContractId,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        *,
+        partial: bool = True,
+        is_asked: bool = True,
     ) -> BarReply: ...
 
     async def bars(
@@ -206,7 +213,7 @@ class LiveReads:
     ) -> BarReply | None:
         """None: the gateway did not say all of it."""
         first, last = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
-        reply = await self._history.between(series.contract_id, step, first, last, partial=partial)
+        reply = await self._history.between(series.contract_id, step, first, last, partial=partial, is_asked=False)
         self._pay(reply)
         return reply if reply.problem is None else None
 
