@@ -163,6 +163,7 @@ class LiveReads:
                     self._failing = False
                     log.info("bars.history_healed")
             except DeskError as problem:
+                self._left -= 1  # at least one was sent: a gateway that fails is not asked more than one that answers
                 if not self._failing:  # said once, until it heals
                     self._failing = True
                     log.warning("bars.history_failed", contract=contract_id, problem=str(problem))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from desk.core.errors import Unavailable
@@ -79,6 +81,22 @@ async def test_while_the_hub_is_down_bars_come_from_the_gateway_and_it_says_so()
         (ours,) = one.told(MNQ, "5s")
         theirs = await one.theirs(MNQ, "5s", ours.cut(0, -2))
         assert ours.cut(0, -2).equals(theirs)
+
+
+async def test_a_hub_that_flaps_takes_no_more_of_the_budget_from_a_gateway_that_fails() -> None:
+    config = LiveConfig(tick_s=0.02, burst=5, window_s=1e6, kept_for_gaps=0)
+    async with stage(config) as one:
+        one.history.failure = Unavailable("the gateway does not answer")
+        await one.live.subscribe(MNQ, parse_timeframe("5s"))
+        for _ in range(10):
+            asked = one.history.asked
+            one.live.on_lost("a test")
+            one.live._series[MNQ].next_read = 0.0
+            for _ in range(20):
+                if one.history.asked > asked:
+                    break
+                await asyncio.sleep(0.01)
+        assert one.history.asked == 5
 
 
 async def test_a_gap_waits_for_history_and_no_later_bar_is_told_before() -> None:
