@@ -153,12 +153,16 @@ class Session:
         contract = self.desk.catalogue.get(contract_id)
         return contract.tick_size if contract is not None else None
 
+    def _traded(self) -> set[str]:
+        """Roots that the bots may trade, as of the last reload."""
+        return {root for bot in self.desk.bot_configs.values() for root in bot.symbols}
+
     def _ranged(self) -> set[ContractId]:
         """What the bot may trade, and what its account holds: an older month of it, too."""
         held = {
             contract_id for account_id, contract_id in self.desk.state.positions if account_id == self.desk.account_id
         }
-        for symbol in self.config.start.symbols:
+        for symbol in self._traded():
             try:
                 held.add(self.desk.contract(symbol).contract_id)
             except UnknownSymbol:
@@ -189,7 +193,7 @@ class Session:
         self._lines.feeds = feeds
         self.desk.market = MarketView(feeds, pool, self._live)
         config = self.config.start
-        watching = Watching(self.desk, feeds, self._live, config.symbols, config.prefetch_symbols)
+        watching = Watching(self.desk, feeds, self._live, self._traded, config.prefetch_symbols)
 
         async def follow() -> None:
             await watching.follow()

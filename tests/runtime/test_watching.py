@@ -40,7 +40,7 @@ class Desk:
 async def test_after_a_roll_the_new_month_is_watched_and_the_old_one_only_while_it_is_held() -> None:
     async with stage() as one:
         desk = Desk(one)
-        watching = Watching(cast(Any, desk), one.feeds, one.live, ("MNQ", "BTC"), ("ES",))
+        watching = Watching(cast(Any, desk), one.feeds, one.live, lambda: ("MNQ", "BTC"), ("ES",))
         await watching.follow()
         assert set(one.troubles) == {"symbol MNQ", "symbol BTC"}
         assert not watching.contracts
@@ -63,6 +63,25 @@ async def test_after_a_roll_the_new_month_is_watched_and_the_old_one_only_while_
         await one.feeds.market_is_up(5.0)
         assert one.feeds.market is not None
         assert one.feeds.market.subscribed == {H27, es}
+
+
+async def test_a_symbol_that_a_reload_added_is_followed_when_its_position_ends_and_when_it_rolls() -> None:
+    async with stage() as one:
+        desk, traded = Desk(one), {"ES"}
+        watching = Watching(cast(Any, desk), one.feeds, one.live, lambda: traded)
+        await desk.read()
+        desk.state.positions[1, MNQ] = 2  # held, and not a symbol of a bot yet
+        await watching.follow()
+        traded.add("MNQ")
+        await one.feeds.watch(MNQ)  # as the reload does
+        desk.state.positions.clear()
+        await watching.follow()
+        assert Kind.QUOTES in one.feeds.subscriptions()[MNQ]
+        one.sim.roll("MNQ")
+        await desk.read()
+        await watching.follow()
+        assert Kind.QUOTES in one.feeds.subscriptions()[H27]
+        assert MNQ not in one.feeds.subscriptions()
 
 
 async def test_depth_is_subscribed_only_while_somebody_looks() -> None:
