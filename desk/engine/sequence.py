@@ -9,7 +9,8 @@ the same moment and of the chain that the gap left out. A late target is not car
 
 Once the pairs of one moment form a whole chain from where the sender stood before it, its end is where the sender stands, in
 whatever order they came. Where that is neither what was carried out last nor what the message itself wants, the order is
-*unclear*: the same messages would have come if one more had been lost. Nobody can know then, so the bot gets out and tells.
+*unclear*: the same messages would have come if one more had been lost. Nobody can know then, so the bot gets out and tells. So
+it is with a message that comes after the window and fits only in front of all that is known of a sender: it may be the newest.
 """
 
 from __future__ import annotations
@@ -168,7 +169,8 @@ def turn_of(
     if end is None and is_waiting and event.ts <= signal.ts and _has_gap(signal, alert):
         return Turn.EARLY  # newer ones came, and what lies in between still may
     if is_late(signal, event, waiting):
-        is_known = end is None or _is_at(signal, end) or _is_waited_for(end, waiting)
+        is_sure = _is_based(signal, event) or event.ts - signal.ts < timedelta(milliseconds=reorder_ms)
+        is_known = end is None or (_is_at(signal, end) and is_sure) or _is_waited_for(end, waiting)
         return Turn.LATE if is_known else Turn.UNCLEAR
     if (end is not None and _is_based(signal, event)) or not _has_gap(signal, alert):
         return Turn.FOLLOWS
@@ -320,6 +322,7 @@ def _is_one_piece(base: Pair, places: list[Pair]) -> bool:
 
 
 def _is_based(signal: Signal, event: AlertReceived) -> bool:
+    """False also where nobody knows its moment."""
     begun = _moment(signal, event)
     return begun is not None and begun[0] is not None
 

@@ -489,6 +489,20 @@ def test_an_exit_behind_an_entry_that_still_waits_is_not_lost() -> None:
     assert moment([0, 1, 2, 0], [(0.0, 0), (0.4, 1), (0.8, 2)]) == (0, False)
 
 
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_what_fits_only_in_front_of_all_that_is_known_is_not_taken_for_late(is_timed: bool) -> None:
+    """Short 1, then the message that turned it to long 2 is lost, and one comes that leaves long 1."""
+    world = ready()
+    fired_at = world.now if is_timed else None
+    world.alert(sent(1, 0, fired_at))
+    world.alert(sent(0, -1, fired_at))
+    world.run(1)
+    assert world.venue.qty(PLACE) == -1
+    world.alert(sent(2, 1, fired_at))
+    assert calm(world).venue.qty(PLACE) == 0
+    assert len(incidents(world, "signal.gap")) == 1
+
+
 PATH = (0, 1, 0, -2, 1)  # in, out and round in one instant, and round again
 
 
