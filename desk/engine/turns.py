@@ -103,7 +103,7 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
             assert signal is not None, "the first message is never unclear"
             end, pair = chain_end(signal, event, state.waiting_beside(event)), after(alert)
             if end is not None and _is_part_of(end, pair):  # whatever came last, it was at least this
-                return _late(state, event, bot, now_at, signal, end, now)
+                return _late(state, event, bot, now_at, signal, end, now, is_most=True)
             return _unclear(event, bot, signal, key)
         case Turn.GAP:
             assert signal is not None, "the first message has no gap"
@@ -134,10 +134,12 @@ def _late(
     signal: Signal,
     newest: Pair | None,
     now: datetime,
+    *,
+    is_most: bool = False,
 ) -> AtTurn:
     """A newer message counts. What the newer one does not want either is left even by a late one; exits by their action alone
     know no time at all, nor do entries by their action that agree with the newer one. An entry by its pair on the side of the
-    newer one, which only reduced, goes as far as that one went.
+    newer one, which only reduced, goes as far as that one went. is_most: more than that is not held, either.
     """
     alert = event.alert
     assert alert is not None, "an unreadable message is never late"
@@ -155,7 +157,10 @@ def _late(
     is_short_of = newest is not None and newest.side is goal and newest.size is not None
     is_there = newest is not None and _is_on(newest.side, now_at.held) and not is_leaving
     held_there = abs(now_at.held) if is_there else 0
-    if is_short_of and newest is not None and newest.size is not None and held_there < newest.size:
+    goes_there = newest is not None and newest.size is not None and held_there < newest.size
+    if is_most and newest is not None and newest.size is not None:
+        goes_there = held_there != newest.size
+    if is_short_of and goes_there and newest is not None:
         position = AlertPosition(now=newest.side, size=newest.size)
         note = (*alert.warnings, f"{text}: carried out as far as {newest}")
         read_as = msgspec.structs.replace(alert, position=position, warnings=note)
