@@ -89,11 +89,11 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
     from desk.runtime.logs import configure_logging
     from desk.runtime.session import Session
     from desk.runtime.signals import stop_on_signals
-    from desk.runtime.threads import set_up_threads
+    from desk.runtime.threads import keep_loop_first
     from desk.store import instance_lock, login_key, open_journal
     from webhook_server import open_doors
 
-    set_up_threads()
+    keep_loop_first()
     configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color)
     is_live = settings.trading_mode == "live"
     login = login_key(settings.project_x_api_url, settings.project_x_username or "") if is_live else None

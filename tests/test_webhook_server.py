@@ -437,7 +437,7 @@ async def test_a_command_gives_data_and_text(doors: Doors, http: aiohttp.ClientS
     assert (status, answer["ok"]) == (200, True)
     assert len(answer["data"]["bars"]) == 20
     assert answer["data"]["bars"][0]["open"] == 21034.25
-    assert answer["text"].startswith("MNQZ6 5m\n")
+    assert answer["text"].startswith("MNQZ6 5m   exchange time: ")
     status, answer = await post(http, url, '{"line": "histroy MNQ"}', headers=BEARER)
     assert (status, answer["ok"], answer["data"]) == (200, False, None)
     assert "history" in answer["text"]

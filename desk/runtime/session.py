@@ -217,6 +217,7 @@ class Session:
             await self.desk.stop.wait()
         finally:
             await self._go_down(executor)
+            gc.unfreeze()
         for task in self._failed:
             task.result()
 

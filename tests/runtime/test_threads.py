@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from desk.runtime.threads import set_up_threads
+from desk.runtime.threads import keep_loop_first
 
 
 def test_a_name_is_looked_up_while_all_work_threads_hang() -> None:
@@ -13,7 +13,7 @@ def test_a_name_is_looked_up_while_all_work_threads_hang() -> None:
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        set_up_threads()
+        keep_loop_first()
         hanging = [asyncio.create_task(asyncio.to_thread(end.wait)) for _ in range(3)]
         await asyncio.sleep(0)  # they are handed to the threads
         try:
