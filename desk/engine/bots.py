@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -111,12 +112,15 @@ V = TypeVar("V")
 
 def symbol_key(alert: Alert) -> str:
     """The root, so that MNQ1!, MNQZ2026 and CME_MINI:MNQ1! are one; what nobody knows stays as it was sent."""
-    if alert.symbol is None:
-        return ""
+    return "" if alert.symbol is None else _root(alert.symbol)
+
+
+@lru_cache(maxsize=1024)  # senders say the same few, and of many that wait each one is asked often
+def _root(symbol: str) -> str:
     try:
-        return parse_symbol(alert.symbol).root
+        return parse_symbol(symbol).root
     except UnknownSymbol:
-        return alert.symbol[:32]
+        return symbol[:32]
 
 
 def trigger_key(event: AlertReceived) -> str:

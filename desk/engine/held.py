@@ -20,13 +20,14 @@ from desk.engine.alerts import HELD_AGAIN_S, carry_out, rule, wait_for
 from desk.engine.bots import symbol_key
 from desk.engine.draft import Draft
 from desk.engine.effects import StartTimer
-from desk.engine.sequence import after, chain_end, in_order
+from desk.engine.sequence import after, chain_end, in_order, same_moment
 from desk.engine.state import State
 from desk.engine.watchdog import watch_sender
 from desk.risk import Reason
 
 __all__ = ["follow_up", "on_held_timer", "on_turn_timer", "release_held", "take_back"]
 
+MANY = 16  # that wait together: more are looked at together, for each look is about all of them
 _AT_TURN = (Reason.OUT_OF_ORDER, Reason.SETTLING, Reason.NO_QUOTE)  # they have timers of their own
 _OVERTAKEN = (Reason.SETTLING, Reason.NO_QUOTE)
 _MAY_OPEN = (Action.BUY, Action.SELL, Action.SET_POSITION)
@@ -58,6 +59,11 @@ def on_turn_timer(draft: Draft, key: str) -> None:
     cause, _, tried = key.removeprefix("turn:").partition(":")
     held = draft.state.held.get(CauseId(cause))
     if held is None:
+        return
+    beside = [other for other in draft.state.held.values() if _is_beside(other.event, held.event)]
+    is_newest = held.number == max(other.number for other in beside)
+    if len(beside) > MANY and not is_newest:  # the newest one's timer looks at all of them
+        draft.effects.append(StartTimer(f"turn:{cause}:{int(tried) + 1}", HELD_AGAIN_S))
         return
     left = _decide(draft, [event for event in _in_order(draft.state) if _is_beside(event, held.event)])
     if held.event.cause in left:
@@ -106,8 +112,8 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
             draft.record(AlertDecided(cause=event.cause, verdict=verdict, ts=draft.now))
             continue
         is_unquoted = is_held and verdict.reason == Reason.NO_QUOTE
-        may_go = (ruling.opens or is_unquoted) and not _is_last(draft.state, event)
-        taken_back = next(filter(None, (_takes_back(later, event) for later in later_ones)), None) if may_go else None
+        may_go = ruling.opens or is_unquoted
+        taken_back = _taken_back(draft.state, event, later_ones) if may_go else None
         if taken_back is not None:
             text = f"{taken_back} came after it while both waited"
             verdict = Verdict(kind=VerdictKind.DENIED, reason=Reason.EXIT_RUNNING, text=text)
@@ -134,13 +140,22 @@ def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool
         are_targets
         and not (only_reduces or is_waiting)
         and _is_beside(later, event)
-        and not _is_last(draft.state, event)
+        and not _is_last(draft.state, event, later)
     )
 
 
-def _is_last(state: State, event: AlertReceived) -> bool:
-    """The chain of its moment leads there, in whatever order it came."""
-    if event.alert is None:
+def _taken_back(state: State, event: AlertReceived, later_ones: Iterable[AlertReceived]) -> str | None:
+    """By which of those that came later; None: it may go."""
+    for later in later_ones:
+        what = _takes_back(later, event)
+        if what is not None and not _is_last(state, event, later):
+            return what
+    return None
+
+
+def _is_last(state: State, event: AlertReceived, later: AlertReceived) -> bool:
+    """Both are of one moment, and its chain leads to ``event``, in whatever order they came."""
+    if event.alert is None or not same_moment(event, later):
         return False
     signal, pair = state.bot(event.bot).signals.get(symbol_key(event.alert)), after(event.alert)
     end = None if signal is None else chain_end(signal, event, state.waiting_beside(event))

@@ -9,7 +9,8 @@ the same moment and of the chain that the gap left out. A late target is not car
 
 Once the pairs of one moment form a whole chain from where the sender stood before it, its end is where the sender stands, in
 whatever order they came. Where that is neither what was carried out last nor what the message itself wants, the order is
-*unclear*: the same messages would have come if one more had been lost. Nobody can know then, so the bot gets out and tells.
+*unclear*: the same messages would have come if one more had been lost. Nobody can know then, so the bot gets out and tells. So
+it is with a message that comes after the window and fits only in front of all that is known of a sender: it may be the newest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 
@@ -38,9 +39,11 @@ __all__ = [
     "chain_end",
     "continues",
     "follow",
+    "gets_out",
     "in_order",
     "is_late",
     "is_trading",
+    "same_moment",
     "turn_of",
     "wanted_side",
 ]
@@ -166,11 +169,12 @@ def turn_of(
     if end is None and is_waiting and event.ts <= signal.ts and _has_gap(signal, alert):
         return Turn.EARLY  # newer ones came, and what lies in between still may
     if is_late(signal, event, waiting):
-        is_known = end is None or _is_at(signal, end) or _is_waited_for(end, waiting)
+        is_sure = _is_based(signal, event) or event.ts - signal.ts < timedelta(milliseconds=reorder_ms)
+        is_known = end is None or (_is_at(signal, end) and is_sure) or _is_waited_for(end, waiting)
         return Turn.LATE if is_known else Turn.UNCLEAR
     if (end is not None and _is_based(signal, event)) or not _has_gap(signal, alert):
         return Turn.FOLLOWS
-    return Turn.EARLY if is_waiting and not _gets_out(alert, held) else Turn.GAP
+    return Turn.EARLY if is_waiting and not gets_out(alert, held) else Turn.GAP
 
 
 def follow(signal: Signal | None, event: AlertReceived, waiting: Sequence[AlertReceived] = ()) -> Signal | None:
@@ -275,8 +279,12 @@ def chain_end(signal: Signal, event: AlertReceived, waiting: Sequence[AlertRecei
         return None
     more = steps
     for other in waiting:
-        if _same_moment(other, event):
-            more = _steps(more, other)
+        if not same_moment(other, event):
+            continue
+        if len(more) == MOST_STEPS:  # one more would push out the first, and a walk without it may end elsewhere
+            more = steps
+            break
+        more = _steps(more, other)
     return (_end_of(begun[0], more) if len(more) > len(steps) else None) or _end_of(begun[0], steps)
 
 
@@ -314,6 +322,7 @@ def _is_one_piece(base: Pair, places: list[Pair]) -> bool:
 
 
 def _is_based(signal: Signal, event: AlertReceived) -> bool:
+    """False also where nobody knows its moment."""
     begun = _moment(signal, event)
     return begun is not None and begun[0] is not None
 
@@ -353,18 +362,22 @@ def _led_to(signal: Signal, pair: Pair) -> bool:
 
 def in_order(signal: Signal | None, events: Sequence[AlertReceived]) -> list[AlertReceived]:
     """Messages of one bot about one symbol that waited together: by time, within one moment along the chain, else as they
-    came."""
-    left, found = list(events), []
+    came; so are more than ``MOST_STEPS`` of one moment."""
+    left, found = sorted(events, key=lambda event: _times(event)[0] or event.ts), []
     while left:
-        oldest = min(left, key=lambda event: _times(event)[0] or event.ts)
-        here = [event for event in left if _same_moment(event, oldest)]
-        heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
-        fitting = [event for event in heads or here if _fits(signal, event)]
-        event = (fitting or heads or [oldest])[0]
+        here = list(islice((event for event in left if same_moment(event, left[0])), MOST_STEPS + 1))
+        event = left[0] if len(here) > MOST_STEPS else _next(signal, here)
         left.remove(event)
         found.append(event)
         signal = follow(signal, event)
     return found
+
+
+def _next(signal: Signal | None, here: Sequence[AlertReceived]) -> AlertReceived:
+    """Of one moment: the one that goes on from where the sender stood, else one that follows no other of them."""
+    heads = [event for event in here if not any(continues(event, other) for other in here if other is not event)]
+    fitting = [event for event in heads or here if _fits(signal, event)]
+    return (fitting or heads or here)[0]
 
 
 def continues(event: AlertReceived, other: AlertReceived) -> bool:
@@ -387,7 +400,7 @@ def _has_gap(signal: Signal, alert: Alert) -> bool:
     return after(alert) is not None and prev is not None and signal.pair is not None and not prev.matches(signal.pair)
 
 
-def _gets_out(alert: Alert, held: int) -> bool:
+def gets_out(alert: Alert, held: int) -> bool:
     """It closes something of what is held: the sender had that side, and has less of it now."""
     prev, pair = before(alert), after(alert)
     if pair is None or not held or (prev is not None and _SIGNS[prev.side] * held <= 0):
@@ -440,6 +453,7 @@ def _is_near(signal: Signal, event: AlertReceived) -> bool:
     return (None not in {signal.fired_at, _times(event)[0]}) or event.ts - signal.ts < UNTIMED_FOR
 
 
-def _same_moment(event: AlertReceived, other: AlertReceived) -> bool:
+def same_moment(event: AlertReceived, other: AlertReceived) -> bool:
+    """Sent in the same second, as far as anybody can say."""
     mine, theirs = _times(event)[0], _times(other)[0]
     return mine is None or theirs is None or mine == theirs

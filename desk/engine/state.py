@@ -119,15 +119,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """Other messages of the same sender about the same symbol that came and are not decided, as they came."""
         if not self.held or event.alert is None:
             return ()
-        rows = sorted(self.held.values(), key=lambda held: held.number)
-        return tuple(
-            row.event
-            for row in rows
-            if row.event.cause != event.cause
-            and row.event.bot == event.bot
+        key = symbol_key(event.alert)
+        rows = [
+            row
+            for row in self.held.values()
+            if row.event.bot == event.bot
+            and row.event.cause != event.cause
             and row.event.alert is not None
-            and symbol_key(row.event.alert) == symbol_key(event.alert)
-        )
+            and symbol_key(row.event.alert) == key
+        ]
+        return tuple(row.event for row in sorted(rows, key=lambda held: held.number))
 
     def position_qty(self, place: Place) -> int:
         position = self.positions.get(place)

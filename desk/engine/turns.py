@@ -26,7 +26,19 @@ from desk.engine.apply import is_resting
 from desk.engine.bots import symbol_key
 from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
-from desk.engine.sequence import Gap, Pair, Signal, Turn, after, before, chain_end, continues, turn_of, wanted_side
+from desk.engine.sequence import (
+    Gap,
+    Pair,
+    Signal,
+    Turn,
+    after,
+    before,
+    chain_end,
+    continues,
+    gets_out,
+    turn_of,
+    wanted_side,
+)
 from desk.engine.state import Place, State
 from desk.risk import Reason
 
@@ -75,6 +87,8 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
     turn = turn_of(signal, event, now, bot.reorder_ms, now_at.held, state.waiting_beside(event))
     is_target = goal_of(alert) not in {None, PositionSide.FLAT}
     if turn is not Turn.FOLLOWS and is_target and _follows_waiting(state, event, key):
+        if turn is Turn.GAP and gets_out(alert, now_at.held):  # that one is not lost, and less is held in any case
+            return AtTurn(alert, replace(bot, mode="target"), only_reduces=True)
         return AtTurn(alert, bot, held(Reason.SETTLING, "the message that it follows waits, too", alert.warnings))
     match turn:
         case Turn.EARLY:
@@ -89,7 +103,7 @@ def turn_at(state: State, event: AlertReceived, bot: BotConfig, now_at: Situatio
             assert signal is not None, "the first message is never unclear"
             end, pair = chain_end(signal, event, state.waiting_beside(event)), after(alert)
             if end is not None and _is_part_of(end, pair):  # whatever came last, it was at least this
-                return _late(state, event, bot, now_at, signal, end, now)
+                return _late(state, event, bot, now_at, signal, end, now, is_most=True)
             return _unclear(event, bot, signal, key)
         case Turn.GAP:
             assert signal is not None, "the first message has no gap"
@@ -120,10 +134,12 @@ def _late(
     signal: Signal,
     newest: Pair | None,
     now: datetime,
+    *,
+    is_most: bool = False,
 ) -> AtTurn:
     """A newer message counts. What the newer one does not want either is left even by a late one; exits by their action alone
     know no time at all, nor do entries by their action that agree with the newer one. An entry by its pair on the side of the
-    newer one, which only reduced, goes as far as that one went.
+    newer one, which only reduced, goes as far as that one went. is_most: more than that is not held, either.
     """
     alert = event.alert
     assert alert is not None, "an unreadable message is never late"
@@ -141,7 +157,10 @@ def _late(
     is_short_of = newest is not None and newest.side is goal and newest.size is not None
     is_there = newest is not None and _is_on(newest.side, now_at.held) and not is_leaving
     held_there = abs(now_at.held) if is_there else 0
-    if is_short_of and newest is not None and newest.size is not None and held_there < newest.size:
+    goes_there = newest is not None and newest.size is not None and held_there < newest.size
+    if is_most and newest is not None and newest.size is not None:
+        goes_there = held_there != newest.size
+    if is_short_of and goes_there and newest is not None:
         position = AlertPosition(now=newest.side, size=newest.size)
         note = (*alert.warnings, f"{text}: carried out as far as {newest}")
         read_as = msgspec.structs.replace(alert, position=position, warnings=note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -58,12 +58,12 @@ class WireQuote(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
 
 class WireMarketTrade(msgspec.Struct, frozen=True, gc=False):
-    """GatewayTrade (5.3); ``type`` is the aggressor: 0 buy, 1 sell."""
+    """GatewayTrade (5.3); ``type`` is the aggressor: 0 buy, 1 sell. A volume beyond 32 bits is none."""
 
     price: Decimal
     timestamp: datetime
     type: int
-    volume: int
+    volume: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 
 
 class WireDepth(msgspec.Struct, frozen=True, rename="camel", gc=False):

@@ -33,7 +33,14 @@ _OVERLAP = timedelta(
 
 class _History(Protocol):
     async def between(
-        self, contract_id: ContractId, timeframe: Timeframe, start: datetime, end: datetime, *, partial: bool = True
+        self,
+        contract_id: ContractId,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        *,
+        partial: bool = True,
+        is_asked: bool = True,
     ) -> BarReply: ...
 
 
@@ -135,7 +142,7 @@ class Barkeeper:
         self, contract_id: ContractId, start: datetime, end: datetime, rest_s: float | None = None
     ) -> int | None:
         """How many bars there are; None: not all of them could be had, or it is not sure that there are none."""
-        reply = await self._history.between(contract_id, _MINUTE, start, end, partial=False)
+        reply = await self._history.between(contract_id, _MINUTE, start, end, partial=False, is_asked=False)
         if reply.problem is not None:
             self._failed(contract_id, reply.problem)
             return None

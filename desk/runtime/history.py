@@ -158,9 +158,10 @@ class HistoryService:
         end: datetime,
         *,
         partial: bool = True,
+        is_asked: bool = True,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> HistoryReply:
-        """Bars that opened in ``start <= t < end`` (aware), any length. Cancelling is safe.
+        """Bars that opened in ``start <= t < end`` (aware), any length; is_asked: as of :meth:`bars`. Cancelling is safe.
 
         Raises ValueError for a window that is none, a GatewayError when its beginning cannot be had. ``problem`` names
         the moment from which bars are missing.
@@ -169,7 +170,8 @@ class HistoryService:
             raise ValueError("a window of history needs times with a zone")
         if start >= end:
             raise ValueError(f"the window ends ({end}) before it begins ({start})")
-        self._asked.set()
+        if is_asked:
+            self._asked.set()
         window = (max(FLOOR, _up(start)), _up(end))
         if window[0] >= window[1] or start > self._clock.now():
             return HistoryReply(Bars.empty(), self.store.memory.name, 0.0, has_partial=False)

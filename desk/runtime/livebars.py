@@ -203,9 +203,14 @@ class LiveBars:
 
     def _end_flows(self, many: Iterable[LiveSeries], known_until: float, reason: str) -> None:
         for series in many:
-            if series.tape.is_flowing:
+            if not series.tape.is_flowing:
+                continue
+            try:
                 series.tape.flow_ended(int(known_until))
                 self._in_doubt(series, reason)
+            except Exception:  # in the hub's task, as above
+                log.exception("bars.failed", contract=series.contract_id, meaning=ANEW)
+                self._start_anew(series)
 
     def _in_doubt(self, series: LiveSeries, reason: str) -> None:
         self._counts["gaps"] += 1

@@ -45,7 +45,14 @@ class BarSource(Protocol):
     """Of ``HistoryService``: what is asked here."""
 
     async def between(
-        self, contract_id: ContractId, timeframe: Timeframe, start: datetime, end: datetime, *, partial: bool = True
+        self,
+        contract_id: ContractId,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        *,
+        partial: bool = True,
+        is_asked: bool = True,
     ) -> BarReply: ...
 
     async def bars(
@@ -156,6 +163,7 @@ class LiveReads:
                     self._failing = False
                     log.info("bars.history_healed")
             except DeskError as problem:
+                self._left -= 1  # at least one was sent: a gateway that fails is not asked more than one that answers
                 if not self._failing:  # said once, until it heals
                     self._failing = True
                     log.warning("bars.history_failed", contract=contract_id, problem=str(problem))
@@ -206,7 +214,7 @@ class LiveReads:
     ) -> BarReply | None:
         """None: the gateway did not say all of it."""
         first, last = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
-        reply = await self._history.between(series.contract_id, step, first, last, partial=partial)
+        reply = await self._history.between(series.contract_id, step, first, last, partial=partial, is_asked=False)
         self._pay(reply)
         return reply if reply.problem is None else None
 

@@ -91,13 +91,14 @@ class Reloader:
 
     async def _watch_symbols(self) -> None:
         """Quotes of the new symbols. One that the gateway does not list is a trouble, as at the start."""
-        troubles = {key: text for key, text in self._desk.troubles.items() if not key.startswith("symbol ")}
+        troubles = self._desk.troubles  # others write into it, too: it stays the same one
+        for about in [about for about in troubles if about.startswith("symbol ")]:
+            del troubles[about]
         for root in sorted({root for bot in self._desk.bot_configs.values() for root in bot.symbols}):
             try:
                 await self._desk.quotes.watch(self._desk.contract(root).contract_id)
             except UnknownSymbol as problem:
                 troubles[f"symbol {root}"] = f"{problem}; alerts for it are refused"
-        self._desk.troubles = troubles
 
 
 def what_is_open(state: State, before: Mapping[str, BotConfig], now: Mapping[str, BotConfig]) -> list[str]:

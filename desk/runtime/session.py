@@ -54,7 +54,8 @@ from desk.store import Journal
 __all__ = ["Session", "SessionConfig"]
 
 SETTLE_S = 5.0  # with the other stages under 10 s
-LAST_BARS_S = 0.3  # of the 0.5 s in which bars are written
+LAST_BARS_S = 0.25  # of the half second that bars have; the rest is for writing them
+ASIDE = frozenset({"bars to slower tiers", "live bars", "bar keeper", "tick recorder", "history cache"})
 
 log = structlog.get_logger("desk.session")
 
@@ -152,12 +153,16 @@ class Session:
         contract = self.desk.catalogue.get(contract_id)
         return contract.tick_size if contract is not None else None
 
+    def _traded(self) -> set[str]:
+        """Roots that the bots may trade, as of the last reload."""
+        return {root for bot in self.desk.bot_configs.values() for root in bot.symbols}
+
     def _ranged(self) -> set[ContractId]:
         """What the bot may trade, and what its account holds: an older month of it, too."""
         held = {
             contract_id for account_id, contract_id in self.desk.state.positions if account_id == self.desk.account_id
         }
-        for symbol in self.config.start.symbols:
+        for symbol in self._traded():
             try:
                 held.add(self.desk.contract(symbol).contract_id)
             except UnknownSymbol:
@@ -188,7 +193,7 @@ class Session:
         self._lines.feeds = feeds
         self.desk.market = MarketView(feeds, pool, self._live)
         config = self.config.start
-        watching = Watching(self.desk, feeds, self._live, config.symbols, config.prefetch_symbols)
+        watching = Watching(self.desk, feeds, self._live, self._traded, config.prefetch_symbols)
 
         async def follow() -> None:
             await watching.follow()
@@ -224,7 +229,7 @@ class Session:
         gc.freeze()  # what the start made stays: later collections need not look at it, and stall the loop less
 
     def _run_beside(self, work: Coroutine[Any, Any, None] | Awaitable[None], name: str) -> None:
-        """A task of this run. When one dies, the program stops: only feeds restart by themselves."""
+        """A task of this run. When one dies, the program stops, unless trading does not need it."""
         task: asyncio.Task[None] = asyncio.ensure_future(work)
         task.set_name(name)
         self._background.add(task)
@@ -232,6 +237,11 @@ class Session:
         def ended(done: asyncio.Task[None]) -> None:
             self._background.discard(done)
             if not done.cancelled() and (error := done.exception()) is not None:
+                if name in ASIDE:
+                    log.error("task.died", task=name, exc_info=error, meaning="trading goes on without it")
+                    why = f"ended by a fault ({type(error).__name__}: {error})"
+                    self._troubles[name] = f"{why}; trading goes on, and the next start has it again"
+                    return
                 if not isinstance(error, DeskError):  # those are said in one sentence at the end
                     log.error("task.died", task=name, exc_info=error)
                 self._failed = (*self._failed, done)

@@ -5,7 +5,7 @@ A roll has no event (reference 3.3): the contract list is read again from time t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -26,7 +26,8 @@ _MINUTE = parse_timeframe("1m")
 class Watching:
     """Keeps quotes of the symbols that may be traded, and live bars of these and of the recorded ones.
 
-    quoted, recorded: roots. Both hold what is resolved at :meth:`follow`; a symbol that cannot be stays as it was.
+    quoted: roots that may be traded, as of now; recorded: roots. Both hold what is resolved at :meth:`follow`; a symbol that
+    cannot be stays as it was.
     """
 
     def __init__(
@@ -34,14 +35,14 @@ class Watching:
         desk: Desk,
         feeds: Feeds,
         live: LiveBars,
-        quoted: Iterable[str],
+        quoted: Callable[[], Iterable[str]],
         recorded: Iterable[str] = (),
         timeframe: Timeframe = _MINUTE,
     ) -> None:
         self._desk = desk
         self._feeds = feeds
         self._live = live
-        self._quoted = tuple(quoted)
+        self._quoted = quoted
         self._recorded = tuple(recorded)
         self._timeframe = timeframe
         self._month: dict[str, ContractId] = {}  # by root, as last resolved
@@ -56,7 +57,8 @@ class Watching:
     async def follow(self) -> None:
         """Subscribes the contracts that came, leaves those that went. Never raises for a symbol: health names it."""
         held = {contract_id for _, contract_id in self._desk.state.positions}
-        quoted = {month for root in self._quoted if (month := self._resolved(root)) is not None} | held
+        traded = {self._resolved(root, is_traded=True) for root in self._quoted()}
+        quoted = {month for month in traded if month is not None} | held
         bars = {month for root in self._recorded if (month := self._resolved(root)) is not None} | quoted
         for contract_id in quoted - self._with_quotes:
             await self._feeds.watch(contract_id)
@@ -68,12 +70,12 @@ class Watching:
             await self._live.unsubscribe(contract_id, self._timeframe)
         self._with_quotes, self._with_bars = quoted, bars
 
-    def _resolved(self, root: str) -> ContractId | None:
+    def _resolved(self, root: str, *, is_traded: bool = False) -> ContractId | None:
         known, trouble = self._month.get(root), f"symbol {root}"
         try:
             contract_id = self._desk.contract(root).contract_id
         except UnknownSymbol as problem:
-            if known is None and root in self._quoted:
+            if known is None and is_traded:
                 self._desk.troubles[trouble] = f"{problem}; alerts for it are refused"
             return known
         self._desk.troubles.pop(trouble, None)

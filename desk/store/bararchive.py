@@ -35,6 +35,7 @@ _MAX_FILE_BYTES = 64 * 1024 * 1024
 """Far more than a day of seconds takes: what is larger is not ours and is not read into memory."""
 _WRITING = ".writing"
 _AT_ONCE = 32
+CLOSE_S = 2.0
 _REPLACE_TRIES, _REPLACE_WAIT_S = 5, 0.05
 
 
@@ -78,13 +79,18 @@ class BarArchive:
         return summed(found)
 
     async def close(self) -> None:
-        """Ends the thread after the work that it has."""
+        """Ends the thread after the work that it has. A disk that hangs is not waited for: the journal closes after this."""
         self._is_closed = True
         closing = self._thread.submit(lambda: None)
+        has_ended = False
         try:
-            await asyncio.shield(asyncio.wrap_future(closing))
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.shield(asyncio.wrap_future(closing))
+                has_ended = True
+        except TimeoutError:
+            log.warning("archive.hangs", meaning="bars that were not written are fetched again when they are asked for")
         finally:
-            self._thread.shutdown(wait=True)
+            self._thread.shutdown(wait=has_ended)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._is_closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from desk.core.alert import Action, Alert, AlertPolicy, AlertPosition, AlertQty, Distance, PositionSide, StopSpec, Unit
 from desk.core.intents import Exit
 from desk.core.records import AlertDecided, AlertJournalled, IncidentRaised, Verdict, VerdictKind
+from desk.engine.alerts import rule
+from desk.engine.rulings import Ruling
 from tests.engine.test_world import calm, ready
 from tests.engine.world import PLACE, World, with_bot
 
@@ -165,6 +168,44 @@ def test_an_exit_takes_back_a_target_that_waits(action: Action) -> None:
     world.alert(Alert(action=action, symbol="CME_MINI:MNQ1!"))
     assert calm(world).venue.qty(PLACE) == 0
     assert last_word(world, waiting).reason == "EXIT_RUNNING"
+
+
+@pytest.mark.parametrize("apart_s", [0, 2])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_an_entry_whose_exit_came_while_both_waited_is_not_made(apart_s: int, is_known: bool) -> None:
+    world = ready()
+    if is_known:
+        world.alert(sent(2, 0, world.now))
+        world.run(1)
+    world.hub(False)
+    entry = world.alert(sent(0, 2, world.now))
+    world.run(apart_s)
+    world.alert(sent(2, 0, world.now))
+    world.hub(True)
+    assert calm(world).venue.qty(PLACE) == 0
+    assert last_word(world, entry).reason == "EXIT_RUNNING"
+    assert world.entries() == []
+
+
+@pytest.mark.parametrize("is_timed", [False, True])
+def test_many_that_wait_together_are_looked_at_together(is_timed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Counter[str]()
+
+    def counted(*args: Any) -> Ruling:
+        looks["ruled"] += 1
+        return rule(*args)
+
+    monkeypatch.setattr("desk.engine.held.rule", counted)
+    world = ready()
+    world.is_checked = False
+    world.hub(False)
+    at = 0
+    for goal in (1, 2, -1, 0) * 15 + (1, 2):
+        world.alert(sent(at, goal, world.now if is_timed else None))
+        at = goal
+    world.hub(True)
+    assert calm(world).venue.most_held <= 2
+    assert looks["ruled"] < 62 * 20, "each timer of each of them looked at all of them"
 
 
 @pytest.mark.parametrize("is_everything", [False, True])
@@ -446,6 +487,27 @@ def test_inside_the_window_two_messages_of_one_second_end_alike_in_either_order(
 def test_an_exit_behind_an_entry_that_still_waits_is_not_lost() -> None:
     """In the order in which they were sent: the second entry waits for the first one, the exit comes before it is decided."""
     assert moment([0, 1, 2, 0], [(0.0, 0), (0.4, 1), (0.8, 2)]) == (0, False)
+
+
+def test_where_the_order_is_unclear_no_more_is_held_than_either_reading_wants() -> None:
+    late = [(0.0, 0), (0.0, 2), (0.14, 3), (0.89, 5), (0.91, 4), (1.1, 1)]
+    position, is_told = moment([1, -2, 2, 1, 0, 2, 1], late)
+    assert position in {1, 0}
+    assert is_told
+
+
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_what_fits_only_in_front_of_all_that_is_known_is_not_taken_for_late(is_timed: bool) -> None:
+    """Short 1, then the message that turned it to long 2 is lost, and one comes that leaves long 1."""
+    world = ready()
+    fired_at = world.now if is_timed else None
+    world.alert(sent(1, 0, fired_at))
+    world.alert(sent(0, -1, fired_at))
+    world.run(1)
+    assert world.venue.qty(PLACE) == -1
+    world.alert(sent(2, 1, fired_at))
+    assert calm(world).venue.qty(PLACE) == 0
+    assert len(incidents(world, "signal.gap")) == 1
 
 
 PATH = (0, 1, 0, -2, 1)  # in, out and round in one instant, and round again

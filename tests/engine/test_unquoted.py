@@ -184,3 +184,28 @@ def test_a_later_entry_is_decided_once_the_one_before_it_is_denied() -> None:
     world.run(2.1)
     assert last_word(world, second).kind is ACCEPTED
     assert held_qty(world) == 2
+
+
+@pytest.mark.parametrize("apart_s", [0, 1, 2])
+def test_a_partial_exit_does_not_wait_with_the_add_that_it_follows(apart_s: int) -> None:
+    world = ready(bot=with_bot(max_position=4, on_gap="halt_bot"))
+    world.alert(sent(0, 2, world.now))
+    world.run(3)
+    add = world.alert(target(2, 3, world.now))
+    assert add.reason == "NO_QUOTE"
+    world.run(apart_s)
+    assert world.alert(sent(3, 1, world.now)).kind is ACCEPTED
+    assert held_qty(world) == 1
+    assert incidents(world, "signal.gap") == []
+
+
+def test_a_reversal_takes_the_place_of_the_add_that_waits_for_a_quote() -> None:
+    world = ready(bot=with_bot(max_position=4))
+    world.alert(sent(0, 2, world.now))
+    world.run(3)
+    add = world.alert(target(2, 3, world.now))
+    world.run(1)
+    world.alert(sent(3, -1, world.now))
+    world.run(0.1)
+    assert last_word(world, add).reason == "SUPERSEDED"
+    assert held_qty(world) == -1

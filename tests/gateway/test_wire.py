@@ -279,6 +279,12 @@ def test_trades_come_as_object_or_array_and_nulls_are_skipped(payload: bytes) ->
     assert (trade.price, trade.qty, trade.aggressor) == (Decimal("7730.5"), 2, Side.SELL)
 
 
+@pytest.mark.parametrize("volume", [b"10000000000000000000", b"2147483648", b"-2147483649"])
+def test_a_trade_of_more_contracts_than_can_be_is_not_understood(volume: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        parse_trades(ContractId("C"), msgspec.Raw(TRADE.replace(b'"volume":2', b'"volume":' + volume)), NOW)
+
+
 def test_depth_rows_keep_unknown_kinds() -> None:
     row = b'{"contractId":"C","timestamp":"2026-08-19T20:51:31.4173693+00:00","type":4,"price":29547,"volume":2}'
     rows = parse_depth(ContractId("C"), msgspec.Raw(b"[" + row + b",null," + row.replace(b":4,", b":77,") + b"]"), NOW)

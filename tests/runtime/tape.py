@@ -56,8 +56,16 @@ class Asking:
         self.failure: GatewayError | None = None
 
     async def between(
-        self, contract_id: ContractId, timeframe: Timeframe, start: datetime, end: datetime, *, partial: bool = True
+        self,
+        contract_id: ContractId,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        *,
+        partial: bool = True,
+        is_asked: bool = True,
     ) -> HistoryReply:
+        assert not is_asked, "no person asked for it"
         self.asked += 1
         if self.failure is not None:
             raise self.failure

@@ -335,6 +335,8 @@ async def test_a_lazy_prefetch_waits_for_the_first_question(history: HistoryServ
         await asyncio.sleep(0)
     assert not market.asked
     assert not told, "its time counts from the question on"
+    await history.between(MNQ, M1, T0 - timedelta(minutes=9), T0 - timedelta(minutes=2), is_asked=False)
+    assert len(market.asked) == 1, "the desk's own questions are nobody's"
     await history.bars(MNQ, M1, 10)
     assert (await waiting).series == 2
     assert told == [(0, 2), (1, 2), (2, 2)]

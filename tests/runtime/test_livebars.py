@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from desk.core.errors import Unavailable
@@ -81,6 +83,22 @@ async def test_while_the_hub_is_down_bars_come_from_the_gateway_and_it_says_so()
         assert ours.cut(0, -2).equals(theirs)
 
 
+async def test_a_hub_that_flaps_takes_no_more_of_the_budget_from_a_gateway_that_fails() -> None:
+    config = LiveConfig(tick_s=0.02, burst=5, window_s=1e6, kept_for_gaps=0)
+    async with stage(config) as one:
+        one.history.failure = Unavailable("the gateway does not answer")
+        await one.live.subscribe(MNQ, parse_timeframe("5s"))
+        for _ in range(10):
+            asked = one.history.asked
+            one.live.on_lost("a test")
+            one.live._series[MNQ].next_read = 0.0
+            for _ in range(20):
+                if one.history.asked > asked:
+                    break
+                await asyncio.sleep(0.01)
+        assert one.history.asked == 5
+
+
 async def test_a_gap_waits_for_history_and_no_later_bar_is_told_before() -> None:
     s5 = parse_timeframe("5s")
     async with stage() as one:
@@ -140,6 +158,18 @@ async def test_a_fault_of_one_contracts_bars_ends_neither_the_hub_nor_the_others
         monkeypatch.setattr(one.live._series[MNQ].tape, "take", None)  # a call of it raises
         gaps = one.live.stats().gaps
         await one.until(lambda: one.live.stats().gaps > gaps)
+        closed = one.live.stats().closed
+        await one.until(lambda: one.live.stats().closed > closed + 2)
+        one.told(MNQ, "5s")
+
+
+async def test_a_fault_of_the_bars_while_the_hub_is_lost_does_not_end_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    s5 = parse_timeframe("5s")
+    async with stage() as one:
+        await one.live.subscribe(MNQ, s5)
+        await one.until(lambda: one.live.stats().closed > 2)
+        monkeypatch.setattr(one.live._series[MNQ].tape, "flow_ended", None)  # a call of it raises
+        await one.sim.drop_hubs("market")
         closed = one.live.stats().closed
         await one.until(lambda: one.live.stats().closed > closed + 2)
         one.told(MNQ, "5s")

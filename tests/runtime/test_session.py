@@ -106,6 +106,42 @@ async def test_a_background_task_that_dies_ends_the_run_with_its_error(session: 
     assert session.desk.state.is_stopping
 
 
+async def test_what_trading_does_not_need_may_die_without_ending_the_run(session: Breaking, sim: SimServer) -> None:
+    async def breaks() -> None:
+        raise OverflowError("a bug in the recorder")
+
+    async def surface() -> None:
+        await session.is_ready.wait()
+        session._run_beside(breaks(), "tick recorder")
+        await until(lambda: "tick recorder" in session.desk.troubles)
+        assert "trading goes on" in session.desk.troubles["tick recorder"]
+        assert not session.desk.stop.is_set()
+        session.desk.stop.set()
+
+    await serve(session, sim, surface())
+
+
+async def test_bars_are_written_at_the_end_although_the_last_ones_do_not_come(
+    session: Breaking, sim: SimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bool] = []
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def flush() -> None:
+        written.append(True)
+
+    async def surface() -> None:
+        await session.is_ready.wait()
+        monkeypatch.setattr(session._keeper, "newest", never)
+        monkeypatch.setattr(session.desk.history, "flush", flush)
+        session.desk.stop.set()
+
+    await serve(session, sim, surface())
+    assert written
+
+
 class BreakingClient(GatewayClient):
     async def place(self, order: OrderRequest) -> GatewayOrderId:
         raise RuntimeError("a bug in a lane")

@@ -1,25 +1,22 @@
-"""A roll: the new month is subscribed, the old one stays as long as something is held in it. And prices for people."""
+"""A roll: the new month is subscribed, the old one stays as long as something is held in it."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
 
-from desk.core.errors import ProtocolError, Unavailable
+from desk.core.errors import ProtocolError
 from desk.core.ids import ContractId
 from desk.core.symbols import parse_symbol, resolve
 from desk.core.timeframe import parse_timeframe
-from desk.core.words import Bar, Contract, Quote
+from desk.core.words import Contract
 from desk.gateway import Kind
 from desk.runtime.liveseries import BarsInDoubt
-from desk.runtime.shownquote import shown_quote
 from desk.runtime.watching import Watching
-from tests.runtime.tape import MNQ, T0, Stage, stage
+from tests.runtime.tape import MNQ, Stage, stage
 
 H27 = ContractId("CON.F.US.MNQ.H27")
 
@@ -43,7 +40,7 @@ class Desk:
 async def test_after_a_roll_the_new_month_is_watched_and_the_old_one_only_while_it_is_held() -> None:
     async with stage() as one:
         desk = Desk(one)
-        watching = Watching(cast(Any, desk), one.feeds, one.live, ("MNQ", "BTC"), ("ES",))
+        watching = Watching(cast(Any, desk), one.feeds, one.live, lambda: ("MNQ", "BTC"), ("ES",))
         await watching.follow()
         assert set(one.troubles) == {"symbol MNQ", "symbol BTC"}
         assert not watching.contracts
@@ -68,6 +65,25 @@ async def test_after_a_roll_the_new_month_is_watched_and_the_old_one_only_while_
         assert one.feeds.market.subscribed == {H27, es}
 
 
+async def test_a_symbol_that_a_reload_added_is_followed_when_its_position_ends_and_when_it_rolls() -> None:
+    async with stage() as one:
+        desk, traded = Desk(one), {"ES"}
+        watching = Watching(cast(Any, desk), one.feeds, one.live, lambda: traded)
+        await desk.read()
+        desk.state.positions[1, MNQ] = 2  # held, and not a symbol of a bot yet
+        await watching.follow()
+        traded.add("MNQ")
+        await one.feeds.watch(MNQ)  # as the reload does
+        desk.state.positions.clear()
+        await watching.follow()
+        assert Kind.QUOTES in one.feeds.subscriptions()[MNQ]
+        one.sim.roll("MNQ")
+        await desk.read()
+        await watching.follow()
+        assert Kind.QUOTES in one.feeds.subscriptions()[H27]
+        assert MNQ not in one.feeds.subscriptions()
+
+
 async def test_depth_is_subscribed_only_while_somebody_looks() -> None:
     async with stage() as one:
         book = await one.feeds.watch_depth(MNQ)
@@ -80,39 +96,6 @@ async def test_depth_is_subscribed_only_while_somebody_looks() -> None:
         await one.feeds.unwatch_depth(MNQ)
         assert one.feeds.depth(MNQ) is None
         assert one.feeds.subscriptions() == {}
-
-
-@pytest.mark.parametrize("is_known", [True, False])
-async def test_a_price_for_a_person_is_the_hubs_or_the_last_bars_and_says_so(is_known: bool) -> None:
-    quote = Quote(contract_id=MNQ, bid=Decimal(1), ask=Decimal(2), ts_event=T0, ts_recv=T0)
-    bar = Bar(ts_open=T0, open=Decimal(5), high=Decimal(6), low=Decimal(4), close=Decimal(5), volume=3)
-    quotes: dict[ContractId, Quote] = {MNQ: quote} if is_known else {}
-
-    async def bars(*_: object) -> object:
-        return SimpleNamespace(bars=(bar,), problem=None)
-
-    desk = SimpleNamespace(
-        quotes=SimpleNamespace(quote=quotes.get),
-        clock=SimpleNamespace(now=lambda: T0 + timedelta(seconds=90)),
-        history=SimpleNamespace(bars=bars),
-    )
-    shown = await shown_quote(cast(Any, desk), MNQ)
-    if is_known:
-        assert (shown.source, shown.bid, shown.age_s) == ("hub", Decimal(1), 90.0)
-    else:
-        assert (shown.source, shown.bid, shown.last, shown.age_s) == ("last bar", None, Decimal(5), 30.0)
-
-
-async def test_without_a_hub_and_without_history_it_says_why_there_is_no_price() -> None:
-    async def bars(*_: object) -> object:
-        raise Unavailable("the gateway is not connected yet")
-
-    desk = SimpleNamespace(
-        quotes=SimpleNamespace(quote=lambda _: None), clock=None, history=SimpleNamespace(bars=bars)
-    )  # fmt: skip
-    shown = await shown_quote(cast(Any, desk), MNQ)
-    assert (shown.source, shown.last) == ("none", None)
-    assert "not connected" in (shown.problem or "")
 
 
 async def test_trades_that_are_not_understood_put_the_bars_in_doubt() -> None:

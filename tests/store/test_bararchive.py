@@ -318,6 +318,21 @@ async def test_a_full_disk_takes_the_tier_down_and_the_old_file_stays(archive: B
     assert same(await archive.get(NOVEMBER), FULL)
 
 
+async def test_a_disk_that_hangs_does_not_keep_the_program_from_closing_what_comes_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bararchive, "CLOSE_S", 0.05)
+    archive, hangs = BarArchive(tmp_path), threading.Event()
+    archive._thread.submit(hangs.wait)
+    try:
+        async with asyncio.timeout(2):
+            with capture_logs() as lines:
+                await archive.close()
+        assert [line["event"] for line in lines] == ["archive.hangs"]
+    finally:
+        hangs.set()
+
+
 async def test_a_closed_archive_says_so(tmp_path: Path) -> None:
     async with open_bar_archive(tmp_path) as archive:
         pass

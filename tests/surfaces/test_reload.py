@@ -78,8 +78,10 @@ async def test_more_than_before_is_shown_and_asked_and_a_no_changes_nothing(cons
 
 async def test_a_yes_takes_it_over_in_the_journal_first(console: Console) -> None:
     console.changes(max_position=9, symbols=frozenset({"MNQ", "XYZ"}))
+    others = console.desk.troubles  # hubs and tiers write into it as long as they live
     result = await console.type()
     assert result.ok
+    assert console.desk.troubles is others
     (event,) = console.room.events
     assert isinstance(event, BotsReloaded)
     assert event.changes == ("default symbols: MNQ -> MNQ,XYZ", "default max_position_size: 4 -> 9")
