@@ -14,7 +14,7 @@ from desk.sim import SimConfig, SimServer
 from tests.daemon import MNQ, quiet_sim, running_desk
 from tests.gateway.conftest import until
 
-H27 = ContractId("CON.F.US.MNQ.H27")
+H27, ES = ContractId("CON.F.US.MNQ.H27"), ContractId("CON.F.US.EP.Z26")
 
 
 async def test_a_roll_is_noticed_by_the_next_reading_of_the_contract_list(
@@ -26,10 +26,10 @@ async def test_a_roll_is_noticed_by_the_next_reading_of_the_contract_list(
         feeds, live = desk.session._lines.feeds, desk.session._live
         assert feeds is not None
         wanted = {Kind.QUOTES: 1, Kind.TRADES: 1}
-        assert feeds.subscriptions() == {MNQ: wanted}
+        assert feeds.subscriptions() == {MNQ: wanted, ES: wanted}
         sim.roll("MNQ")
-        await until(lambda: feeds.subscriptions() == {H27: wanted})
-        assert live.subscribed() == {H27: {"1m": 1}}
+        await until(lambda: feeds.subscriptions() == {H27: wanted, ES: wanted})
+        assert live.subscribed() == {H27: {"1m": 1}, ES: {"1m": 1}}
         assert desk.session.desk.contract("MNQ").contract_id == H27
 
 

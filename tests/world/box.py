@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -55,7 +55,7 @@ SENT_AGAIN_S = 6.0
 LOOK_S = 60.0
 SNAPSHOT_EVERY = 1_000  # records; so that most kills find one, and a start folds less
 WEATHER = (0.0, 1.0, 1.0, 4.0, 10.0)  # times the given rates, one for each storm
-TIMES_SENT = 12
+GIVEN_UP_S = 90.0  # within the time in which a repeat is known (TradingView reference 7)
 BOTS = {
     "alpha": BotConfig("alpha", ALPHA, frozenset({"MNQ", "MES"}), 2, MAX_POSITION, 15.0),
     "beta": BotConfig("beta", BETA, frozenset({"MNQ"}), 1, MAX_POSITION, 15.0),
@@ -272,7 +272,8 @@ class World:
 
     async def _send(self, event: AlertReceived) -> None:
         """Until it was answered, as a sender with patience."""
-        for _ in range(TIMES_SENT):
+        until = self.clock.now() + timedelta(seconds=GIVEN_UP_S)
+        while self.clock.now() < until:
             if self._inbox is not None:
                 try:
                     await self._inbox.ask(event)
