@@ -47,7 +47,7 @@ def follow_up(draft: Draft, event: AlertReceived, verdict: Verdict) -> None:
     if event.alert is None or verdict.of is not None or verdict.kind is VerdictKind.HELD or not draft.state.held:
         return
     mine = [held for held in _in_order(draft.state) if _is_beside(held, event)]
-    if event.alert.action is Action.CANCEL or (wants_exit(event.alert) and goal_of(event.alert) is None):
+    if _ends_waits(event):
         _take_back(draft, [held for held in mine if _takes_back(event, held)])
     elif goal_of(event.alert) is not None:
         left = _decide(draft, mine)
@@ -124,7 +124,18 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
         if taken_back is None:
             carry_out(draft, event, ruling)
             watch_sender(draft, event)
-    return left
+            if _ends_waits(event):
+                before = [early for early in waiting[:place] if early.cause in draft.state.held]
+                _take_back(draft, [early for early in before if _takes_back(event, early)])
+    return {
+        cause: verdict for cause, verdict in left.items() if cause in draft.state.held
+    }  # a later one may end a wait
+
+
+def _ends_waits(event: AlertReceived) -> bool:
+    """An exit by its action alone, or a cancel: what came before it is not wanted any more, whatever it waits for."""
+    alert = event.alert
+    return alert is not None and (alert.action is Action.CANCEL or (wants_exit(alert) and goal_of(alert) is None))
 
 
 def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool:

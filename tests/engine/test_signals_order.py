@@ -484,6 +484,22 @@ def test_inside_the_window_two_messages_of_one_second_end_alike_in_either_order(
     assert moment(path, late) == (path[-1], False), (path, late)
 
 
+@pytest.mark.parametrize("action", [Action.EXIT, Action.FLATTEN, Action.FLATTEN_ALL])
+def test_an_exit_takes_back_an_entry_that_waits_for_the_one_in_between_also_when_both_waited(action: Action) -> None:
+    """The account is read again meanwhile, and both are decided when it is."""
+    world = ready()
+    world.alert(sent(0, 2, world.now))
+    world.run(3)
+    world.hub(False)
+    fired_at = world.now
+    world.alert(sent(0, 1, fired_at))
+    world.run(0.05)
+    world.alert(Alert(action=action, symbol="CME_MINI:MNQ1!", fired_at=fired_at))
+    world.hub(True)
+    assert calm(world).venue.qty(PLACE) == 0
+    assert not world.state.held
+
+
 def test_an_exit_behind_an_entry_that_still_waits_is_not_lost() -> None:
     """In the order in which they were sent: the second entry waits for the first one, the exit comes before it is decided."""
     assert moment([0, 1, 2, 0], [(0.0, 0), (0.4, 1), (0.8, 2)]) == (0, False)
