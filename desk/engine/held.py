@@ -127,9 +127,8 @@ def _decide(draft: Draft, waiting: Sequence[AlertReceived]) -> dict[CauseId, Ver
             if _ends_waits(event):
                 before = [early for early in waiting[:place] if early.cause in draft.state.held]
                 _take_back(draft, [early for early in before if _takes_back(event, early)])
-    return {
-        cause: verdict for cause, verdict in left.items() if cause in draft.state.held
-    }  # a later one may end a wait
+    still = draft.state.held  # a later one may have ended the wait of an earlier one
+    return {cause: verdict for cause, verdict in left.items() if cause in still}
 
 
 def _ends_waits(event: AlertReceived) -> bool:
@@ -141,7 +140,7 @@ def _ends_waits(event: AlertReceived) -> bool:
 def _overtakes(draft: Draft, later: AlertReceived, event: AlertReceived) -> bool:
     """Both say where the sender is, and the later one may open what it says: the earlier one need not be gone through."""
     bot = draft.ctx.bots.get(event.bot)
-    if bot is None or bot.mode != "target" or later.alert is None or event.alert is None:
+    if bot is None or bot.mode != "target" or later.alert is None or event.alert is None or later.alert.dry_run:
         return False
     step = step_of(later.alert.position)
     only_reduces = later.alert.action not in _MAY_OPEN or (step is not None and step.is_partial_exit)
@@ -231,6 +230,8 @@ def _takes_back(later: AlertReceived, event: AlertReceived) -> str | None:
     """The later message wants what the earlier one would open to be closed again, or not to be opened: what it is called."""
     if later.alert is None or event.alert is None or not may_open(event.alert) or not _is_beside(event, later):
         return None
+    if later.alert.dry_run:
+        return None  # it is carried out nowhere
     if later.alert.action is Action.CANCEL:
         return "a cancel"
     return "an exit" if wants_exit(later.alert) else None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -498,6 +499,23 @@ def test_an_exit_takes_back_an_entry_that_waits_for_the_one_in_between_also_when
     world.hub(True)
     assert calm(world).venue.qty(PLACE) == 0
     assert not world.state.held
+
+
+@pytest.mark.parametrize("is_read_meanwhile", [False, True])
+@pytest.mark.parametrize(
+    "message", [Alert(action=Action.EXIT, symbol="MNQ1!"), Alert(action=Action.CANCEL, symbol="MNQ1!")]
+)
+def test_a_dry_run_takes_nothing_back(message: Alert, is_read_meanwhile: bool) -> None:
+    world = ready()
+    world.alert(sent(0, 2, world.now))
+    world.run(3)
+    if is_read_meanwhile:
+        world.hub(False)
+    world.alert(sent(0, 1, world.now))
+    world.alert(msgspec.structs.replace(message, dry_run=True))
+    if is_read_meanwhile:
+        world.hub(True)
+    assert calm(world).venue.qty(PLACE) == 1
 
 
 def test_an_exit_behind_an_entry_that_still_waits_is_not_lost() -> None:
