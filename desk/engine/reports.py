@@ -106,9 +106,8 @@ def on_after_timer(draft: Draft, key: str) -> None:
 def look_again(draft: Draft, account_id: AccountId) -> None:
     """A read failed. Where a leg may work on at a flat place it is looked at again soon, rarer and rarer, and after
     a minute by the watch alone."""
-    for place in {
-        (account_id, order.contract_id) for order in draft.state.orders.values() if order.account_id == account_id
-    }:
+    here = {order.contract_id for order in draft.state.orders.values() if order.account_id == account_id}
+    for place in [(account_id, contract_id) for contract_id in sorted(here)]:
         since = _left_since(draft.state, place)
         left_s = SWEEPS_LAST_S if since is None else (draft.now - since).total_seconds()
         if left_s < SWEEPS_LAST_S and draft.state.exit_plan(place) is None:

@@ -411,13 +411,11 @@ def gets_out(alert: Alert, held: int) -> bool:
 
 
 def _narrowed(signal: Signal, event: AlertReceived) -> Gap | None:
-    """The gap without the message that came late after all; a loop that was left out opens one."""
+    """The gap without the message that came late after all."""
     gap, is_older = signal.gap, _compare(signal, event) < 0
     prev, pair = (None, None) if event.alert is None else (before(event.alert), after(event.alert))
-    if prev is None or pair is None:
+    if prev is None or pair is None or gap is None:
         return gap
-    if gap is None:
-        return None
     start = pair if prev.matches(gap.start) else gap.start
     end = prev if pair.matches(gap.end) and not prev.matches(gap.start) else gap.end
     is_past = gap.is_past or (is_older and pair.matches(gap.end))
