@@ -15,12 +15,11 @@ it is with a message that comes after the window and fits only in front of all t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 
 import msgspec
 
@@ -28,10 +27,10 @@ from desk.bots import goal_of
 from desk.core.alert import Action, Alert, PositionSide
 from desk.core.events import AlertReceived
 from desk.core.ids import CauseId
+from desk.engine.walk import Pair, Steps, end_of
 
 __all__ = [
     "Gap",
-    "Pair",
     "Signal",
     "Turn",
     "after",
@@ -69,19 +68,6 @@ _WANTS = {
 }
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """market_position and market_position_size. size None: the message gave none."""
-
-    side: PositionSide
-    size: Decimal | None = None
-
-    def matches(self, other: Pair) -> bool:
-        return self.side is other.side and (self.size == other.size or self.size is None or other.size is None)
-
-    def __str__(self) -> str:
-        return str(self.side) if self.side is PositionSide.FLAT else f"{self.side} {self.size or ''}".rstrip()
-
-
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Messages that lead from ``start`` to ``end`` did not come. ``cause``: the message behind them."""
 
@@ -114,7 +100,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     only_reduces: bool = False
     base: Pair | None = None
     base_at: datetime | None = None
-    steps: tuple[tuple[Pair, Pair], ...] = ()
+    steps: Steps = ()
 
 
 class Turn(StrEnum):
@@ -254,7 +240,7 @@ def _base(signal: Signal, event: AlertReceived) -> tuple[Pair | None, datetime |
     return (pair, fired_at) if is_next or (prev is not None and prev.matches(signal.base or pair)) else known
 
 
-def _steps(known: tuple[tuple[Pair, Pair], ...], event: AlertReceived) -> tuple[tuple[Pair, Pair], ...]:
+def _steps(known: Steps, event: AlertReceived) -> Steps:
     prev, pair = (None, None) if event.alert is None else (before(event.alert), after(event.alert))
     return known if prev is None or pair is None else (*known, (prev, pair))[-MOST_STEPS:]
 
@@ -266,10 +252,7 @@ def _is_waited_for(end: Pair, waiting: Sequence[AlertReceived]) -> bool:
 
 def chain_end(signal: Signal, event: AlertReceived, waiting: Sequence[AlertReceived]) -> Pair | None:
     """Where the messages of this moment lead from ``base``, this one and those that wait included, or without these, if they
-    are a whole chain. None: they are not, or nobody knows.
-
-    A walk over all of them from ``base`` exists only if every place is left as often as it is reached, but for the last one:
-    so the last one is the same for every such walk. Without a base the one place that is only left must be it.
+    are a whole chain (``walk``). None: they are not, or nobody knows.
     """
     begun = _moment(signal, event)
     if event.alert is None or begun is None:
@@ -285,40 +268,15 @@ def chain_end(signal: Signal, event: AlertReceived, waiting: Sequence[AlertRecei
             more = steps
             break
         more = _steps(more, other)
-    return (_end_of(begun[0], more) if len(more) > len(steps) else None) or _end_of(begun[0], steps)
+    return (end_of(begun[0], more) if len(more) > len(steps) else None) or end_of(begun[0], steps)
 
 
-def _moment(signal: Signal, event: AlertReceived) -> tuple[Pair | None, tuple[tuple[Pair, Pair], ...]] | None:
+def _moment(signal: Signal, event: AlertReceived) -> tuple[Pair | None, Steps] | None:
     """Base and steps of the moment in which it was sent, without it. None: an older one, or nobody knows."""
     age = _compare(signal, event)
     if age > 0:
         return signal.pair, ()
     return (signal.base, signal.steps) if age == 0 and _is_near(signal, event) else None
-
-
-def _end_of(base: Pair | None, steps: tuple[tuple[Pair, Pair], ...]) -> Pair | None:
-    known = [pair for pair in (base, *chain.from_iterable(steps)) if pair is not None]
-    has_sizes = all(pair.size is not None for pair in known)
-    places = [pair if has_sizes else Pair(pair.side) for pair in known]
-    base = places.pop(0) if base is not None else None
-    degree = Counter(places[1::2])
-    degree.subtract(places[::2])
-    if base is None:
-        base = next((place for place, times in degree.items() if times < 0), None)
-    if base is None:
-        return None
-    degree[base] += 1
-    ends = [place for place, times in degree.items() if times]
-    return ends[0] if len(ends) == 1 and degree[ends[0]] == 1 and _is_one_piece(base, places) else None
-
-
-def _is_one_piece(base: Pair, places: list[Pair]) -> bool:
-    """Whether every step can be reached from ``base``. places: start, end, start, end ..."""
-    reached, left = {base}, [set(step) for step in zip(places[::2], places[1::2], strict=True)]
-    while touching := [step for step in left if step & reached]:
-        left = [step for step in left if not step & reached]
-        reached |= set().union(*touching)
-    return not left
 
 
 def _is_based(signal: Signal, event: AlertReceived) -> bool:

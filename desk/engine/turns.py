@@ -28,7 +28,6 @@ from desk.engine.draft import unreported_fill
 from desk.engine.rulings import Ruling, denied, held
 from desk.engine.sequence import (
     Gap,
-    Pair,
     Signal,
     Turn,
     after,
@@ -40,6 +39,7 @@ from desk.engine.sequence import (
     wanted_side,
 )
 from desk.engine.state import Place, State
+from desk.engine.walk import Pair
 from desk.risk import Reason
 
 __all__ = ["AtTurn", "gap_facts", "gap_text", "settles", "turn_at"]
