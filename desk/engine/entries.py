@@ -18,6 +18,7 @@ from desk.core.records import OrderChanged, PlanEnded
 from desk.core.words import Contract, OrderType
 from desk.engine import eithers, groups
 from desk.engine.apply import is_resting
+from desk.engine.doubts import doubted
 from desk.engine.draft import SWEEPS_LAST_S, Context, Draft, fresh_quote, unreported_fill
 from desk.engine.effects import Reduce, StartTimer
 from desk.engine.pricing import (
@@ -175,18 +176,19 @@ def on_submit_settled(draft: Draft, event: SubmitSettled) -> None:
     if enter.is_tag_taken(event.outcome):
         _search_first_sending(draft, order)
         return
+    outcome = doubted(draft.state, order, event.outcome)
     is_open_question = order.state.is_unsettled
-    changed = settle(order, event.outcome, draft.now)
-    is_refused = event.outcome.kind is OutcomeKind.REFUSED
+    changed = settle(order, outcome, draft.now)
+    is_refused = outcome.kind is OutcomeKind.REFUSED
     if changed is not None or is_refused:  # the reason of a refusal stands only in the reply (gateway reference 3.6)
-        why = event.outcome.kind.value + (f": {event.outcome.text}" if event.outcome.text else "")
+        why = outcome.kind.value + (f": {outcome.text}" if outcome.text else "")
         draft.record(OrderChanged(cause=order.cause, order=changed or order, why=why, ts=draft.now))
-    if is_refused or (event.outcome.kind is OutcomeKind.UNCLEAR and order.state is OrderState.REJECTED):
-        text = f"{order.side} {order.qty} {order.contract_id}: {event.outcome.text or event.outcome.code}"
+    if is_refused or (outcome.kind is OutcomeKind.UNCLEAR and order.state is OrderState.REJECTED):
+        text = f"{order.side} {order.qty} {order.contract_id}: {outcome.text or outcome.code}"
         draft.tell(order.cause, "order.rejected", text)
     plan = draft.state.plans.get(f"enter:{event.client_order_id}")
     if isinstance(plan, EnterPlan) and is_open_question:
-        follow_enter(draft, plan, enter.on_settled(plan, event.outcome, changed or order, draft.now))
+        follow_enter(draft, plan, enter.on_settled(plan, outcome, changed or order, draft.now))
     _tell_brothers(draft, changed or order)
 
 

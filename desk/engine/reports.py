@@ -22,7 +22,7 @@ from desk.core.records import (
     PositionClosed,
 )
 from desk.core.words import Account, Fill, OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import adoption, amends, cares, eithers, groups, reduces, stops, trims
+from desk.engine import adoption, amends, cares, doubts, eithers, groups, reduces, stops, trims
 from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import SWEEPS_LAST_S, Draft, unreported_fill
 from desk.engine.effects import StartTimer
@@ -63,6 +63,7 @@ def on_order(draft: Draft, reported: VenueOrder, why: str, as_of: datetime | Non
             _foreign(draft, reported)
             return
         draft.record(OrderChanged(cause=leg.cause, order=leg, why=why, ts=draft.now))
+        doubts.saw_leg(draft, leg)
         guard(draft, place)
         _tell_plans(draft, leg)
         return
@@ -295,6 +296,8 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
         return
     if before is not None and _is_of_an_earlier_one(before, reported):
         return
+    if before is None:
+        doubts.saw_position(draft, reported)
     has_ended = before is not None and before.qty * reported.qty <= 0
     reason, ended_by = _exit_reason(draft.state, place) if has_ended else (ExitReason.UNKNOWN, None)
     cause = before.cause if before is not None else _opener(draft.state, reported)

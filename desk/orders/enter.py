@@ -47,6 +47,7 @@ __all__ = [
     "on_search",
     "on_settled",
     "on_timer",
+    "was_never_sent",
     "withdraw",
 ]
 
@@ -118,7 +119,7 @@ def later(plan: EnterPlan) -> Move:
 
 def is_absent(plan: EnterPlan, order: TrackedOrder) -> bool:
     """The pause is over and the order surely is not at the venue: it may be approved again, or given up."""
-    return plan.step is EnterStep.WAITING and (_was_never_sent(order) or plan.misses >= MISSES_THAT_SETTLE)
+    return plan.step is EnterStep.WAITING and (was_never_sent(order) or plan.misses >= MISSES_THAT_SETTLE)
 
 
 def on_timer(plan: EnterPlan, order: TrackedOrder, now: datetime) -> Move:
@@ -146,7 +147,7 @@ def end(plan: EnterPlan, order: TrackedOrder, why: EntryEnd) -> Move:
     plan = _replace(plan, ending=why)
     if plan.step is EnterStep.ACCEPTED:
         return _cancel(plan, order)
-    if plan.step is EnterStep.WAITING and _was_never_sent(order):
+    if plan.step is EnterStep.WAITING and was_never_sent(order):
         return _not_sent(order, why)
     return Move(plan)
 
@@ -174,7 +175,7 @@ def on_resume(plan: EnterPlan, order: TrackedOrder | None, now: datetime) -> Mov
     """After a start, once the account was read: what the read did not settle is searched for."""
     if order is None:
         return Move(None, result="its order is not in the journal")
-    if _was_never_sent(order):
+    if was_never_sent(order):
         return later(plan)
     if order.state.is_over:
         return _over(plan, order)
@@ -199,7 +200,7 @@ def name_of(order: TrackedOrder, contract: Contract | None = None) -> str:
     return f"{order.side} {order.qty} {symbol} {order.type.replace('_', ' ')}{at}"
 
 
-def _was_never_sent(order: TrackedOrder) -> bool:
+def was_never_sent(order: TrackedOrder) -> bool:
     """Surely not processed: its sending failed before the venue could take it."""
     return order.state is OrderState.EXPIRED and order.gateway_order_id is None
 

@@ -12,7 +12,7 @@ from desk.core.events import (
 from desk.core.orders import OrderState, Role
 from desk.core.plans import ExitPlan, ExitReason, ProtectPlan
 from desk.core.records import ExitExplained, IncidentRaised, VerdictKind
-from desk.core.words import OrderStatus, OrderType, Side
+from desk.core.words import OrderStatus, OrderType, Side, VenuePosition
 from desk.engine import Reduce
 from tests.engine.test_world import calm, ready
 from tests.engine.venue import PRICE, Venue
@@ -68,6 +68,46 @@ def test_a_rate_limited_entry_that_arrived_all_the_same_is_adopted_and_not_doubl
     world.run(10)
     assert len(calm(world).entries()) == 1
     assert world.state.position_qty(PLACE) == 2
+
+
+@pytest.mark.parametrize("suffix", ["-SL", "-TP"])
+@pytest.mark.parametrize("when", ["before the reply", "after the reply", "after it was given up"])
+def test_a_leg_at_the_venue_proves_that_its_entry_arrived_whatever_the_reply_said(when: str, suffix: str) -> None:
+    world = ready(faults=Faults(lost_event=1))
+    world.alert(enter("enter_short"))
+    world.run(3)
+    held = world.state.positions[PLACE]
+    world.trade(world.leg(Role.STOP).gateway_order_id)  # of a round trip before; its fill is read after its end is told
+    flat = VenuePosition(
+        account_id=ACCOUNT, contract_id=MNQ.contract_id, qty=0, avg_price=held.avg_price, opened_at=held.opened_at
+    )
+    world.give(PositionReported(position=flat, ts=world.now))
+    world.run(60)
+    world.faults = Faults(not_sent=1, is_limited_falsely=True, lost_event=1, slow_s=2)
+    tag = world.alert(enter()).orders[0]
+    while PLACE not in world.venue.positions:
+        world.step()
+    leg = next(order for order in world.venue.orders.values() if order.tag == f"{tag}{suffix}")
+    assert world.state.orders[tag].state is OrderState.SUBMITTED
+    if when == "before the reply":
+        world.give(OrderReported(order=leg, ts=world.now))
+    while world.state.orders[tag].state is OrderState.SUBMITTED:
+        world.step()
+    if when == "after it was given up":
+        world.alert(exit_())
+        assert f"enter:{tag}" not in world.state.plans
+    if when != "before the reply":
+        world.give(OrderReported(order=leg, ts=world.now))
+    world.give(PositionReported(position=world.venue.positions[PLACE], ts=world.now))
+    world.faults = Faults(lost_event=1, read_lag_s=0.95)
+    world.run(20)
+    assert [order.client_order_id for order in calm(world).entries()].count(tag) == 1
+    assert not incidents(world) & {"position.reversed", "position.unprotected"}
+    if when == "after it was given up":
+        assert world.venue.qty(PLACE) == 0
+    else:
+        assert world.venue.qty(PLACE) == 2
+        assert world.state.positions[PLACE].entry == tag
 
 
 def test_an_entry_that_cannot_be_sent_in_time_is_given_up_and_told() -> None:

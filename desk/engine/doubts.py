@@ -1,0 +1,54 @@
+"""An entry that was taken for one that never reached the venue (a 429 is "surely not sent", design 3), and that something at
+the venue speaks for: a leg under its tag, or a position on its side. Then nobody knows any more, and it is looked for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from desk.core.events import Outcome, OutcomeKind
+from desk.core.orders import OrderState, Role, TrackedOrder
+from desk.core.plans import EnterPlan, EntryEnd
+from desk.core.records import OrderChanged
+from desk.core.words import VenuePosition
+from desk.engine.draft import Draft
+from desk.engine.sending import follow_enter
+from desk.engine.state import State
+from desk.orders import enter
+
+__all__ = ["doubted", "saw_leg", "saw_position"]
+
+
+def doubted(state: State, order: TrackedOrder, outcome: Outcome) -> Outcome:
+    """ "Not sent" is no answer for an entry of which a leg was reported already: the venue makes legs of nothing else."""
+    if outcome.kind is OutcomeKind.NOT_SENT and any(
+        leg.parent == order.client_order_id for leg in state.orders.values()
+    ):
+        return msgspec.structs.replace(outcome, kind=OutcomeKind.UNCLEAR)
+    return outcome
+
+
+def saw_leg(draft: Draft, leg: TrackedOrder) -> None:
+    """A leg was reported for the first time. Its entry arrived, whatever was said of it."""
+    entry = draft.state.orders.get(leg.parent) if leg.parent is not None else None
+    if entry is not None and enter.was_never_sent(entry):
+        _doubt(draft, entry, "its leg is at the venue")
+
+
+def saw_position(draft: Draft, reported: VenuePosition) -> None:
+    """A position comes up while an entry on its side waits to be sent again."""
+    for order in list(draft.state.remembered_at((reported.account_id, reported.contract_id))):
+        is_waiting = f"enter:{order.client_order_id}" in draft.state.plans
+        if is_waiting and order.side.sign * reported.qty > 0 and enter.was_never_sent(order):
+            _doubt(draft, order, "a position on its side came up")
+
+
+def _doubt(draft: Draft, order: TrackedOrder, why: str) -> None:
+    """Looked for by its tag. One that was given up goes as soon as it is found."""
+    if draft.ctx.is_shadow or order.role is not Role.ENTRY:
+        return
+    unknown = msgspec.structs.replace(order, state=OrderState.UNKNOWN, updated_at=draft.now)
+    draft.record(OrderChanged(cause=order.cause, order=unknown, why=f"unknown: {why}", ts=draft.now))
+    plan = draft.state.plans.get(f"enter:{order.client_order_id}")
+    move = enter.begin_search(unknown, plan.ending if isinstance(plan, EnterPlan) else EntryEnd.GIVEN_UP)
+    assert isinstance(move.plan, EnterPlan), "a search belongs to a plan"
+    follow_enter(draft, move.plan, move)
