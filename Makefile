@@ -20,7 +20,7 @@ LOCK := $(PY) -m piptools compile --quiet --strip-extras --no-emit-index-url --n
 
 help:
 	@echo "make run [ARGS=...]   start the daemon (paper mode without credentials)"
-	@echo "make test             format check, lint, strict types, tests"
+	@echo "make test [ARGS=...]  format check, lint, strict types, tests on every core (WORKERS=0: in one process, for a debugger)"
 	@echo "make bench            measure, and write docs/performance.md"
 	@echo "make world [HOURS=100] [SEED=1]  many trading hours on virtual time, seeded; exit code 1 on a broken law"
 	@echo "make chaos [SEED=1]   10,000 alerts, every fault and 20 kills over real sockets; exit code 1 on a broken law"
@@ -59,11 +59,13 @@ help:
 run: .venv/run.stamp
 	@exec $(PY) trading_bot.py $(ARGS)
 
+# One process per core; what a long file leaves over is taken by whoever is done.
+WORKERS ?= auto
 test: .venv/dev.stamp
 	@echo "== format" && $(PY) -m ruff format --check .
 	@echo "== lint" && $(PY) -m ruff check .
 	@echo "== types" && $(PY) -m mypy
-	@echo "== tests" && $(PY) -m pytest $(ARGS)
+	@echo "== tests" && $(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 	@echo "== all green"
 
 bench: .venv/run.stamp
