@@ -209,7 +209,7 @@ def guard(draft: Draft, place: Place) -> None:
     need = need_of(draft.state, place, draft.ctx.foreign)
     view = view_of(draft.state, place)
     is_protected = need is not None and view.qty != 0 and not gap_known(view, need)
-    if plan is not None and (need is None or is_protected):
+    if plan is not None and (need is None or (is_protected and _has_settled(draft, plan))):
         result = "protected" if need is not None else "flat" if view.qty == 0 else "not a position of ours"
         draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=result, ts=draft.now))
     if plan is not None or need is None or is_protected:
@@ -220,6 +220,11 @@ def guard(draft: Draft, place: Place) -> None:
     move = protect_plan.begin(place[0], place[1], _opener(draft, place), draft.now, is_foreign=is_foreign)
     assert move.plan is not None, "guarding begins with a plan"
     draft.follow(move.plan, move)
+
+
+def _has_settled(draft: Draft, plan: ProtectPlan) -> bool:
+    placed = draft.state.orders.get(plan.stop) if plan.stop is not None else None
+    return placed is None or protect_plan.has_settled(placed, draft.now)
 
 
 def _opener(draft: Draft, place: Place) -> CauseId:

@@ -8,9 +8,11 @@
                                        ├──▶ ended: the engine closes what is not protected
                                        └── two reads with a gap, and 5 s ──▶ ended: the same
 ```
-It ends by itself as soon as the hub shows the stop working. A read that fails proves nothing: it is repeated, with an alarm.
-A read that says "all is well" although the hub told something younger than it can know is repeated, too. While nobody knows
-whether a placed stop lives no other one is sent (``place.py`` finds out). Contracts that are not ours are never closed.
+It ends by itself as soon as the hub shows the stops working; one that it placed itself must have worked for a second, for
+the venue may turn a stop down just after it took it, and the deadline runs on then. A read that fails proves nothing: it is
+repeated, with an alarm. A read that says "all is well" although the hub told something younger than it can know is repeated,
+too. While nobody knows whether a placed stop lives no other one is sent (``place.py`` finds out). Contracts that are not ours
+are never closed.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ __all__ = [
     "Level",
     "Placed",
     "begin",
+    "has_settled",
     "on_read_failed",
     "on_resume",
     "on_snapshot",
@@ -48,6 +51,7 @@ CLOSE_AFTER = timedelta(seconds=5)
 GIVE_UP_AFTER = timedelta(seconds=30)  # on contracts that are not ours: nothing is closed, so there is time to try
 READ_GAP = timedelta(milliseconds=500)
 READ_AGAIN_S = 0.6
+SETTLES_AFTER = timedelta(seconds=1)  # the venue turns an order down within milliseconds of taking it
 CLOSING = "no stop: closing at market"
 UNPROTECTABLE = "no stop, and not ours to close"
 
@@ -97,6 +101,8 @@ def on_snapshot(
     is_too_soon = plan.last_read_at is not None and seen.asked_at - plan.last_read_at < READ_GAP
     if (not gap and not seen.is_settled) or (gap and is_too_soon):
         return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))
+    if not gap and seen.qty and placed is not None and not has_settled(placed.order, now):
+        return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))
     if not gap:
         return Move(None, result="protected" if seen.qty else "flat")
     left_s = CONFIRM_S - (seen.asked_at - plan.started_at).total_seconds()
@@ -114,6 +120,11 @@ def on_snapshot(
     if naked.naked_reads < 2 or level.price is None or (placed is not None and not placed.is_over):
         return waiting
     return _place(naked, seen.qty, gap, level.price, placed, incident)
+
+
+def has_settled(stop: TrackedOrder, now: datetime) -> bool:
+    """Whether the stop that the plan placed has been there for long enough to be believed."""
+    return stop.state.is_over or now - stop.submitted_at >= SETTLES_AFTER
 
 
 def on_stop_settled(plan: ProtectPlan, outcome: Outcome) -> Move:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from desk.core.events import FillReported, PositionReported
-from desk.core.orders import Role, TrackedOrder
+from desk.core.events import FillReported, OrderReported, PositionReported
+from desk.core.ids import GatewayOrderId
+from desk.core.orders import OrderRequest, Role, TrackedOrder
 from desk.core.plans import ExitReason, ProtectPlan
 from desk.core.records import FillRecorded
-from desk.core.words import OrderType, Quote, Side
+from desk.core.words import OrderStatus, OrderType, Quote, Side
 from desk.orders import PlaceStop
 from tests.engine.hands import enter, incidents, staged, stops, trade_by_hand
 from tests.engine.test_world import calm
@@ -26,6 +28,14 @@ def strip(world: World, which: int = 0) -> None:
     """Somebody cancels a stop on the platform, its target stays."""
     working = [o for o in world.venue.working(PLACE) if o.type is OrderType.STOP]
     world.venue.cancel(sorted(working, key=lambda order: order.gateway_order_id)[which].gateway_order_id)
+    world.publish()
+
+
+def turn_down(world: World, order_id: GatewayOrderId) -> None:
+    """The venue had taken the order, and rejects it now."""
+    rejected = msgspec.structs.replace(world.venue.orders[order_id], status=OrderStatus.REJECTED)
+    world.venue.orders[order_id] = rejected
+    world.venue.events.append(OrderReported(order=rejected, ts=world.now))
     world.publish()
 
 
@@ -358,3 +368,33 @@ def test_an_exits_own_fill_carries_its_cause_and_the_end_remembers_both() -> Non
     assert asked == {last.ended_by}
     assert (last.cause, last.reason) == (opener, ExitReason.ALERT)
     assert str(last.ended_by) in verdict.plan_id
+
+
+def test_a_position_whose_stops_are_taken_and_then_turned_down_is_closed_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = staged(2)
+    place = world.venue.place
+
+    def take_and_turn_down(order: OrderRequest) -> tuple[GatewayOrderId, str]:
+        order_id, refused = place(order)
+        world.later(0.2, lambda: turn_down(world, order_id))
+        return order_id, refused
+
+    monkeypatch.setattr(world.venue, "place", take_and_turn_down)
+    strip(world)
+    world.run(7)
+    assert world.venue.qty(PLACE) == 0
+    assert [closed.reason for closed in world.closed()] == [ExitReason.UNPROTECTED]
+    calm(world)
+
+
+def test_a_stop_that_stays_ends_the_guard_after_a_second() -> None:
+    world = staged(2)
+    strip(world)
+    world.run(3.5)
+    assert stops(world) == [2]
+    assert world.state.protect_plan(PLACE) is not None
+    world.run(1)
+    assert world.state.protect_plan(PLACE) is None
+    calm(world)
