@@ -15,7 +15,7 @@ from desk.core.orders import OrderState, Role
 from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ProtectPlan, ReducePlan
 from desk.core.records import AccountReconciled, ForeignOrderChanged
 from desk.core.words import OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import adoption, amends, reduces, reverses, stops, trims
+from desk.engine import adoption, amends, blind, reduces, reverses, stops, trims
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.entries import sweep_orphans
@@ -57,6 +57,7 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
         trims.saw_position(draft, place, seen)
     if snapshot.is_full and "reconcile" in snapshot.asked_by:
         _reconciled(draft, snapshot, differences, is_agreed)
+    blind.saw(draft, snapshot)
     for plan_id in snapshot.asked_by:
         _plan_saw(draft, plan_id, snapshot)
 
