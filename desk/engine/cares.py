@@ -35,6 +35,7 @@ __all__ = [
     "live_stops",
     "on_amended",
     "on_stage_done",
+    "saw_position",
     "stops_by_hand",
 ]
 
@@ -86,6 +87,15 @@ def _begin(draft: Draft, entry: TrackedOrder) -> None:
     if stop is not None and stop.stop_price is not None:
         _take(draft, plan, stop, care.on_exact(plan, stop.stop_price, draft.now))
     _target(draft, current(draft, plan))
+
+
+def saw_position(draft: Draft, place: Place) -> None:
+    """A read of the place. What was filled and protected already when its care could not begin, for the catalogue was still
+    being read after a start, is in no report any more: it begins now."""
+    for entry in list(draft.state.remembered_at(place)):
+        is_cared_for = care.plan_id_of(entry.client_order_id) in draft.state.plans
+        if entry.role is Role.ENTRY and entry.filled_qty and not is_cared_for and care.asks_for_something(entry.care):
+            _begin(draft, entry)
 
 
 def begun_for(draft: Draft, entry_id: ClientOrderId, wanted: Care) -> CarePlan | None:

@@ -31,9 +31,9 @@ from desk.core.records import PlanChanged, VerdictKind
 from desk.core.words import OrderStatus, Side
 from desk.engine.cares import contracts_that_wait_for_prices, on_stage_done
 from desk.engine.draft import Draft
-from tests.engine.caring import TICK, Faults, MarketWorld, amends, entered, holding
+from tests.engine.caring import TICK, Faults, MarketWorld, amends, at_market, entered, holding
 from tests.engine.venue import PRICE
-from tests.engine.world import ACCOUNT, MNQ, PLACE, exit_
+from tests.engine.world import ACCOUNT, MNQ, PLACE, enter, exit_
 
 
 def at(ticks: int) -> Decimal:
@@ -559,3 +559,26 @@ def test_a_stage_after_which_the_market_fell_back_closes_what_is_left() -> None:
     world.run(10)
     assert world.venue.qty(PLACE) == 0
     assert [closed.reason for closed in world.closed()] == [ExitReason.BREAK_EVEN]
+
+
+EVEN = Care(breakeven=BreakEven(trigger_ticks=8, offset_ticks=0))
+
+
+def test_care_begins_although_the_catalogue_came_after_the_fill() -> None:
+    """Cause: at a start the account was read before the contracts were. The entry had filled, its stop worked, and nothing
+    was reported of them any more: no break-even, no trailing, no exact stop, as long as the position was held."""
+    world = at_market(care=EVEN)
+    world.alert(enter())
+    while not world.venue.placed:
+        world.step()
+    world.kill()
+    world.has_contracts = False
+    world.run(5)
+    for order_id in world.venue.due():
+        world.trade(order_id)
+    world.run(30)
+    world.has_contracts = True
+    world.run(30)
+    world.ticks(20)
+    world.run(1)
+    assert world.stop_ticks == 0
