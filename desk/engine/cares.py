@@ -33,6 +33,7 @@ __all__ = [
     "caring_for",
     "contracts_that_wait_for_prices",
     "current",
+    "do_then",
     "keep",
     "live_stops",
     "on_amended",
@@ -212,17 +213,23 @@ def on_stage_done(draft: Draft, plan: GroupPlan, stage: int) -> None:
 
     stop_to_prev_target: after the first stage to the entry, after a later one to the target of the stage before it.
     """
+    for number, member in enumerate(plan.members):
+        if number != stage:
+            do_then(draft, plan, stage, member)
+
+
+def do_then(draft: Draft, plan: GroupPlan, stage: int, member: ClientOrderId) -> None:
+    """With the stop of that member, where it works; see ``groups`` for one of which that is not known yet."""
     then = plan.enter.stages[stage].then if stage < len(plan.enter.stages) else plan.enter.care.then
     if then is None:
         return
-    for number, member in enumerate(plan.members):
-        if number == stage:
-            continue
-        caring = draft.state.plans.get(care.plan_id_of(member)) or begun_for(draft, member, Care())
-        stop = _stop_of(draft.state, caring) if isinstance(caring, CarePlan) else None
-        if not isinstance(caring, CarePlan) or stop is None or stop.stop_price is None or _is_leaving(draft, caring):
-            continue
-        _take(draft, caring, stop, _after_stage(draft, plan, stage, then, caring, stop.stop_price))
+    entry = draft.state.orders.get(member)
+    wanted = entry.care if entry is not None else Care()
+    caring = caring_for(draft.state, member) or begun_for(draft, member, wanted)
+    stop = _stop_of(draft.state, caring) if caring is not None else None
+    if caring is None or stop is None or stop.stop_price is None or _is_leaving(draft, caring):
+        return
+    _take(draft, caring, stop, _after_stage(draft, plan, stage, then, caring, stop.stop_price))
 
 
 def _after_stage(draft: Draft, group: GroupPlan, stage: int, then: Then, plan: CarePlan, stop: Decimal) -> Step:
