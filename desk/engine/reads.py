@@ -52,6 +52,7 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
     for place in sorted(place for place in draft.state.positions if place[0] == snapshot.account_id):
         guard(draft, place)
         seen = _reading(draft, place[1], snapshot)
+        stops.sweep_turned(draft, place, seen)
         stops.sweep_excess(draft, place, seen)
         adoption.saw_position(draft, place, seen)
         trims.saw_position(draft, place, seen)
