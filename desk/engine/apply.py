@@ -11,7 +11,7 @@ from immutables import Map
 
 from desk.core.ids import ClientOrderId
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import EitherPlan, GroupPlan
+from desk.core.plans import EitherPlan, GroupPlan, ReducePlan
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -341,6 +341,8 @@ def _tidy(state: State, now: datetime) -> State:
             kept_entries |= set(plan.members)
         elif isinstance(plan, EitherPlan):
             kept_entries |= {plan.first, plan.second}
+        elif isinstance(plan, ReducePlan):  # it counts what they filled from before it began
+            kept_entries |= set(state.tags_at.get((plan.account_id, plan.contract_id), ()))
     for tag, order in state.orders.items():
         is_old = order.state.is_over and order.updated_at < now - FINISHED_ORDERS_ARE_REMEMBERED
         if is_old and tag not in kept_entries and order.parent not in kept_entries:

@@ -23,18 +23,22 @@ from desk.engine.draft import Draft, fresh_quote
 from desk.engine.effects import StartTimer
 from desk.engine.exits import start_exit
 from desk.engine.naming import price_text
+from desk.engine.sending import group_of
 from desk.engine.state import Place, State
 from desk.orders import amend, care
 from desk.orders.care import Step
 
 __all__ = [
     "begun_for",
+    "caring_for",
     "contracts_that_wait_for_prices",
     "current",
+    "do_then",
     "keep",
     "live_stops",
     "on_amended",
     "on_stage_done",
+    "saw_position",
     "stops_by_hand",
 ]
 
@@ -64,8 +68,9 @@ def contracts_that_wait_for_prices(state: State) -> frozenset[ContractId]:
 def on_order(draft: Draft, order: TrackedOrder) -> None:
     """An order of ours changed: an entry filled, a leg woke up, moved or ended."""
     entry = order if order.role is Role.ENTRY else draft.state.orders.get(order.parent or order.client_order_id)
-    plan = draft.state.plans.get(care.plan_id_of(order.parent or order.client_order_id))
-    if isinstance(plan, CarePlan):
+    _take_over(draft, order)
+    plan = caring_for(draft.state, order.parent or order.client_order_id)
+    if plan is not None:
         if not any(not leg.state.is_over for leg in _legs(draft.state, plan)):
             draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result="its legs are over", ts=draft.now))
             return
@@ -74,6 +79,31 @@ def on_order(draft: Draft, order: TrackedOrder) -> None:
         _target(draft, plan)
     elif entry is not None and entry.role is Role.ENTRY and care.asks_for_something(entry.care):
         _begin(draft, entry)
+
+
+def _take_over(draft: Draft, order: TrackedOrder) -> None:
+    """A smaller stop works in the place of a leg that cannot be resized: the care of that leg goes on with it, under its old
+    name, by which the stages know it. What was decided and not yet seen at the old stop is sent once more."""
+    reducing = draft.state.reduce_plan((order.account_id, order.contract_id))
+    if reducing is None or reducing.replaces is None or reducing.stop != order.client_order_id:
+        return
+    plan = caring_for(draft.state, reducing.replaces)
+    if plan is None and group_of(draft.state, reducing.replaces) is not None:
+        plan = begun_for(draft, order.client_order_id, Care())
+    if (
+        plan is None
+        or plan.entry == order.client_order_id
+        or order.state not in amends.LIVE
+        or _is_leaving(draft, plan)
+    ):
+        return
+    plan = _replace(
+        plan,
+        plan_id=care.plan_id_of(reducing.replaces),
+        entry=order.client_order_id,
+        is_goal_due=plan.stop_goal is not None,
+    )
+    _take(draft, plan, order, care.on_timer(plan, draft.now))
 
 
 def _begin(draft: Draft, entry: TrackedOrder) -> None:
@@ -86,6 +116,15 @@ def _begin(draft: Draft, entry: TrackedOrder) -> None:
     if stop is not None and stop.stop_price is not None:
         _take(draft, plan, stop, care.on_exact(plan, stop.stop_price, draft.now))
     _target(draft, current(draft, plan))
+
+
+def saw_position(draft: Draft, place: Place) -> None:
+    """A read of the place. What was filled and protected already when its care could not begin, for the catalogue was still
+    being read after a start, is in no report any more: it begins now."""
+    for entry in list(draft.state.remembered_at(place)):
+        is_cared_for = care.plan_id_of(entry.client_order_id) in draft.state.plans
+        if entry.role is Role.ENTRY and entry.filled_qty and not is_cared_for and care.asks_for_something(entry.care):
+            _begin(draft, entry)
 
 
 def begun_for(draft: Draft, entry_id: ClientOrderId, wanted: Care) -> CarePlan | None:
@@ -153,7 +192,7 @@ def on_amended(draft: Draft, plan: AmendPlan, result: str) -> None:
     """The amendment of an order ended."""
     tag = draft.state.by_gateway_id.get(plan.gateway_order_id)
     order = draft.state.orders.get(tag) if tag is not None else None
-    caring = draft.state.plans.get(care.plan_id_of(order.parent or order.client_order_id)) if order else None
+    caring = caring_for(draft.state, order.parent or order.client_order_id) if order else None
     if order is None or order.role is not Role.STOP or plan.stop_price is None:
         return
     if result == amend.BEYOND and plan.or_close is None:
@@ -174,17 +213,23 @@ def on_stage_done(draft: Draft, plan: GroupPlan, stage: int) -> None:
 
     stop_to_prev_target: after the first stage to the entry, after a later one to the target of the stage before it.
     """
+    for number, member in enumerate(plan.members):
+        if number != stage:
+            do_then(draft, plan, stage, member)
+
+
+def do_then(draft: Draft, plan: GroupPlan, stage: int, member: ClientOrderId) -> None:
+    """With the stop of that member, where it works; see ``groups`` for one of which that is not known yet."""
     then = plan.enter.stages[stage].then if stage < len(plan.enter.stages) else plan.enter.care.then
     if then is None:
         return
-    for number, member in enumerate(plan.members):
-        if number == stage:
-            continue
-        caring = draft.state.plans.get(care.plan_id_of(member)) or begun_for(draft, member, Care())
-        stop = _stop_of(draft.state, caring) if isinstance(caring, CarePlan) else None
-        if not isinstance(caring, CarePlan) or stop is None or stop.stop_price is None or _is_leaving(draft, caring):
-            continue
-        _take(draft, caring, stop, _after_stage(draft, plan, stage, then, caring, stop.stop_price))
+    entry = draft.state.orders.get(member)
+    wanted = entry.care if entry is not None else Care()
+    caring = caring_for(draft.state, member) or begun_for(draft, member, wanted)
+    stop = _stop_of(draft.state, caring) if caring is not None else None
+    if caring is None or stop is None or stop.stop_price is None or _is_leaving(draft, caring):
+        return
+    _take(draft, caring, stop, _after_stage(draft, plan, stage, then, caring, stop.stop_price))
 
 
 def _after_stage(draft: Draft, group: GroupPlan, stage: int, then: Then, plan: CarePlan, stop: Decimal) -> Step:
@@ -236,6 +281,14 @@ def _take(draft: Draft, plan: CarePlan, stop: TrackedOrder, step: Step) -> None:
     )
 
 
+def caring_for(state: State, behind: ClientOrderId) -> CarePlan | None:
+    """The plan of an entry, or of a stop that was placed by itself."""
+    plan = state.plans.get(care.plan_id_of(behind))
+    if isinstance(plan, CarePlan):
+        return plan
+    return next((plan for plan in state.plans.values() if isinstance(plan, CarePlan) and plan.entry == behind), None)
+
+
 def keep(draft: Draft, plan: CarePlan) -> CarePlan:
     if draft.state.plans.get(plan.plan_id) != plan:
         draft.record(PlanChanged(cause=plan.cause, plan=plan, ts=draft.now))
@@ -263,7 +316,8 @@ def _market_is_beyond(draft: Draft, plan: CarePlan, price: Decimal, reason: Exit
     place = (plan.account_id, plan.contract_id)
     at = price_text(price, plan.contract_id, draft.ctx)
     stops = live_stops(draft.state, place)
-    is_alone = all(stop.cause == plan.cause for stop in stops) and not stops_by_hand(draft.state, place)
+    is_alone = all(plan.entry == stop.client_order_id or plan.cause == stop.cause for stop in stops)
+    is_alone = is_alone and not stops_by_hand(draft.state, place)
     if is_alone and abs(draft.state.position_qty(place)) <= sum(stop.qty - stop.filled_qty for stop in stops):
         text = f"{plan.contract_id}: the stop should be at {at}, the market is beyond it already: closing at market"
         draft.tell(plan.cause, "care.closing", text)

@@ -56,7 +56,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.engine import amends, cares, eithers, exits, groups, reduces, reverses, stops, touches, trims
+from desk.engine import amends, blind, cares, eithers, exits, groups, reduces, reverses, stops, touches, trims
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
@@ -133,14 +133,19 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
         case HubChanged():
             draft.record(HubRecorded(cause=DESK, is_up=event.is_up, reason=event.reason, ts=ctx.now))
             _read_all(draft, event.is_up)
+            if not event.is_up:
+                blind.begin(draft)
         case ResyncRequested():
             draft.record(ResyncStarted(cause=DESK, reason=event.reason, ts=ctx.now))
             _read_all(draft, True)
+            if not draft.state.user_hub_is_up:
+                blind.begin(draft)
         case Started():
             draft.record(
                 DaemonStarted(cause=event.cause, mode=event.mode, version=event.version, pid=event.pid, ts=ctx.now)
             )
             start_watchdog(draft)
+            blind.begin(draft)
         case Stopping():
             draft.record(DaemonStopping(cause=DESK, reason=event.reason, ts=ctx.now))
             withdraw_entries(draft)
@@ -210,6 +215,8 @@ def _timer(draft: Draft, key: str) -> None:
             draft.read_fully(account_id)
         elif contracts_in_play(draft.state, account_id):  # the failed one was to find what no event told: once more
             draft.read_fully(account_id, ONCE_MORE)
+    elif blind.is_timer(key):
+        blind.on_timer(draft, key)
     elif key.startswith("watch:"):
         on_watch_timer(draft, key)
     elif key.startswith("look:"):
@@ -277,6 +284,7 @@ def _read_failed(draft: Draft, event: ReadFailed) -> None:
                 pass
         if asker == "reconcile":
             draft.effects.append(StartTimer(f"reconcile:{event.account_id}", RECONCILE_AGAIN_S))
+    blind.on_read_failed(draft, event)
     look_again(draft, event.account_id)
 
 

@@ -9,6 +9,7 @@ from desk.core.intents import Enter
 from desk.core.orders import TrackedOrder
 from desk.core.plans import GroupPlan, Ticket
 from desk.core.records import PlanChanged
+from desk.core.words import OrderType
 from desk.engine import cares
 from desk.engine.draft import Draft, fresh_quote, unreported_fill
 from desk.engine.effects import StartTimer
@@ -34,9 +35,24 @@ def begin(draft: Draft, cause: CauseId, enter: Enter, tickets: Sequence[Ticket],
 
 def on_order(draft: Draft, order: TrackedOrder) -> None:
     """An order of ours changed; it may belong to a group."""
-    plan = group_of(draft.state, order.parent or order.client_order_id)
+    member = order.parent or order.client_order_id
+    plan = group_of(draft.state, member)
     if plan is not None:
         _go_on(draft, plan)
+        _catch_up(draft, plan, member)
+
+
+def _catch_up(draft: Draft, plan: GroupPlan, member: ClientOrderId) -> None:
+    """A member had filled when the target of a stage did, and that its stop works was not known yet: what follows that target
+    is done with it now. One that fills later keeps its stop: the market is back at its price."""
+    entry = draft.state.orders.get(member)
+    if not plan.done or entry is None or not entry.filled_qty or cares.caring_for(draft.state, member) is not None:
+        return
+    for stage in plan.done:
+        target = draft.state.orders.get(target_leg_id(plan.members[stage]))
+        was_in = entry.type is OrderType.MARKET or (target is not None and entry.updated_at <= target.updated_at)
+        if plan.members[stage] != member and was_in:
+            cares.do_then(draft, plan, stage, member)
 
 
 def on_flat(draft: Draft, place: Place) -> None:

@@ -13,7 +13,7 @@ from desk.core.records import Verdict, VerdictKind
 from desk.core.words import Contract, OrderType, Side, VenueOrder
 from desk.engine import amends, cares
 from desk.engine.amends import LIVE
-from desk.engine.cares import begun_for, current, keep, live_stops, stops_by_hand
+from desk.engine.cares import begun_for, caring_for, current, keep, live_stops, stops_by_hand
 from desk.engine.changes import grid_problem, wrong_side_of_limit, wrong_side_of_stop
 from desk.engine.draft import Context, Draft, fresh_quote
 from desk.engine.rulings import Asker, Ruling, accepted, denied, place_of, would
@@ -141,8 +141,8 @@ def _rule_trail_on(
 
     def begin(draft: Draft) -> None:
         for entry_id in entries:
-            plan = draft.state.plans.get(care.plan_id_of(entry_id)) or begun_for(draft, entry_id, Care())
-            if isinstance(plan, CarePlan):
+            plan = caring_for(draft.state, entry_id) or begun_for(draft, entry_id, Care())
+            if plan is not None:
                 cares.on_price(draft, keep(draft, care.with_trail(plan, trail)))
 
     return _ruled("trailing", text, begin, asker, ctx)

@@ -15,7 +15,7 @@ from desk.core.orders import OrderState, Role
 from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ProtectPlan, ReducePlan
 from desk.core.records import AccountReconciled, ForeignOrderChanged
 from desk.core.words import OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import adoption, amends, reduces, reverses, stops, trims
+from desk.engine import adoption, amends, blind, cares, reduces, reverses, stops, trims
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.entries import sweep_orphans
@@ -52,11 +52,14 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
     for place in sorted(place for place in draft.state.positions if place[0] == snapshot.account_id):
         guard(draft, place)
         seen = _reading(draft, place[1], snapshot)
+        stops.sweep_turned(draft, place, seen)
         stops.sweep_excess(draft, place, seen)
         adoption.saw_position(draft, place, seen)
         trims.saw_position(draft, place, seen)
+        cares.saw_position(draft, place)
     if snapshot.is_full and "reconcile" in snapshot.asked_by:
         _reconciled(draft, snapshot, differences, is_agreed)
+    blind.saw(draft, snapshot)
     for plan_id in snapshot.asked_by:
         _plan_saw(draft, plan_id, snapshot)
 

@@ -328,7 +328,7 @@ def on_position(draft: Draft, reported: VenuePosition, source: str) -> None:
     if reported.qty == 0:
         adoption.on_flat(draft, place)
     is_unexplained = any(is_resting(order) for order in draft.state.entries_at(place))  # one may have filled: look
-    if is_unexplained or (reported.qty == 0 and any(draft.state.orders_at(place))):
+    if is_unexplained or ((has_ended or reported.qty == 0) and any(draft.state.orders_at(place))):
         draft.effects.append(StartTimer(f"look:{place[0]}", LOOK_AFTER_S))
     guard(draft, place)
     if reported.qty == 0:

@@ -27,10 +27,15 @@ from desk.engine.entries import resume_entry
 from desk.orders import exit as exit_plan
 from desk.orders import protect
 
-__all__ = ["resume_plans"]
+__all__ = ["resume_plans", "resume_ways_out"]
 
 
-def resume_plans(draft: Draft, account_id: AccountId) -> None:
+def resume_ways_out(draft: Draft, account_id: AccountId) -> None:
+    """Only what gets out or protects: the user hub is down, and the rest waits for its return."""
+    resume_plans(draft, account_id, _WAYS_OUT)
+
+
+def resume_plans(draft: Draft, account_id: AccountId, kinds: tuple[type, ...] = (object,)) -> None:
     """Exits first, then protection, then entries whose fate is unknown. In shadow a plan of an earlier mode ends.
 
     Within a process a write may still wait in its lane: such a plan stays as it is, its answer will come. Taken up again, it
@@ -40,7 +45,7 @@ def resume_plans(draft: Draft, account_id: AccountId) -> None:
         for left in [plan for plan in draft.state.plans.values() if plan.account_id == account_id]:
             draft.record(PlanEnded(cause=left.cause, plan_id=left.plan_id, result="shadow: not gone on", ts=draft.now))
         return
-    mine = [begun for begun in draft.state.plans.values() if begun.account_id == account_id]
+    mine = [plan for plan in draft.state.plans.values() if plan.account_id == account_id and isinstance(plan, kinds)]
     for planned in sorted(mine, key=_urgency):
         plan = draft.state.plans.get(planned.plan_id)  # one that was resumed before it may have changed or ended it
         if plan is not None and not _writes_of(plan).isdisjoint(draft.ctx.in_flight):
@@ -90,6 +95,7 @@ def _writes_of(plan: Plan) -> set[str]:
             return {plan.plan_id}
 
 
+_WAYS_OUT = (ExitPlan, FlattenPlan, StopPlan, ProtectPlan, ReducePlan, AmendPlan)
 _ORDER = (
     ExitPlan,
     FlattenPlan,

@@ -28,6 +28,7 @@ __all__ = [
     "resume",
     "sweep_excess",
     "sweep_flat",
+    "sweep_turned",
     "sweep_wrong_side",
 ]
 
@@ -166,6 +167,23 @@ def sweep_excess(draft: Draft, at: Place, seen: Reading) -> None:
         if order.gateway_order_id in shown and is_covered:
             _cancel(draft, [order])
             return
+
+
+def sweep_turned(draft: Draft, at: Place, seen: Reading) -> None:
+    """The position changed its side, by somebody's hand mostly, and stops and targets of the one before work on: nothing cancels
+    them, and they would add to it. Where read and state agree for a second already they go. Not those of an entry under way."""
+    state = draft.state
+    qty = state.position_qty(at)
+    if not qty or seen.qty != qty or not seen.is_settled or state.exit_plan(at) or state.reduce_plan(at):
+        return
+    shown = {order.gateway_order_id for order in seen.working}
+    kept = {entry.client_order_id for entry in state.entries_at(at)}
+    legs = [o for o in state.orders_at(at) if o.role is not Role.ENTRY and o.parent not in kept]
+    legs = [o for o in legs if o.side.sign * qty > 0 and o.gateway_order_id in shown]
+    if legs and not draft.ctx.is_shadow:
+        text = f"{at[1]}: the position is {qty:+d} now, and {len(legs)} protective orders of ours from before would add to it"
+        draft.tell(legs[0].cause, "order.orphan", f"{text}. They are cancelled.")
+        _cancel(draft, legs)
 
 
 def _cancel(draft: Draft, orders: list[TrackedOrder]) -> None:

@@ -65,6 +65,7 @@ class MainLoop:
         self._saving: asyncio.Task[None] | None = None
         self.state = State()
         self.executor: Executor | None = None  # before it is there, decisions cannot want the gateway: nothing is known
+        self._at_first: Sequence[Effect] = ()  # what the start itself asked for: its timers begin with the executor
 
     @property
     def is_journal_ok(self) -> bool:
@@ -78,6 +79,7 @@ class MainLoop:
         decision = decide(self.state, started, self._context(True))
         self._seq = await self._journal.append(decision.records)
         self._committed = self.state = decision.state
+        self._at_first = decision.effects
         self._publish(self.state)
         log.info("journal.recovered", records=self._seq, open_plans=len(self.state.plans), held=len(self.state.held))
 
@@ -182,7 +184,8 @@ class MainLoop:
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         if self.executor is not None:
-            self.executor.carry_out(effects)
+            at_first, self._at_first = self._at_first, ()
+            self.executor.carry_out([*at_first, *effects])
 
     # -- the journal cannot be written ---------------------------------------------------------------------------------
 

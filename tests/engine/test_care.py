@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from desk.core.events import Outcome, OutcomeKind
 from desk.core.ids import ClientOrderId
 from desk.core.intents import (
     BreakEven,
@@ -17,8 +18,10 @@ from desk.core.intents import (
     Cancel,
     Care,
     Enter,
+    Exit,
     MoveStop,
     MoveTarget,
+    Reduce,
     Stage,
     Then,
     Trail,
@@ -28,12 +31,12 @@ from desk.core.intents import (
 from desk.core.orders import Role, StopTouch
 from desk.core.plans import CarePlan, ExitPlan, ExitReason, GroupPlan
 from desk.core.records import PlanChanged, VerdictKind
-from desk.core.words import OrderStatus, Side
+from desk.core.words import OrderStatus, OrderType, Side
 from desk.engine.cares import contracts_that_wait_for_prices, on_stage_done
 from desk.engine.draft import Draft
-from tests.engine.caring import TICK, Faults, MarketWorld, amends, entered, holding
+from tests.engine.caring import TICK, Faults, MarketWorld, amends, at_market, entered, holding
 from tests.engine.venue import PRICE
-from tests.engine.world import ACCOUNT, MNQ, PLACE, exit_
+from tests.engine.world import ACCOUNT, MNQ, PLACE, enter, exit_
 
 
 def at(ticks: int) -> Decimal:
@@ -559,3 +562,72 @@ def test_a_stage_after_which_the_market_fell_back_closes_what_is_left() -> None:
     world.run(10)
     assert world.venue.qty(PLACE) == 0
     assert [closed.reason for closed in world.closed()] == [ExitReason.BREAK_EVEN]
+
+
+EVEN = Care(breakeven=BreakEven(trigger_ticks=8, offset_ticks=0))
+
+
+def without_resizing(care: Care) -> MarketWorld:
+    """A venue that refuses another size of a leg."""
+    world = holding(care=care)
+    modify = world.venue.modify
+    refused = Outcome(kind=OutcomeKind.REFUSED, code=3)
+    world.venue.modify = lambda what: refused if what.qty is not None else modify(what)  # type: ignore[method-assign]
+    return world
+
+
+def lone_stop(world: MarketWorld) -> Decimal:
+    (stop,) = [order for order in world.venue.working(PLACE) if order.type is OrderType.STOP]
+    assert stop.qty == abs(world.venue.qty(PLACE)) == 1
+    assert stop.stop_price is not None
+    return (stop.stop_price - PRICE) / TICK
+
+
+@pytest.mark.parametrize(("care", "goal"), [(EVEN, 0), (trailing(12), 28)])
+def test_a_smaller_stop_that_stands_in_for_another_is_cared_for_like_it(care: Care, goal: int) -> None:
+    """Cause: the care ended with the legs that a partial close took away, and what remained kept its first stop."""
+    world = without_resizing(care)
+    assert world.command(Reduce(qty=1)).kind is VerdictKind.ACCEPTED
+    world.run(5)
+    assert lone_stop(world) == -80
+    world.ticks(40)
+    world.run(2)
+    assert lone_stop(world) == goal
+    world.kill()
+    world.run(5)
+    assert world.plans(CarePlan)
+    world.command(Exit())
+    world.run(10)
+    assert world.venue.qty(PLACE) == 0
+    assert not world.plans(CarePlan)
+
+
+def test_a_trail_for_the_smaller_stop_is_one_plan() -> None:
+    world = without_resizing(EVEN)
+    assert world.command(Reduce(qty=1)).kind is VerdictKind.ACCEPTED
+    world.run(5)
+    assert world.command(TrailOn(trail=trailing(12).trail)).kind is VerdictKind.ACCEPTED  # type: ignore[arg-type]
+    world.ticks(40)
+    world.run(2)
+    assert lone_stop(world) == 28
+    assert len(world.plans(CarePlan)) == 1
+
+
+def test_care_begins_although_the_catalogue_came_after_the_fill() -> None:
+    """Cause: at a start the account was read before the contracts were. The entry had filled, its stop worked, and nothing
+    was reported of them any more: no break-even, no trailing, no exact stop, as long as the position was held."""
+    world = at_market(care=EVEN)
+    world.alert(enter())
+    while not world.venue.placed:
+        world.step()
+    world.kill()
+    world.has_contracts = False
+    world.run(5)
+    for order_id in world.venue.due():
+        world.trade(order_id)
+    world.run(30)
+    world.has_contracts = True
+    world.run(30)
+    world.ticks(20)
+    world.run(1)
+    assert world.stop_ticks == 0

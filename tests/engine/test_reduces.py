@@ -257,6 +257,25 @@ def test_whatever_happens_no_more_is_closed_than_was_asked_and_the_rest_has_its_
     assert closed <= asked
 
 
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize("steps", range(10))
+def test_what_is_forgotten_meanwhile_changes_nothing(steps: int, side: Side) -> None:
+    """Cause: a start after a kill forgot the entries of an earlier trade, half an hour old by then. They had counted when the
+    plan began and did not any more, so that one contract more was closed than was asked for, or none."""
+    world = staged(1, side=side)
+    world.alert(exit_())
+    world.run(25 * 60)
+    enter(world, 3)
+    world.run(5)
+    assert reduce(world, 1).kind is VerdictKind.ACCEPTED
+    for _ in range(steps):
+        world.step()
+    world.now += timedelta(minutes=10)
+    world.kill()
+    assert calm(world).venue.qty(PLACE) == 2
+    assert stops(world) == [2]
+
+
 def _is_part(world: World, record: FillRecorded) -> bool:
     """The fill of a partial close: a market order without a tag whose size is that of a part, and not of the whole."""
     return record.fill.gateway_order_id in world.venue.parts

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,8 +16,9 @@ from desk.core.errors import StoreError, Unavailable
 from desk.core.events import AccountReported, FlattenRequested, HubChanged
 from desk.core.ids import new_cause_id
 from desk.core.records import AlertJournalled, Record, ResyncStarted, Verdict
-from desk.engine import Context
+from desk.engine import Context, Effect, StartTimer
 from desk.engine.snapshot import FORMAT
+from desk.engine.watchdog import LOOKS_EVERY_S, WATCHDOG
 from desk.gateway.config import SystemClock
 from desk.runtime import Inbox, MainLoop
 from desk.store import Journal, open_journal
@@ -239,3 +241,12 @@ async def test_reports_that_did_not_fit_make_the_account_be_read_again(
         await until(lambda: not loop.main.state.is_reconciled(ACCOUNT.account_id))
     reasons = [record.reason for record in await kept(journal) if isinstance(record, ResyncStarted)]
     assert reasons == ["40 reports were dropped: the inbox was full"]
+
+
+async def test_what_the_start_asked_for_is_carried_out_as_soon_as_there_are_hands(loop: Loop) -> None:
+    """Cause: its timers were dropped, for the hands come after the recovery; the watchdog never began."""
+    asked: list[Effect] = []
+    loop.main.executor = SimpleNamespace(carry_out=asked.extend, in_flight=frozenset())  # type: ignore[assignment]
+    await loop.ask(1)
+    await loop.ask(2)
+    assert [effect for effect in asked if isinstance(effect, StartTimer)] == [StartTimer(WATCHDOG, LOOKS_EVERY_S)]

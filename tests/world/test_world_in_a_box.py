@@ -148,7 +148,7 @@ BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates, int]] = {
         does_nothing,
         "goes on for ever",
         Rates(kills=20, commands=0),
-        5,
+        1,
     ),
     "legs that are too many are left": (
         "desk.engine.trims.saw_position",

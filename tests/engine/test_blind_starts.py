@@ -1,0 +1,101 @@
+"""The user hub is down, or does not come up after a start, and REST answers: what gets out or protects goes on all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from desk.core.orders import Role
+from desk.engine import ReadAccount
+from tests.engine.hands import stops
+from tests.engine.test_scenarios import holding
+from tests.engine.world import ACCOUNT, PLACE, World, exit_
+
+
+def restarted_blind(world: World) -> World:
+    world.is_checked = False
+    comes_up, world.hub = world.hub, lambda is_up: None  # type: ignore[method-assign]
+    world.kill()
+    world.hub = comes_up  # type: ignore[method-assign]
+    world.is_checked = True
+    return world
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_an_exit_is_finished(steps: int) -> None:
+    """Cause: after a kill its stop was cancelled already, and nothing was read before the hub came."""
+    world = holding()
+    world.alert(exit_())
+    for _ in range(steps):
+        world.step()
+    restarted_blind(world)
+    world.run(60)
+    assert world.venue.qty(PLACE) == 0, world.state.plans
+    assert not world.venue.working(PLACE)
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_a_person_can_flatten(steps: int) -> None:
+    """Cause: the order to be flat joined the exit of before the kill, which waited for the hub."""
+    world = holding()
+    world.alert(exit_())
+    for _ in range(steps):
+        world.step()
+    restarted_blind(world)
+    world.run(5)
+    world.flatten(ACCOUNT)
+    world.run(60)
+    assert world.venue.qty(PLACE) == 0, world.state.plans
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_stop_that_is_gone_is_missed(steps: int) -> None:
+    """Somebody cancels it on the platform while the hub is down; the guard knows it from a read."""
+    world = holding()
+    for _ in range(steps):
+        world.step()
+    world.hub(False)
+    world.venue.cancel(world.leg(Role.STOP).gateway_order_id)
+    world.publish()
+    world.run(30)
+    assert stops(world) == [2]
+
+
+def test_a_guard_of_before_the_restart_goes_on() -> None:
+    world = holding()
+    world.venue.cancel(world.leg(Role.STOP).gateway_order_id)
+    world.publish()
+    world.run(0.1)
+    assert world.state.protect_plan(PLACE) is not None
+    restarted_blind(world)
+    world.run(20)
+    assert stops(world) == [2]
+
+
+def test_a_hub_that_came_and_went_before_the_account_was_known_leaves_the_exit_to_the_reads() -> None:
+    world = holding()
+    world.alert(exit_())
+    world.step()
+    restarted_blind(world)
+    world.hub(True)
+    world.hub(False)
+    world.run(60)
+    assert world.venue.qty(PLACE) == 0
+
+
+def test_one_chain_of_reads_however_often_the_hub_comes_and_goes() -> None:
+    world = holding()
+    for is_up in (False, True) * 10:
+        world.hub(is_up)
+        world.run(0.1)
+    world.hub(False)
+    world.run(4)
+    asked: list[str] = []
+    read = world._read
+
+    def count(effect: ReadAccount) -> None:
+        asked.append(effect.asked_by)
+        read(effect)
+
+    world._read = count  # type: ignore[method-assign]
+    world.run(60)
+    assert asked == ["blind"] * 4
