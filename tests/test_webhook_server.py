@@ -275,6 +275,25 @@ async def test_a_slow_body_gets_408_and_the_connection_is_closed(room: Room, doo
     assert not room.events
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+async def test_a_body_is_read_whole_however_it_comes(room: Room, doors: Doors, pieces: int) -> None:
+    body = ALERT.encode()
+    head = f"POST /tv/{TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    size = -(-len(body) // pieces)
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    host, port = doors.public_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(head + parts[0] if pieces == 1 else head)
+        for part in parts[1 if pieces == 1 else 0 :]:
+            await asyncio.sleep(0.01)
+            writer.write(part)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    finally:
+        writer.close()
+    assert [event.raw for event in room.alerts] == [ALERT]
+
+
 async def test_a_body_that_ends_too_early_is_no_alert_and_no_fault(room: Room, doors: Doors) -> None:
     host, port = doors.public_url.removeprefix("http://").split(":")
     with capture_logs() as lines:

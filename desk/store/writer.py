@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
@@ -22,10 +25,30 @@ def _prepared(statement: ClauseElement) -> str:
     return str(statement.compile(dialect=sqlite.dialect()))
 
 
-# As texts: per append they cost what the driver costs; SQLite keeps them prepared on the connection.
+# As texts, for the driver itself: per row SQLAlchemy costs more than SQLite. The connection keeps them prepared.
 _INSERT_RECORD = _prepared(schema.INSERT_RECORD)
 _INSERT_ALERT = _prepared(schema.INSERT_ALERT)
 _UPDATE_VERDICT = _prepared(schema.UPDATE_VERDICT)
+_BEGIN = "BEGIN IMMEDIATE"  # a foreign lock shows here, before anything was written
+_MOST_ROWS = 50  # of one statement: each number of rows is another text, and the driver keeps 128 of them prepared
+
+
+@cache
+def _for_rows(insert: str, count: int) -> str:
+    """``INSERT ... VALUES (?, ?), (?, ?)``: so many rows at once."""
+    before, values, row = insert.partition(" VALUES ")
+    return before + values + ", ".join([row] * count)
+
+
+def _insert(driver: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """In their order; returns the last one's rowid, 0 without any. In few statements: each lets go of the interpreter and
+    may wait long to get it back from a busy event loop."""
+    last = 0
+    for start in range(0, len(rows), _MOST_ROWS):
+        some = rows[start : start + _MOST_ROWS]
+        values = [value for row in some for value in row]
+        last = driver.execute(_for_rows(statement, len(some)), values).lastrowid or 0
+    return last
 
 
 class Writer:
@@ -41,16 +64,14 @@ class Writer:
 
     def append(self, records: Sequence[Record]) -> int:
         """All of ``records`` or none of them; returns the last one's seq. Raises StoreError: none of them is kept."""
-        values = [codec.record_values(record) for record in records]
-        with self._transaction() as connection:
-            connection.exec_driver_sql(_INSERT_RECORD, values)
-            # executemany does not say; this connection's last insert does.
-            last: int = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
-            for record in records:
-                if isinstance(record, AlertJournalled):
-                    connection.exec_driver_sql(_INSERT_ALERT, codec.alert_values(record))
-                elif isinstance(record, AlertDecided):
-                    connection.exec_driver_sql(_UPDATE_VERDICT, codec.verdict_values(record))
+        rows = [codec.record_values(record) for record in records]
+        alerts = [codec.alert_values(record) for record in records if isinstance(record, AlertJournalled)]
+        verdicts = [codec.verdict_values(record) for record in records if isinstance(record, AlertDecided)]
+        with self._driver_transaction() as driver:
+            last = _insert(driver, _INSERT_RECORD, rows)
+            _insert(driver, _INSERT_ALERT, alerts)
+            for verdict in verdicts:  # after the alerts: one of them may be of this batch
+                driver.execute(_UPDATE_VERDICT, verdict)
         return last
 
     def save_snapshot(self, seq: int, format: int, state: bytes) -> None:  # noqa: A002 - the column's name
@@ -81,14 +102,27 @@ class Writer:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        with self._open() as connection, connection.begin():
+            connection.exec_driver_sql(_BEGIN)
+            yield connection
+
+    @contextmanager
+    def _driver_transaction(self) -> Iterator[sqlite3.Connection]:
+        """For what is written all the time: SQLAlchemy's own work would make a commit of one record half as dear again."""
+        with self._open() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection), "made by database.connect"
+            with driver:  # commits, or rolls back
+                driver.execute(_BEGIN)
+                yield driver
+
+    @contextmanager
+    def _open(self) -> Iterator[Connection]:
         try:
             with errors_in_words(self._path):
                 if self._connection is None:
                     self._connection = connect(self._path, writes=True)
-                with self._connection.begin():
-                    # IMMEDIATE: a foreign lock shows here, before anything was written
-                    self._connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    yield self._connection
+                yield self._connection
         except StoreError:
             self._give_up()
             raise

@@ -9,6 +9,7 @@ docs/receiver.md.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import NoReturn
 
 import msgspec
@@ -129,6 +130,8 @@ class PublicDoor:
         if (request.content_length or 0) > MAX_BODY:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
         try:
+            if request.content.is_eof():  # it came with its head: there is nothing to wait for
+                return await request.read()
             async with asyncio.timeout(self._body_s):
                 with self.porter.reading(request):
                     return await request.read()
@@ -138,12 +141,12 @@ class PublicDoor:
             raise web.HTTPBadRequest from None  # it hung up in the middle, or the chunks make no sense
 
     async def _take(self, bot: BotDoor, reading: Reading, source: str, began: float) -> web.Response:
-        """Hands every alert of the body to the engine at once, so that they share a commit, in their order."""
+        """Has every alert of the body decided and tells the sender what became of them."""
         if not self._pace.takes(bot.name, counted(reading), began):
             self.porter.turn_away(f"too many alerts for {bot.name}", source)
             return _unavailable("too many alerts at once; nothing was recorded and nothing done; send it again")
         events = [self._event(bot, reading, index, source) for index in range(max(1, len(reading.alerts)))]
-        answers = await asyncio.gather(*(self._desk.ask(event) for event in events), return_exceptions=True)
+        answers = await self._ask(events)
         told, is_recorded = [], False
         for event, answer in zip(events, answers, strict=True):
             if isinstance(answer, StoreError | Unavailable):
@@ -160,6 +163,15 @@ class PublicDoor:
         if not is_recorded:  # of a list some may have led to orders: then no 5xx, which would bring those again
             return _unavailable("nothing was recorded and nothing done; send it again")
         return json_answer(msgspec.json.encode(told[0] if len(told) == 1 else {"alerts": told}))
+
+    async def _ask(self, events: Sequence[AlertReceived]) -> Sequence[Verdict | BaseException]:
+        """Hands every alert of a body to the engine at once, so that they share a commit, in their order."""
+        if len(events) > 1:
+            return await asyncio.gather(*(self._desk.ask(event) for event in events), return_exceptions=True)
+        try:
+            return [await self._desk.ask(events[0])]  # nearly every body: without a task of its own
+        except (StoreError, Unavailable) as refusal:
+            return [refusal]
 
     def _event(self, bot: BotDoor, reading: Reading, index: int, source: str) -> AlertReceived:
         key, window_s = dedupe_key(reading, index)

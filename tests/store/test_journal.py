@@ -13,7 +13,7 @@ import pytest
 
 from desk.core.errors import ConfigError, StoreError
 from desk.core.ids import AccountId, CauseId
-from desk.core.records import AlertDecided, Verdict, VerdictKind, WouldHaveSent
+from desk.core.records import AlertDecided, Record, Verdict, VerdictKind, WouldHaveSent
 from desk.store import Journal, login_key, open_journal
 from tests.store.samples import ACCEPTED, BUY, HELD, T0, alerted, incident
 
@@ -144,6 +144,31 @@ async def test_an_alert_is_journalled_once_or_its_batch_not_at_all(journal: Jour
     with pytest.raises(StoreError, match="UNIQUE"):
         await journal.append([incident("with it"), alerted("A", HELD)])
     assert await journal.last_seq() == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 49, 50, 51, 130])
+async def test_a_batch_of_any_size_keeps_its_order_and_all_its_alerts(journal: Journal, size: int) -> None:
+    await journal.append([incident("before")])
+    batch: list[Record] = []
+    for n in range(size):
+        batch += [alerted(f"A{n:03}", HELD, after_s=n), incident(f"A{n:03}")]
+    batch.append(AlertDecided(cause=CauseId(f"A{size - 1:03}"), verdict=ACCEPTED, ts=T0))
+    assert await journal.append(batch) == 1 + len(batch)
+    assert await journal.read(after_seq=1) == list(enumerate(batch, start=2))
+    rows = await journal.recent_alerts(1_000)
+    assert [row.alert_id for row in rows] == [f"A{n:03}" for n in reversed(range(size))]
+    assert [row.verdict for row in rows] == ["accepted", *["held"] * (size - 1)]
+
+
+async def test_a_batch_that_fails_in_its_last_statement_leaves_nothing(journal: Journal) -> None:
+    await journal.append([alerted("A", ACCEPTED)])
+    batch = [alerted(f"B{n}", ACCEPTED) for n in range(120)]
+    with pytest.raises(StoreError, match="UNIQUE"):
+        await journal.append([*batch, alerted("A", HELD)])
+    assert await journal.last_seq() == 1
+    assert [row.alert_id for row in await journal.recent_alerts(1_000)] == ["A"]
+    assert await journal.append(batch) == 121
+    assert [seq for seq, _ in await journal.read(after_seq=1)] == list(range(2, 122))
 
 
 # --- snapshots and login ---------------------------------------------------------------------------------------------
