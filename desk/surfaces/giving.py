@@ -12,7 +12,7 @@ from desk.core.events import IntentGiven
 from desk.core.ids import AccountId, ClientOrderId, ContractId, stop_leg_id
 from desk.core.intents import Intent
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan
+from desk.core.plans import AmendPlan, EitherPlan, ExitPlan, FlattenPlan, GroupPlan, ReducePlan, ReversePlan
 from desk.core.records import (
     FillRecorded,
     IncidentRaised,
@@ -108,9 +108,23 @@ def _is_settled(state: State, event: IntentGiven, verdict: Verdict) -> bool:
     plans = [plan for plan in state.plans.values() if plan.plan_id in ids or plan.cause == event.cause]
     if any(isinstance(plan, _ENDING) for plan in plans):
         return False
-    return all(tag in state.orders for tag in verdict.orders) and all(
-        _is_order_settled(state, order) for order in _entries(state, event, verdict.orders)
+    entries = _entries(state, event, verdict.orders)
+    if _is_to_come(state, event, verdict, has_begun=bool(entries)):
+        return False
+    return all(_is_order_settled(state, order) for order in entries)
+
+
+def _is_to_come(state: State, event: IntentGiven, verdict: Verdict, *, has_begun: bool) -> bool:
+    """An order of it is not there yet, and goes out: none that a group or a pair keeps at home for good."""
+    if all(tag in state.orders for tag in verdict.orders):
+        return False
+    plans = [plan for plan in state.plans.values() if plan.cause == event.cause]
+    sending = any(
+        (isinstance(plan, GroupPlan) and not plan.held_back)
+        or (isinstance(plan, EitherPlan) and not plan.is_second_sent and not plan.alone)
+        for plan in plans
     )
+    return sending or not has_begun
 
 
 def _rests(state: State, event: IntentGiven, verdict: Verdict) -> bool:

@@ -28,8 +28,8 @@ from desk.core.intents import (
     TrailOff,
     TrailOn,
 )
-from desk.core.orders import OrderState, Role
-from desk.core.plans import AmendPlan, AmendStep, ExitPlan, ExitReason, ExitStep
+from desk.core.orders import OrderRequest, OrderState, Role
+from desk.core.plans import AmendPlan, AmendStep, ExitPlan, ExitReason, ExitStep, GroupPlan, Ticket
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -360,6 +360,39 @@ async def test_a_rejected_entry_is_no_success(room: Room, caller: Caller) -> Non
     result = await run(room, "trade MNQ buy 2 stop=80 yes", caller)
     assert not result.ok
     assert "refused: market is closed" in result.text
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+async def test_a_stage_that_stays_at_home_is_not_waited_for(room: Room, caller: Caller, has_ended: bool) -> None:
+    later = ClientOrderId("dsk-second-stage")
+
+    def reject(event: IntentGiven) -> Sequence[Record]:
+        tag = client_order_id(event.cause, ACCOUNT, "entry", 1)
+        order = rooms.replaced(
+            rooms.entry_order(OrderState.REJECTED), client_order_id=tag, cause=event.cause, filled_qty=0
+        )
+        assert isinstance(event.intent, Enter)
+        tickets = tuple(Ticket(order=a_stage(tag_), max_position=4) for tag_ in (tag, later))
+        plan = GroupPlan(
+            plan_id="group:1", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id, enter=event.intent,
+            tickets=tickets, members=(tag,), held_back="a part of it was refused", started_at=T0,
+        )  # fmt: skip
+        ended = [PlanEnded(cause=event.cause, plan_id=plan.plan_id, result=plan.held_back, ts=T0)]
+        refused = OrderChanged(cause=event.cause, order=order, why="refused: AccountRejected", ts=T0)
+        return [refused, PlanChanged(cause=event.cause, plan=plan, ts=T0), *(ended if has_ended else [])]
+
+    room.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="x", orders=(later,))
+    room.on_intent = reject
+    result = await run(room, "trade MNQ buy 2 stop=80 target=40,80 yes", caller)
+    assert not result.ok
+    assert "Not settled" not in result.text
+
+
+def a_stage(tag: ClientOrderId) -> OrderRequest:
+    return OrderRequest(
+        client_order_id=tag, account_id=ACCOUNT, contract_id=MNQ.contract_id, type=OrderType.MARKET, side=Side.BUY,
+        qty=1, stop_ticks=80,
+    )  # fmt: skip
 
 
 async def test_an_exit_is_waited_for_until_its_plan_ends(room: Room, caller: Caller) -> None:
