@@ -216,6 +216,7 @@ def _exit_price(quote: Quote, qty: int) -> Decimal | None:
 def _legs(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[VenueOrder, ...]) -> tuple[LegView, ...]:
     """Protective orders, the nearest to the market first; ours before others'."""
     sign = 1 if position.qty > 0 else -1
+    resting = {o.client_order_id for o in ours if o.role is Role.ENTRY and not o.filled_qty}  # their legs still sleep
     found = [
         LegView(
             kind=order.role.value,
@@ -227,7 +228,7 @@ def _legs(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[Ven
             client_order_id=order.client_order_id,
         )
         for order in ours
-        if order.role is not Role.ENTRY
+        if order.role is not Role.ENTRY and order.parent not in resting
     ]
     exit_side = Side.SELL if position.qty > 0 else Side.BUY
     kinds = {OrderType.STOP: "stop", OrderType.TRAILING_STOP: "stop", OrderType.LIMIT: "target"}

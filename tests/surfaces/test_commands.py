@@ -13,8 +13,8 @@ import pytest
 from desk.core.alert import Action, Alert, AlertQty
 from desk.core.errors import StoreError
 from desk.core.events import AlertReceived, FlattenRequested
-from desk.core.ids import CauseId, FillId, GatewayOrderId
-from desk.core.orders import OrderState
+from desk.core.ids import CauseId, ClientOrderId, FillId, GatewayOrderId
+from desk.core.orders import OrderState, Role
 from desk.core.plans import ExitPlan, ExitReason, ExitStep
 from desk.core.records import (
     AlertJournalled,
@@ -26,7 +26,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.core.words import Fill, Side
+from desk.core.words import Fill, OrderType, Side
 from desk.surfaces import flatten as flatten_module
 from desk.surfaces import view
 from desk.surfaces.calls import Caller, CommandResult
@@ -225,6 +225,23 @@ async def test_a_position_whose_stop_does_not_work_is_not_called_protected(
     room.tell(*rooms.position_records(stop=stop))
     assert (await run(room, "positions", caller)).text.splitlines()[2].split()[-1] == "NO"
     assert not view.view_positions(room.desk)[0].is_protected
+
+
+async def test_the_legs_of_an_entry_that_rests_are_not_the_positions(room: Room, caller: Caller) -> None:
+    resting = rooms.replaced(
+        rooms.entry_order(OrderState.WORKING), client_order_id=ClientOrderId("dsk-rests"), type=OrderType.LIMIT,
+        limit_price=Decimal("20900"), filled_qty=0, filled_price=None, gateway_order_id=GatewayOrderId(601),
+    )  # fmt: skip
+    sleeping = rooms.replaced(
+        rooms.leg_order(Role.STOP, "20880", OrderState.SUSPENDED), client_order_id=ClientOrderId("dsk-rests-SL"),
+        parent=resting.client_order_id, gateway_order_id=GatewayOrderId(602), stop_price=None,
+    )  # fmt: skip
+    changes = [OrderChanged(cause=CAUSE, order=order, why="venue", ts=T0) for order in (resting, sleeping)]
+    room.tell(*rooms.position_records(), *changes)
+    assert (await run(room, "positions", caller)).text.splitlines()[2].split()[5:7] == ["21014.25", "21074.25"]
+    part = rooms.replaced(resting, state=OrderState.PARTIALLY_FILLED, filled_qty=1)
+    room.tell(OrderChanged(cause=CAUSE, order=part, why="venue", ts=T0))
+    assert "(+1)" in (await run(room, "positions", caller)).text, "it is held from its first fill on"
 
 
 @pytest.mark.parametrize(("age_s", "note"), [(None, "no quote was seen yet"), (11, "the last quote is 11 s old")])
