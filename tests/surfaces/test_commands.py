@@ -341,13 +341,19 @@ async def test_why_tells_the_whole_story_with_times_between(room: Room, caller: 
     assert "\x1b" not in text, "what a sender writes cannot move the cursor"
 
 
-@pytest.mark.parametrize("what", ["tag", "leg", "gateway id", "plan"])
+@pytest.mark.parametrize("what", ["tag", "leg", "gateway id", "as shown", "plan"])
 async def test_why_takes_the_id_of_an_order_or_a_plan(room: Room, caller: Caller, what: str) -> None:
     await journal_an_alert(room)
     tag = entry_order().client_order_id
     room.tell(*rooms.position_records())
-    asked = {"tag": tag, "leg": f"{tag}-SL", "gateway id": "502", "plan": f"exit:{CAUSE}:{ACCOUNT}:x"}[what]
-    result = await run(room, f"why {asked}", caller)
+    asked = {
+        "tag": tag,
+        "leg": f"{tag}-SL",
+        "gateway id": "502",
+        "as shown": "#502",
+        "plan": f"exit:{CAUSE}:{ACCOUNT}:x",
+    }
+    result = await run(room, f"why {asked[what]}", caller)
     assert isinstance(result.data, dict)
     assert result.data["id"] == CAUSE
 
