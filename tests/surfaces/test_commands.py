@@ -335,7 +335,7 @@ async def test_why_tells_the_whole_story_with_times_between(room: Room, caller: 
     assert "4 records" in text
     assert "15:30:00.041 08:30:00 +41 ms fill" in " ".join(text.split())
     assert "+12.0 h" in text
-    assert "buy 2 MNQZ6 at 21034.25, fees 1.24 $" in text
+    assert "buy 2 MNQZ6 at 21034.25, costs 1.24 $" in text
     assert "exit target" in text
     assert "Thu 2026-11-19" in text, "the day changed"
     assert "\x1b" not in text, "what a sender writes cannot move the cursor"

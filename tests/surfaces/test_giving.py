@@ -538,7 +538,7 @@ async def test_a_close_tells_at_what_price(room: Room, caller: Caller) -> None:
     accept(room)
     room.on_intent = close
     text = (await run(room, "close MNQ 1", caller)).text
-    assert "fill      sell 1 MNQZ6 at 21040.25, gross +12.00 $, fees 0.61 $, #509, a close" in text
+    assert "fill      sell 1 MNQZ6 at 21040.25, gross +12.00 $, costs 0.61 $, #509, a close" in text
 
 
 # --- average true ranges ------------------------------------------------------------------------------------------------
