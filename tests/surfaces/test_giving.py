@@ -29,7 +29,17 @@ from desk.core.intents import (
     TrailOn,
 )
 from desk.core.orders import OrderRequest, OrderState, Role
-from desk.core.plans import AmendPlan, AmendStep, ExitPlan, ExitReason, ExitStep, GroupPlan, Ticket
+from desk.core.plans import (
+    AmendPlan,
+    AmendStep,
+    EnterPlan,
+    EnterStep,
+    ExitPlan,
+    ExitReason,
+    ExitStep,
+    GroupPlan,
+    Ticket,
+)
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -360,6 +370,48 @@ async def test_a_rejected_entry_is_no_success(room: Room, caller: Caller) -> Non
     result = await run(room, "trade MNQ buy 2 stop=80 yes", caller)
     assert not result.ok
     assert "refused: market is closed" in result.text
+
+
+@pytest.mark.parametrize("is_sent_again", [True, False])
+async def test_an_entry_that_goes_out_in_a_moment_is_not_called_expired(
+    room: Room, caller: Caller, unit: float, is_sent_again: bool
+) -> None:
+    """Cause: at a rate limit the answer was "expired" at once, and a second later the entry was sent, as it had to be."""
+
+    tasks: list[asyncio.Future[None]] = []
+
+    async def send(event: IntentGiven, plan_id: str) -> None:
+        await asyncio.sleep(unit / 4)
+        ended = PlanEnded(cause=event.cause, plan_id=plan_id, result="sent again", ts=T0)
+        records = [ended, *filled(event)]
+        await room.desk.journal.append(records)
+        room.tell(*records)
+
+    def limited(event: IntentGiven) -> Sequence[Record]:
+        tag = client_order_id(event.cause, ACCOUNT, "entry", 1)
+        order = rooms.replaced(
+            rooms.entry_order(OrderState.EXPIRED),
+            client_order_id=tag, cause=event.cause, filled_qty=0, filled_price=None, gateway_order_id=None,
+        )  # fmt: skip
+        plan = EnterPlan(
+            plan_id=f"enter:{tag}", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id, entry=tag,
+            step=EnterStep.WAITING, started_at=T0,
+        )  # fmt: skip
+        if is_sent_again:
+            tasks.append(asyncio.ensure_future(send(event, plan.plan_id)))
+        why = "not_sent: /api/Order/place: rate limit (HTTP 429)"
+        changed = OrderChanged(cause=event.cause, order=order, why=why, ts=T0)
+        return [changed, PlanChanged(cause=event.cause, plan=plan, ts=T0)]
+
+    accept(room)
+    room.on_intent = limited
+    result = await run(room, "trade MNQ buy 2 stop=80 yes", caller)
+    await asyncio.gather(*tasks)
+    assert result.ok
+    assert ("Not settled after" in result.text) != is_sent_again
+    assert "entry expired" not in result.text
+    assert ("entry to be sent again" in result.text) != is_sent_again
+    assert "position" in result.text
 
 
 @pytest.mark.parametrize("has_ended", [True, False])
