@@ -143,15 +143,10 @@ def _is_order_settled(state: State, order: TrackedOrder) -> bool:
     if order.state is OrderState.FILLED:
         stop = state.orders.get(stop_leg_id(order.client_order_id))
         return stop is not None and (stop.state is OrderState.WORKING or stop.state.is_over)
-    if _goes_out_again(state, order):
+    if view.goes_out_again(state, order):
         return False
     is_resting = order.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED} and order.type is not OrderType.MARKET
     return is_resting or order.state.is_over
-
-
-def _goes_out_again(state: State, order: TrackedOrder) -> bool:
-    """An entry that was surely not sent, at a rate limit or without a line: it counts as expired until its plan sends it."""
-    return order.state is OrderState.EXPIRED and f"enter:{order.client_order_id}" in state.plans
 
 
 # --- telling -------------------------------------------------------------------------------------------------------
@@ -160,7 +155,7 @@ def _goes_out_again(state: State, order: TrackedOrder) -> bool:
 async def _told(desk: Desk, event: IntentGiven, verdict: Verdict, is_settled: bool) -> CommandResult:
     records, amends = await _news(desk, event)
     orders = [record.order for record in records if isinstance(record, OrderChanged)]
-    over = [o for o in orders if o.role is Role.ENTRY and not _goes_out_again(desk.state, o)]
+    over = [o for o in orders if o.role is Role.ENTRY and not view.goes_out_again(desk.state, o)]
     has_failed = any(o.state in {OrderState.REJECTED, OrderState.EXPIRED} for o in over)
     position = _position(desk, event)
     rows = [_row(desk, record, amends) for record in records]
@@ -222,7 +217,7 @@ def _row(desk: Desk, record: Record, amends: Mapping[str, AmendPlan]) -> tuple[C
     if isinstance(record, PlanEnded):
         return Cell(record.plan_id.partition(":")[0]), Cell(record.result)
     what, numbers = deed(desk, record)
-    if isinstance(record, OrderChanged) and _goes_out_again(desk.state, record.order):
+    if isinstance(record, OrderChanged) and view.goes_out_again(desk.state, record.order):
         return Cell("entry to be sent again", "yellow"), Cell(numbers)
     style = _COLOURS.get(record.order.state, "") if isinstance(record, OrderChanged) else ""
     return Cell(what, "bold red" if isinstance(record, IncidentRaised) else style), Cell(numbers)

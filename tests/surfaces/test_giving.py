@@ -412,6 +412,7 @@ async def test_an_entry_that_goes_out_in_a_moment_is_not_called_expired(
     assert "entry expired" not in result.text
     assert ("entry to be sent again" in result.text) != is_sent_again
     assert "position" in result.text
+    assert ("to be sent again" in (await run(room, "orders", caller)).text) != is_sent_again
 
 
 @pytest.mark.parametrize("has_ended", [True, False])
