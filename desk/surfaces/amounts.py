@@ -96,14 +96,21 @@ def read_price(text: str, contract: Contract, name: str = "price") -> Decimal:
     return price
 
 
-def read_ticks(text: str, contract: Contract, name: str, *, least: int = 1, ranging: Ranging | None = None) -> int:
-    """A distance: ``80`` or ``80t`` in ticks, ``20p`` in points, which must be whole ticks, ``1.5atr`` rounded down to them."""
+def read_ticks(
+    text: str, contract: Contract, name: str, *, least: int = 1, ranging: Ranging | None = None, is_points: bool = False
+) -> int:
+    """A distance: ``80`` or ``80t`` in ticks, ``20p`` in points, which must be whole ticks, ``1.5atr`` rounded down to them.
+
+    is_points: a bare number is in points.
+    """
     if text.lower().endswith("atr"):
         return _in_range(_ranged(text, contract, name, ranging or Ranging()), text, name, least)
-    unit = text[-1:].lower()
-    number = _number(text[:-1] if unit in {"p", "t"} else text)
+    has_unit = text[-1:].lower() in {"p", "t"}
+    unit = text[-1].lower() if has_unit else "p" if is_points else "t"
+    number = _number(text[:-1] if has_unit else text)
     if number is None:
-        raise BadCall(f"{name} {shown(text)}: write a distance, 80 for ticks or 20p for points")
+        forms = "20 for points or 80t for ticks" if is_points else "80 for ticks or 20p for points"
+        raise BadCall(f"{name} {shown(text)}: write a distance, {forms}")
     if unit != "p" and number != number.to_integral_value():
         raise BadCall(f"{name} {shown(text)}: ticks are whole; for points write {number:f}p")
     points = number if unit == "p" else number * contract.tick_size

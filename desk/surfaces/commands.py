@@ -151,7 +151,7 @@ _ROWS = (
     Command("orders", "", "working orders, ours and others', and what waits for its price", trading.orders),
     Command(
         "trades", "[from] [to] [csv]", "round trips with costs and statistics, today if nothing is said", trades.trades,
-        ("span", "span", "span"), most=3,
+        ("span", "span", "span"), most=5,
     ),
     Command("plans", "", "what takes several steps and is under way", monitor.plans),
     Command(

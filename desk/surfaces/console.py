@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["print_page", "prompt_text", "run_console", "toolbar_text"]
 
 HISTORY_FILE = "console_history"
+LEAVE = "quit"  # the command
 TWICE_S = 2.0
 
 log = structlog.get_logger()
@@ -76,7 +77,8 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
     session = _session(desk, data_dir)
     with patch_stdout(raw=True):
         try:
-            while (line := await _next_line(desk, session, sitting)) is not None:
+            while not desk.stop.is_set():
+                line = await _next_line(desk, session, sitting)
                 try:
                     result = await _unless_stopped(desk, run_command(desk, line, caller))
                 except _Stopped:
@@ -88,7 +90,6 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
                     print_page(result.page, no_color=no_color)
         except _Stopped:
             pass
-    desk.stop.set()
 
 
 def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:
@@ -125,8 +126,8 @@ def prompt_text(desk: Desk, sitting: Sitting) -> str:
     return "desk> " if chosen is None or chosen == desk.account_id else f"desk {account_name(desk, chosen)}> "
 
 
-async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting) -> str | None:
-    """The next line; None when the person wants to leave. Raises _Stopped when the daemon stops meanwhile."""
+async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting) -> str:
+    """The next line; ``quit`` when the person leaves by a key. Raises _Stopped when the daemon stops meanwhile."""
     interrupted_at: float | None = None
     while True:
         try:
@@ -134,11 +135,11 @@ async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting) 
         except _Interrupted:
             now = time.monotonic()
             if interrupted_at is not None and now - interrupted_at < TWICE_S:
-                return None
+                return LEAVE
             interrupted_at = now
             print("Ctrl-C again within two seconds stops the daemon.")
         except EOFError:
-            return None
+            return LEAVE
 
 
 async def _prompt(session: PromptSession[str], text: str) -> str:

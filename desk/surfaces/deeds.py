@@ -144,7 +144,7 @@ def _fill(desk: Desk, record: FillRecorded) -> str:
     words = [f"{what} at {_price(desk, fill.contract_id, fill.price)}"]
     if fill.gross_pnl is not None:
         words.append(f"gross {money_text(fill.gross_pnl, is_signed=True)} $")
-    words.append(f"fees {money_text(fill.fees + fill.commissions)} $")
+    words.append(f"costs {money_text(fill.fees + fill.commissions)} $")
     words.append(f"#{fill.gateway_order_id}{whose}")
     return ", ".join(words) + (", VOIDED" if fill.voided else "")
 

@@ -12,7 +12,7 @@ from desk.core.events import IntentGiven
 from desk.core.ids import AccountId, ClientOrderId, ContractId, stop_leg_id
 from desk.core.intents import Intent
 from desk.core.orders import OrderState, Role, TrackedOrder
-from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan
+from desk.core.plans import AmendPlan, EitherPlan, ExitPlan, FlattenPlan, GroupPlan, ReducePlan, ReversePlan
 from desk.core.records import (
     FillRecorded,
     IncidentRaised,
@@ -108,9 +108,23 @@ def _is_settled(state: State, event: IntentGiven, verdict: Verdict) -> bool:
     plans = [plan for plan in state.plans.values() if plan.plan_id in ids or plan.cause == event.cause]
     if any(isinstance(plan, _ENDING) for plan in plans):
         return False
-    return all(tag in state.orders for tag in verdict.orders) and all(
-        _is_order_settled(state, order) for order in _entries(state, event, verdict.orders)
+    entries = _entries(state, event, verdict.orders)
+    if _is_to_come(state, event, verdict, has_begun=bool(entries)):
+        return False
+    return all(_is_order_settled(state, order) for order in entries)
+
+
+def _is_to_come(state: State, event: IntentGiven, verdict: Verdict, *, has_begun: bool) -> bool:
+    """An order of it is not there yet, and goes out: none that a group or a pair keeps at home for good."""
+    if all(tag in state.orders for tag in verdict.orders):
+        return False
+    plans = [plan for plan in state.plans.values() if plan.cause == event.cause]
+    sending = any(
+        (isinstance(plan, GroupPlan) and not plan.held_back)
+        or (isinstance(plan, EitherPlan) and not plan.is_second_sent and not plan.alone)
+        for plan in plans
     )
+    return sending or not has_begun
 
 
 def _rests(state: State, event: IntentGiven, verdict: Verdict) -> bool:
@@ -129,6 +143,8 @@ def _is_order_settled(state: State, order: TrackedOrder) -> bool:
     if order.state is OrderState.FILLED:
         stop = state.orders.get(stop_leg_id(order.client_order_id))
         return stop is not None and (stop.state is OrderState.WORKING or stop.state.is_over)
+    if view.goes_out_again(state, order):
+        return False
     is_resting = order.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED} and order.type is not OrderType.MARKET
     return is_resting or order.state.is_over
 
@@ -139,7 +155,8 @@ def _is_order_settled(state: State, order: TrackedOrder) -> bool:
 async def _told(desk: Desk, event: IntentGiven, verdict: Verdict, is_settled: bool) -> CommandResult:
     records, amends = await _news(desk, event)
     orders = [record.order for record in records if isinstance(record, OrderChanged)]
-    has_failed = any(o.role is Role.ENTRY and o.state in {OrderState.REJECTED, OrderState.EXPIRED} for o in orders)
+    over = [o for o in orders if o.role is Role.ENTRY and not view.goes_out_again(desk.state, o)]
+    has_failed = any(o.state in {OrderState.REJECTED, OrderState.EXPIRED} for o in over)
     position = _position(desk, event)
     rows = [_row(desk, record, amends) for record in records]
     if event.contract_id is not None and not has_failed:
@@ -200,6 +217,8 @@ def _row(desk: Desk, record: Record, amends: Mapping[str, AmendPlan]) -> tuple[C
     if isinstance(record, PlanEnded):
         return Cell(record.plan_id.partition(":")[0]), Cell(record.result)
     what, numbers = deed(desk, record)
+    if isinstance(record, OrderChanged) and view.goes_out_again(desk.state, record.order):
+        return Cell("entry to be sent again", "yellow"), Cell(numbers)
     style = _COLOURS.get(record.order.state, "") if isinstance(record, OrderChanged) else ""
     return Cell(what, "bold red" if isinstance(record, IncidentRaised) else style), Cell(numbers)
 

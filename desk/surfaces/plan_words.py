@@ -60,7 +60,8 @@ def plan_words(desk: Desk, plan: Plan) -> str:
             stages, sent = max(1, len(plan.enter.stages)), len(plan.members)
             what = f"{plan.enter.side} {plan.enter.qty} in {stages} stages"
             held_back = f"; the others stay at home: {plan.held_back}" if plan.held_back else ""
-            return f"{what}: {sent} sent, {plan.targets_done} targets filled{held_back}"
+            filled = f"{plan.targets_done} target{'' if plan.targets_done == 1 else 's'} filled"
+            return f"{what}: {sent} sent, {filled}{held_back}"
         case EitherPlan():
             alone = f" ({plan.alone})" if plan.alone else ""
             if plan.winner is None:

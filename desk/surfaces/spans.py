@@ -19,6 +19,7 @@ FORMS = "today, yesterday, week, month, all, 2026-11-20, 2026-11-20T14:30, 11/20
 SPAN_WORDS = ("today", "yesterday", "week", "month", "all")
 _ONE_DAY = timedelta(days=1)
 _YEARS = range(2000, 2100)
+_CLOCK = re.compile(r"\d{1,2}:\d{2}", re.ASCII)
 _AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 
 
@@ -46,7 +47,7 @@ def parse_span(words: Sequence[str], now: datetime, zone: tzinfo | None) -> Span
     a day being meant whole. zone: of times without an offset; None is this computer's. Raises BadCall.
     """
     today = trading_day(now)
-    asked = [word.lower() for word in words] or ["today"]
+    asked = _joined([word.lower() for word in words], today) or ["today"]
     if len(asked) > 2:
         raise BadCall(f"Too many times: write one or two of {FORMS}")
     if asked[0] in {"week", "month", "all"}:
@@ -62,6 +63,27 @@ def parse_span(words: Sequence[str], now: datetime, zone: tzinfo | None) -> Span
     if first.day is None or last.day is None:
         return Span(first.start, last.end, f"{_stamp(first.start)}_{_stamp(last.end)}", "Trades")
     return _days(first.day, last.day)
+
+
+def _joined(words: Sequence[str], today: date) -> list[str]:
+    """Quotes go, and a time of day belongs to the day before it: ``"2026-11-20 14:30"``, with quotes or without."""
+    found: list[str] = []
+    for word in (word.strip("\"'") for word in words):
+        clock = _CLOCK.fullmatch(word)
+        day = _day_of(found[-1], today) if clock and found else None
+        if clock is None or day is None:
+            found.append(word)
+        else:
+            found[-1] = f"{day}T{word.zfill(5)}"
+    return found
+
+
+def _day_of(text: str, today: date) -> date | None:
+    """None: the word is no day, or one that no calendar has."""
+    try:
+        return {"today": today, "yesterday": _day_before(today)}.get(text) or _date(text)
+    except ValueError:
+        return None
 
 
 def _until_today(word: str, today: date) -> Span:

@@ -93,6 +93,7 @@ async def _cause_of(desk: Desk, text: str) -> CauseId:
     """The cause behind an alert id, a command id, an order's tag or gateway id, or a plan id."""
     if _ULID.fullmatch(text.upper()):
         return CauseId(text.upper())
+    text = text.removeprefix("#")
     number = whole_number(text, 2**63 - 1)
     if number is not None:
         tag = desk.state.by_gateway_id.get(GatewayOrderId(number))

@@ -13,7 +13,7 @@ import msgspec
 
 from desk.core.intents import BreakEven, Enter, EnterEither, Exit, Intent, Reduce, Reverse, Trail, TrailOn
 from desk.core.words import OrderType, Side
-from desk.surfaces.amounts import Where, is_distance, read_price, read_qty, read_ticks, shown
+from desk.surfaces.amounts import Where, read_price, read_qty, read_ticks, shown
 from desk.surfaces.arguments import Arguments
 from desk.surfaces.calls import BadCall
 from desk.surfaces.entry_terms import Scene, write_entry
@@ -129,8 +129,7 @@ def _trail(scene: Scene, asked: Arguments) -> Intent:
     """Against what is held: its stops trail from now on. Else an entry by a trailing stop."""
     _, side_text, qty_text, amount = asked.of_length(4)
     side, qty = read_side(side_text), read_qty(qty_text)
-    unit = "" if is_distance(amount) else "p"  # in price points, as it always was
-    ticks = read_ticks(amount + unit, scene.contract, "amount", ranging=scene.ranging)
+    ticks = read_ticks(amount, scene.contract, "amount", ranging=scene.ranging, is_points=True)
     if scene.held * side.sign >= 0:
         return write_entry(scene, asked, side, qty, type=OrderType.TRAILING_STOP, trail_ticks=ticks)
     held = abs(scene.held)

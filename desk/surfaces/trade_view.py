@@ -6,7 +6,7 @@ A name once given stays; ``null`` is what nobody measured, with the reason besid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -105,6 +105,18 @@ class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
     statistics: Statistics
 
 
+class AccountPnl(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account made in the span, each fill counted, and what its open positions stand at now."""
+
+    account_id: AccountId
+    account: str
+    realised_usd: Decimal | None  # before costs; also of trades that are open still
+    fees_usd: Decimal
+    commissions_usd: Decimal
+    net_usd: Decimal | None
+    unrealised_usd: Decimal | None  # before costs; 0: nothing is open; None: not all of it is known
+
+
 class TradesView(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
     start: datetime
     end: datetime
@@ -113,6 +125,7 @@ class TradesView(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "fr
     statistics: Statistics
     by_account: tuple[AccountFigures, ...]
     days: tuple[DayView, ...]
+    pnl: tuple[AccountPnl, ...]
     notes: tuple[str, ...]  # what the numbers lack
 
 
@@ -150,6 +163,7 @@ def _counted(written: Sequence[LedgerRecord], span: Span, known: _Known) -> Trad
     by_account: dict[AccountId, list[RoundTrip]] = {}
     for trip in trips:
         by_account.setdefault(trip.account_id, []).append(trip)
+    days = tuple(_day(day, known) for day in results_by_day(b for b in book.fills if b.fill.ts_event >= span.start))
     return TradesView(
         start=span.start,
         end=span.end,
@@ -160,7 +174,8 @@ def _counted(written: Sequence[LedgerRecord], span: Span, known: _Known) -> Trad
             AccountFigures(account_id=a, account=known.account(a), statistics=statistics_of(by_account[a]))
             for a in sorted(by_account)
         ),
-        days=tuple(_day(day, known) for day in results_by_day(b for b in book.fills if b.fill.ts_event >= span.start)),
+        days=days,
+        pnl=tuple(_pnl(days, still_open, known)),
         notes=tuple(_notes(trips, still_open, known)),
     )
 
@@ -203,6 +218,34 @@ def _day(day: DayResult, known: _Known) -> DayView:
         net_usd=day.net,
         fills=day.fills,
     )
+
+
+def _pnl(days: Sequence[DayView], still_open: Sequence[OpenTradeView], known: _Known) -> Iterator[AccountPnl]:
+    explained = {(trade.account_id, trade.contract_id) for trade in still_open}
+    unseen = {account_id for account_id, contract_id in known.held if (account_id, contract_id) not in explained}
+    traded = {day.account_id for day in days} | {trade.account_id for trade in still_open}
+    for account_id in sorted(traded | unseen):
+        mine = [day for day in days if day.account_id == account_id]
+        values = [trade.unrealised_usd for trade in still_open if trade.account_id == account_id]
+        yield AccountPnl(
+            account_id=account_id,
+            account=known.account(account_id),
+            realised_usd=_sum(day.gross_usd for day in mine),
+            fees_usd=sum((day.fees_usd for day in mine), Decimal(0)),
+            commissions_usd=sum((day.commissions_usd for day in mine), Decimal(0)),
+            net_usd=_sum(day.net_usd for day in mine),
+            unrealised_usd=_sum([*values, *([None] if account_id in unseen else [])]),
+        )
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """None: one of them is not known."""
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
 
 
 def _open_trades(book: Book, span: Span, known: _Known) -> Iterator[OpenTradeView]:

@@ -45,6 +45,8 @@ async def trades(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
     page += [
         Line(f"{t.symbol}: no unrealised P&L, {t.unrealised_note}.", "dim") for t in found.open if t.unrealised_note
     ]
+    if found.open:
+        page.append(_pnl_sheet(found))
     if len(found.days) > 1:
         page.append(_day_sheet(found))
     page.append(_statistics_sheet(found))
@@ -136,6 +138,20 @@ def _open_row(desk: Desk, trade: OpenTradeView, caller: Caller) -> tuple[Cell | 
         trade.cause,
         trade.account,
     )
+
+
+def _pnl_sheet(found: TradesView) -> Sheet:
+    rows = [
+        (
+            pnl.account,
+            money_text(pnl.realised_usd, is_signed=True),
+            money_text(pnl.fees_usd + pnl.commissions_usd),
+            _money_cell(pnl.net_usd),
+            _money_cell(pnl.unrealised_usd),
+        )
+        for pnl in found.pnl
+    ]
+    return Sheet.of("account,>realised $,>costs $,>net $,>unrealised $", rows, title="By account")
 
 
 def _day_sheet(found: TradesView) -> Sheet:

@@ -14,7 +14,7 @@ import msgspec
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import Plan, TouchPlan
 from desk.core.words import OrderStatus, OrderType, Quote, Side, VenueOrder
-from desk.engine.state import Position
+from desk.engine.state import Position, State
 from desk.orders.move import PlaceView, is_protected
 from desk.runtime.desk import Desk, Phase
 from desk.surfaces.bars_json import BarRows, bars_as_json
@@ -33,6 +33,7 @@ from desk.surfaces.shapes import (
 
 __all__ = [
     "encode",
+    "goes_out_again",
     "numbered",
     "state_view",
     "view_accounts",
@@ -118,9 +119,15 @@ def view_positions(desk: Desk) -> tuple[PositionView, ...]:
 
 def view_orders(desk: Desk) -> tuple[OrderView, ...]:
     """Orders that are not over, ours and others', oldest first."""
-    ours = [_order(desk, order) for order in desk.state.orders.values() if not order.state.is_over]
+    tracked = desk.state.orders.values()
+    ours = [_order(desk, o) for o in tracked if not o.state.is_over or goes_out_again(desk.state, o)]
     others = [_foreign(desk, order) for order in desk.state.foreign_orders.values()]
     return tuple(sorted([*ours, *others], key=lambda order: (-order.age_ms, order.gateway_order_id or 0)))
+
+
+def goes_out_again(state: State, order: TrackedOrder) -> bool:
+    """An entry that was surely not sent, at a rate limit or without a line: it counts as expired until its plan sends it."""
+    return order.state is OrderState.EXPIRED and f"enter:{order.client_order_id}" in state.plans
 
 
 def view_plans(desk: Desk) -> tuple[PlanView, ...]:
@@ -216,6 +223,7 @@ def _exit_price(quote: Quote, qty: int) -> Decimal | None:
 def _legs(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[VenueOrder, ...]) -> tuple[LegView, ...]:
     """Protective orders, the nearest to the market first; ours before others'."""
     sign = 1 if position.qty > 0 else -1
+    resting = {o.client_order_id for o in ours if o.role is Role.ENTRY and not o.filled_qty}  # their legs still sleep
     found = [
         LegView(
             kind=order.role.value,
@@ -227,7 +235,7 @@ def _legs(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[Ven
             client_order_id=order.client_order_id,
         )
         for order in ours
-        if order.role is not Role.ENTRY
+        if order.role is not Role.ENTRY and order.parent not in resting
     ]
     exit_side = Side.SELL if position.qty > 0 else Side.BUY
     kinds = {OrderType.STOP: "stop", OrderType.TRAILING_STOP: "stop", OrderType.LIMIT: "target"}
@@ -266,7 +274,7 @@ def _order(desk: Desk, order: TrackedOrder) -> OrderView:
         filled_qty=order.filled_qty,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
-        state=order.state.value,
+        state="to be sent again" if order.state.is_over else order.state.value,
         gateway_order_id=order.gateway_order_id,
         tag=order.client_order_id,
         parent=order.parent,

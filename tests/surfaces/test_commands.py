@@ -13,8 +13,8 @@ import pytest
 from desk.core.alert import Action, Alert, AlertQty
 from desk.core.errors import StoreError
 from desk.core.events import AlertReceived, FlattenRequested
-from desk.core.ids import CauseId, FillId, GatewayOrderId
-from desk.core.orders import OrderState
+from desk.core.ids import CauseId, ClientOrderId, FillId, GatewayOrderId
+from desk.core.orders import OrderState, Role
 from desk.core.plans import ExitPlan, ExitReason, ExitStep
 from desk.core.records import (
     AlertJournalled,
@@ -26,7 +26,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.core.words import Fill, Side
+from desk.core.words import Fill, OrderType, Side
 from desk.surfaces import flatten as flatten_module
 from desk.surfaces import view
 from desk.surfaces.calls import Caller, CommandResult
@@ -227,6 +227,23 @@ async def test_a_position_whose_stop_does_not_work_is_not_called_protected(
     assert not view.view_positions(room.desk)[0].is_protected
 
 
+async def test_the_legs_of_an_entry_that_rests_are_not_the_positions(room: Room, caller: Caller) -> None:
+    resting = rooms.replaced(
+        rooms.entry_order(OrderState.WORKING), client_order_id=ClientOrderId("dsk-rests"), type=OrderType.LIMIT,
+        limit_price=Decimal("20900"), filled_qty=0, filled_price=None, gateway_order_id=GatewayOrderId(601),
+    )  # fmt: skip
+    sleeping = rooms.replaced(
+        rooms.leg_order(Role.STOP, "20880", OrderState.SUSPENDED), client_order_id=ClientOrderId("dsk-rests-SL"),
+        parent=resting.client_order_id, gateway_order_id=GatewayOrderId(602), stop_price=None,
+    )  # fmt: skip
+    changes = [OrderChanged(cause=CAUSE, order=order, why="venue", ts=T0) for order in (resting, sleeping)]
+    room.tell(*rooms.position_records(), *changes)
+    assert (await run(room, "positions", caller)).text.splitlines()[2].split()[5:7] == ["21014.25", "21074.25"]
+    part = rooms.replaced(resting, state=OrderState.PARTIALLY_FILLED, filled_qty=1)
+    room.tell(OrderChanged(cause=CAUSE, order=part, why="venue", ts=T0))
+    assert "(+1)" in (await run(room, "positions", caller)).text, "it is held from its first fill on"
+
+
 @pytest.mark.parametrize(("age_s", "note"), [(None, "no quote was seen yet"), (11, "the last quote is 11 s old")])
 async def test_unrealised_profit_needs_a_fresh_quote(
     room: Room, caller: Caller, age_s: float | None, note: str
@@ -318,19 +335,25 @@ async def test_why_tells_the_whole_story_with_times_between(room: Room, caller: 
     assert "4 records" in text
     assert "15:30:00.041 08:30:00 +41 ms fill" in " ".join(text.split())
     assert "+12.0 h" in text
-    assert "buy 2 MNQZ6 at 21034.25, fees 1.24 $" in text
+    assert "buy 2 MNQZ6 at 21034.25, costs 1.24 $" in text
     assert "exit target" in text
     assert "Thu 2026-11-19" in text, "the day changed"
     assert "\x1b" not in text, "what a sender writes cannot move the cursor"
 
 
-@pytest.mark.parametrize("what", ["tag", "leg", "gateway id", "plan"])
+@pytest.mark.parametrize("what", ["tag", "leg", "gateway id", "as shown", "plan"])
 async def test_why_takes_the_id_of_an_order_or_a_plan(room: Room, caller: Caller, what: str) -> None:
     await journal_an_alert(room)
     tag = entry_order().client_order_id
     room.tell(*rooms.position_records())
-    asked = {"tag": tag, "leg": f"{tag}-SL", "gateway id": "502", "plan": f"exit:{CAUSE}:{ACCOUNT}:x"}[what]
-    result = await run(room, f"why {asked}", caller)
+    asked = {
+        "tag": tag,
+        "leg": f"{tag}-SL",
+        "gateway id": "502",
+        "as shown": "#502",
+        "plan": f"exit:{CAUSE}:{ACCOUNT}:x",
+    }
+    result = await run(room, f"why {asked[what]}", caller)
     assert isinstance(result.data, dict)
     assert result.data["id"] == CAUSE
 

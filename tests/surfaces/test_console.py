@@ -36,7 +36,7 @@ def keys(screen: io.StringIO) -> Iterator[PipeInput]:
 
 @pytest.mark.parametrize("typed", ["quit\n", "exit\n", CTRL_D, CTRL_C + CTRL_C, "half a li" + CTRL_C + CTRL_C])
 async def test_the_person_can_leave_and_the_daemon_stops(
-    room: Room, keys: PipeInput, tmp_path: Path, typed: str
+    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, typed: str
 ) -> None:
     async with asyncio.timeout(5):
         running = asyncio.create_task(run_console(room.desk, tmp_path, URLS))
@@ -45,6 +45,7 @@ async def test_the_person_can_leave_and_the_daemon_stops(
             await asyncio.sleep(0.05)
         await running
     assert room.desk.stop.is_set()
+    assert "Stopping. Protective stops stay at the venue." in screen.getvalue()
 
 
 async def test_one_interrupt_only_clears_the_line(

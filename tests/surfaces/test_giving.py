@@ -28,8 +28,18 @@ from desk.core.intents import (
     TrailOff,
     TrailOn,
 )
-from desk.core.orders import OrderState, Role
-from desk.core.plans import AmendPlan, AmendStep, ExitPlan, ExitReason, ExitStep
+from desk.core.orders import OrderRequest, OrderState, Role
+from desk.core.plans import (
+    AmendPlan,
+    AmendStep,
+    EnterPlan,
+    EnterStep,
+    ExitPlan,
+    ExitReason,
+    ExitStep,
+    GroupPlan,
+    Ticket,
+)
 from desk.core.records import (
     AccountChanged,
     AccountReconciled,
@@ -362,6 +372,82 @@ async def test_a_rejected_entry_is_no_success(room: Room, caller: Caller) -> Non
     assert "refused: market is closed" in result.text
 
 
+@pytest.mark.parametrize("is_sent_again", [True, False])
+async def test_an_entry_that_goes_out_in_a_moment_is_not_called_expired(
+    room: Room, caller: Caller, unit: float, is_sent_again: bool
+) -> None:
+    """Cause: at a rate limit the answer was "expired" at once, and a second later the entry was sent, as it had to be."""
+
+    tasks: list[asyncio.Future[None]] = []
+
+    async def send(event: IntentGiven, plan_id: str) -> None:
+        await asyncio.sleep(unit / 4)
+        ended = PlanEnded(cause=event.cause, plan_id=plan_id, result="sent again", ts=T0)
+        records = [ended, *filled(event)]
+        await room.desk.journal.append(records)
+        room.tell(*records)
+
+    def limited(event: IntentGiven) -> Sequence[Record]:
+        tag = client_order_id(event.cause, ACCOUNT, "entry", 1)
+        order = rooms.replaced(
+            rooms.entry_order(OrderState.EXPIRED),
+            client_order_id=tag, cause=event.cause, filled_qty=0, filled_price=None, gateway_order_id=None,
+        )  # fmt: skip
+        plan = EnterPlan(
+            plan_id=f"enter:{tag}", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id, entry=tag,
+            step=EnterStep.WAITING, started_at=T0,
+        )  # fmt: skip
+        if is_sent_again:
+            tasks.append(asyncio.ensure_future(send(event, plan.plan_id)))
+        why = "not_sent: /api/Order/place: rate limit (HTTP 429)"
+        changed = OrderChanged(cause=event.cause, order=order, why=why, ts=T0)
+        return [changed, PlanChanged(cause=event.cause, plan=plan, ts=T0)]
+
+    accept(room)
+    room.on_intent = limited
+    result = await run(room, "trade MNQ buy 2 stop=80 yes", caller)
+    await asyncio.gather(*tasks)
+    assert result.ok
+    assert ("Not settled after" in result.text) != is_sent_again
+    assert "entry expired" not in result.text
+    assert ("entry to be sent again" in result.text) != is_sent_again
+    assert "position" in result.text
+    assert ("to be sent again" in (await run(room, "orders", caller)).text) != is_sent_again
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+async def test_a_stage_that_stays_at_home_is_not_waited_for(room: Room, caller: Caller, has_ended: bool) -> None:
+    later = ClientOrderId("dsk-second-stage")
+
+    def reject(event: IntentGiven) -> Sequence[Record]:
+        tag = client_order_id(event.cause, ACCOUNT, "entry", 1)
+        order = rooms.replaced(
+            rooms.entry_order(OrderState.REJECTED), client_order_id=tag, cause=event.cause, filled_qty=0
+        )
+        assert isinstance(event.intent, Enter)
+        tickets = tuple(Ticket(order=a_stage(tag_), max_position=4) for tag_ in (tag, later))
+        plan = GroupPlan(
+            plan_id="group:1", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id, enter=event.intent,
+            tickets=tickets, members=(tag,), held_back="a part of it was refused", started_at=T0,
+        )  # fmt: skip
+        ended = [PlanEnded(cause=event.cause, plan_id=plan.plan_id, result=plan.held_back, ts=T0)]
+        refused = OrderChanged(cause=event.cause, order=order, why="refused: AccountRejected", ts=T0)
+        return [refused, PlanChanged(cause=event.cause, plan=plan, ts=T0), *(ended if has_ended else [])]
+
+    room.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="x", orders=(later,))
+    room.on_intent = reject
+    result = await run(room, "trade MNQ buy 2 stop=80 target=40,80 yes", caller)
+    assert not result.ok
+    assert "Not settled" not in result.text
+
+
+def a_stage(tag: ClientOrderId) -> OrderRequest:
+    return OrderRequest(
+        client_order_id=tag, account_id=ACCOUNT, contract_id=MNQ.contract_id, type=OrderType.MARKET, side=Side.BUY,
+        qty=1, stop_ticks=80,
+    )  # fmt: skip
+
+
 async def test_an_exit_is_waited_for_until_its_plan_ends(room: Room, caller: Caller) -> None:
     room.tell(*rooms.position_records())
 
@@ -505,7 +591,7 @@ async def test_a_close_tells_at_what_price(room: Room, caller: Caller) -> None:
     accept(room)
     room.on_intent = close
     text = (await run(room, "close MNQ 1", caller)).text
-    assert "fill      sell 1 MNQZ6 at 21040.25, gross +12.00 $, fees 0.61 $, #509, a close" in text
+    assert "fill      sell 1 MNQZ6 at 21040.25, gross +12.00 $, costs 0.61 $, #509, a close" in text
 
 
 # --- average true ranges ------------------------------------------------------------------------------------------------

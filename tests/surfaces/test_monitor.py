@@ -111,6 +111,11 @@ PLANS = [
         "buy 2 in 2 stages: 1 sent, 0 targets filled",
     ),
     (
+        plan_of(GroupPlan, "group", enter=ENTER, tickets=TICKETS, members=(TAG,), done=(0,)),
+        "group plan",
+        "buy 2 in 2 stages: 1 sent, 1 target filled",
+    ),
+    (
         plan_of(EitherPlan, "either", tickets=TICKETS, winner=TAG),
         "either plan",
         "dsk-entry filled, the other one goes",

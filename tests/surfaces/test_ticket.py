@@ -198,6 +198,8 @@ def test_against_a_position_a_trade_only_closes(line: str, held: int, intent: In
         ("oco MNQ 1 21050 20950 stop=@21000", 0, "one price cannot fit both"),
         ("oco MNQ 1 21050 20950 stop=80", 1, "one of the two would close it"),
         ("trail MNQ sell 1 10", 2, "write trail MNQ sell 2 10"),
+        ("trail MNQ buy 1 NaN stop=80", 0, "amount 'NaN': write a distance, 20 for points or 80t for ticks"),
+        ("trail MNQ buy 1 0.1 stop=80", 0, "amount '0.1' is no whole number of ticks"),
         ("trail MNQ sell 2 10 stop=80", 2, "belongs to an entry"),
         ("trail MNQ buy 1 10.1 stop=80", 0, "10.00p or 10.25p"),
         ("reverse MNQ stop=80", 0, "nothing to reverse"),

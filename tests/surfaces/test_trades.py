@@ -181,6 +181,25 @@ async def test_an_open_trade_is_valued_at_what_a_close_would_get(room: Room, cal
     assert (trade["unrealised_usd"], trade["mark_age_ms"], trade["unrealised_note"]) == (24, 0, None)
 
 
+async def test_each_account_has_what_it_realised_and_what_a_close_would(room: Room, caller: Caller) -> None:
+    """A part that was closed is realised although its trade is open: no statistic has it yet."""
+    room.tell(*rooms.position_records(qty=1))
+    part = fill(2, "sell", 1, "21044.25", "20", after_s=10)
+    await room.desk.journal.append([OPENED, part])
+    room.clock.advance(60)
+    room.desk.quotes.say("21040.25", room.clock.now())  # type: ignore[attr-defined]
+    result = await run(room, "trades", caller)
+    lines = result.text.splitlines()
+    row = lines[lines.index("By account") + 2].split()
+    (pnl,) = result.data["trades"].pnl  # type: ignore[index]
+    costs = pnl.fees_usd + pnl.commissions_usd
+    assert (pnl.realised_usd, pnl.net_usd, pnl.unrealised_usd) == (20, 20 - costs, 12)
+    assert row == ["PAPER-50K", "+20.00", f"{costs:.2f}", f"{20 - costs:+.2f}", "+12.00"]
+    room.clock.advance(60)
+    (pnl,) = (await run(room, "trades", caller)).data["trades"].pnl  # type: ignore[index]
+    assert pnl.unrealised_usd is None, "the quote is too old"
+
+
 @pytest.mark.parametrize("is_old", [True, False])
 async def test_without_a_fresh_quote_there_is_a_dash_and_the_reason(room: Room, caller: Caller, is_old: bool) -> None:
     room.tell(*rooms.position_records())
