@@ -30,3 +30,20 @@ async def test_an_exit_gets_out_of_a_month_that_is_not_listed_any_more(is_rememb
             await desk.state_when(is_flat)
             assert not sim.positions
         assert [body["contractId"] for body in places(sim)] == [MNQ]
+
+
+async def test_flatten_by_the_symbol_means_the_month_that_is_held(tmp_path: Path) -> None:
+    """Cause: it meant the active month, found nothing there, and said "verified flat" beside two contracts."""
+    async with quiet_sim() as sim:
+        async with running_desk(sim.url, tmp_path) as desk:
+            await desk.ready()
+            await enter(desk)
+        sim.roll("MNQ")
+        sim.set_price(H27, PRICE)
+        async with running_desk(sim.url, tmp_path) as desk:
+            await desk.ready()
+            answer = await desk.command("flatten MNQH7 yes")
+            assert (answer["ok"], len(sim.positions)) == (True, 1), "a month that is named is meant"
+            answer = await desk.command("flatten MNQ yes")
+            assert answer["ok"], answer
+            assert not sim.positions
