@@ -158,9 +158,12 @@ def _behind(state: State, place: Place, since: datetime | None) -> Iterator[Trac
 
 def _net(state: State, place: Place, since: datetime | None, *, hoped_for: int) -> int:
     """Signed contracts that our orders traded since then. hoped_for: the sign of entries that count as if they had, where they
-    are not over. One on the other side that rests or was lost on its way took nothing from the position."""
+    are not over. Those on the other side count not at all then: none may open against a position, so what is told of one is
+    late word of the time before, and one that rests or was lost on its way took nothing."""
     net = 0
     for order in _behind(state, place, since):
+        if order.role is Role.ENTRY and order.side.sign == -hoped_for:
+            continue
         may_have = order.side.sign == hoped_for and order.role is Role.ENTRY and not order.state.is_over
         filled = state.filled_since(order, since)
         net += order.side.sign * (filled + order.qty - order.filled_qty if may_have else filled)

@@ -10,6 +10,8 @@ from decimal import Decimal
 import pytest
 
 from desk.core.events import Event, Outcome, OutcomeKind, SubmitSettled
+from desk.core.intents import Exit
+from desk.core.orders import Role
 from desk.core.records import VerdictKind
 from desk.core.words import OrderType, Side
 from desk.engine import Reduce, Submit
@@ -105,3 +107,29 @@ def test_long_random_stories_with_late_arrivals_end_protected_or_flat(batch: int
         world.late, world.faults = 0.0, Faults()
         world.run(60)
         check_story(world)
+
+
+def test_the_late_word_of_a_fill_of_the_position_before_takes_nothing_from_this_one() -> None:
+    """Cause: an entry whose fill nobody had told when its position was closed counted against the next one, on the other side."""
+    world = Slow(bot=ROOMY)
+    world.run(3)
+    world.faults, answers = Faults(lost_event=1.0), world._read
+    world._read = lambda effect: None if effect.is_full else answers(effect)  # type: ignore[method-assign]
+    world.command(opens())
+    world.run(0.2)
+    world.command(Exit())
+    while world.state.exit_plan(PLACE) is not None:
+        world.step()
+    assert world.venue.qty(PLACE) == 0
+    bought = next(order for order in world.state.orders.values() if order.role is Role.ENTRY)
+    assert not bought.filled_qty
+    world.faults, world.venue.naked = Faults(), True
+    assert world.command(opens(side=Side.SELL)).kind is VerdictKind.ACCEPTED
+    world.run(0.5)
+    world._read = answers  # type: ignore[method-assign]
+    world.resync()
+    world.run(5)
+    assert world.state.orders[bought.client_order_id].filled_qty == 2
+    assert incidents(world, "position.foreign") == []
+    world.venue.naked = False
+    calm(world)
