@@ -21,7 +21,7 @@ from desk.engine.effects import StartTimer
 from desk.engine.gates import Asked, gated
 from desk.engine.intents import rule_intent
 from desk.engine.rulings import Asker, Ruling, denied, held
-from desk.engine.state import State
+from desk.engine.state import State, contracts_in_play
 from desk.engine.switches import SWITCHES, rule_switch
 from desk.engine.turns import AtTurn, settles, turn_at
 from desk.engine.waiting import has_waiting, waiting_qty
@@ -216,6 +216,8 @@ def _situation(state: State, alert: Alert, bot: BotConfig, ctx: Context) -> Situ
             return Refusal(Reason.UNKNOWN_SYMBOL, str(problem))
         symbol, contract, not_listed = parse_symbol(product.symbol_id), product, str(problem)
     contract = _held_contract(state, bot.account_id, contract, ctx)
+    if not may_open(alert):
+        contract = _month_in_play(state, bot.account_id, contract, ctx)
     place = (bot.account_id, contract.contract_id)
     return Situation(
         contract=contract,
@@ -236,6 +238,13 @@ def _held_contract(state: State, account_id: AccountId, contract: Contract, ctx:
     if state.position_qty((account_id, contract.contract_id)):
         return contract
     return _held_of(state, account_id, contract.symbol_id, ctx) or contract
+
+
+def _month_in_play(state: State, account_id: AccountId, contract: Contract, ctx: Context) -> Contract:
+    """Of what only gets out: where nothing is in play in that month, the one in which something rests or waits."""
+    in_play = contracts_in_play(state, account_id)
+    others = [c for c in ctx.contracts.values() if c.symbol_id == contract.symbol_id and c.contract_id in in_play]
+    return others[0] if others and contract.contract_id not in in_play else contract
 
 
 def _held_of(state: State, account_id: AccountId, symbol_id: str, ctx: Context) -> Contract | None:

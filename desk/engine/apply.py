@@ -219,7 +219,7 @@ def _position(state: State, record: PositionChanged) -> State:
     place = (reported.account_id, reported.contract_id)
     if reported.qty == 0:
         last = state.positions.get(place)
-        entries = {order.client_order_id for order in state.entries_at(place)}
+        entries = {order.client_order_id for order in state.remembered_at(place) if _may_fill_yet(state, order)}
         here = [order for order in state.remembered_at(place) if {order.client_order_id, order.parent} & entries]
         carried = tuple((order.client_order_id, order.filled_qty) for order in here)
         return _replace(
@@ -248,6 +248,12 @@ def _position(state: State, record: PositionChanged) -> State:
         is_given_up=before is not None and same_side and before.is_given_up and before.qty == reported.qty,
     )
     return _replace(state, positions=state.positions.set(place, position), flat_since=_without(state.flat_since, place))
+
+
+def _may_fill_yet(state: State, order: TrackedOrder) -> bool:
+    """An entry that is under way, or that was given up because nobody found it: it may arrive all the same."""
+    is_given_up = order.state is OrderState.EXPIRED and order.gateway_order_id is None
+    return order.role is Role.ENTRY and (is_given_up or state.is_under_way(order))
 
 
 def _opened_at(before: Position, reported: VenuePosition) -> datetime | None:

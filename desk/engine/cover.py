@@ -31,7 +31,8 @@ def by_hand(state: State, place: Place) -> int:
         return abs(position.qty)
     if entry.role is not Role.ENTRY:
         return 0  # a leg of ours opened it
-    ours = _net(state, place, position.flat_before, is_hopeful=True) * (1 if position.qty > 0 else -1)
+    sign = 1 if position.qty > 0 else -1
+    ours = _net(state, place, position.flat_before, hoped_for=sign) * sign
     return max(position.theirs_qty, abs(position.qty) - max(0, ours))
 
 
@@ -44,7 +45,7 @@ def wrong_side_qty(state: State, place: Place) -> int:
     entry = state.orders.get(position.entry) if position.entry is not None else None
     if entry is not None:
         return abs(position.qty) if entry.role is not Role.ENTRY else 0
-    net = _net(state, place, position.flat_before, is_hopeful=False)
+    net = _net(state, place, position.flat_before, hoped_for=0)
     by_net = abs(net) if net * position.qty > 0 else 0
     return min(abs(position.qty), max(by_net, _crossed_by_leg(state, place, position)))
 
@@ -155,11 +156,15 @@ def _behind(state: State, place: Place, since: datetime | None) -> Iterator[Trac
     return (order for order in state.remembered_at(place) if state.is_since(order, since))
 
 
-def _net(state: State, place: Place, since: datetime | None, *, is_hopeful: bool) -> int:
-    """Signed contracts that our orders traded since then. Hopeful: entries that are not over count as if they had."""
+def _net(state: State, place: Place, since: datetime | None, *, hoped_for: int) -> int:
+    """Signed contracts that our orders traded since then. hoped_for: the sign of entries that count as if they had, where they
+    are not over. Those on the other side count not at all then: none may open against a position, so what is told of one is
+    late word of the time before, and one that rests or was lost on its way took nothing."""
     net = 0
     for order in _behind(state, place, since):
-        may_have = is_hopeful and order.role is Role.ENTRY and not order.state.is_over
+        if order.role is Role.ENTRY and order.side.sign == -hoped_for:
+            continue
+        may_have = order.side.sign == hoped_for and order.role is Role.ENTRY and not order.state.is_over
         filled = state.filled_since(order, since)
         net += order.side.sign * (filled + order.qty - order.filled_qty if may_have else filled)
     return net

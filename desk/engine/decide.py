@@ -76,6 +76,7 @@ __all__ = ["decide"]
 
 DESK = CauseId("desk")
 RECONCILE_AGAIN_S = 2.0
+RECONCILE_IDLE_AGAIN_S = 30.0  # where nothing is open and no bot trades: an account that a reset replaced never answers
 ONCE_MORE = "once more"  # asks a read that is not repeated when it fails: the watch goes on by itself
 
 
@@ -283,9 +284,17 @@ def _read_failed(draft: Draft, event: ReadFailed) -> None:
             case _:
                 pass
         if asker == "reconcile":
-            draft.effects.append(StartTimer(f"reconcile:{event.account_id}", RECONCILE_AGAIN_S))
+            draft.effects.append(
+                StartTimer(f"reconcile:{event.account_id}", _reconcile_again_s(draft, event.account_id))
+            )
     blind.on_read_failed(draft, event)
     look_again(draft, event.account_id)
+
+
+def _reconcile_again_s(draft: Draft, account_id: AccountId) -> float:
+    is_traded = any(bot.account_id == account_id for bot in draft.ctx.bots.values())
+    is_wanted = is_traded or contracts_in_play(draft.state, account_id)
+    return RECONCILE_AGAIN_S if is_wanted else RECONCILE_IDLE_AGAIN_S
 
 
 def _read_all(draft: Draft, is_contact: bool) -> None:

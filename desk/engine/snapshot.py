@@ -11,7 +11,7 @@ from desk.engine.state import State
 
 __all__ = ["FORMAT", "decode_state", "encode_state"]
 
-FORMAT = 10  # raise it whenever State or one of its parts changes shape or meaning
+FORMAT = 11  # raise it whenever State or one of its parts changes shape or meaning
 
 
 def encode_state(state: State) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from desk.core.errors import ConfigError
@@ -78,10 +79,20 @@ def _is_url(url: str, schemes: set[str]) -> bool:
 
 
 class SystemClock:
-    """The machine's wall and monotonic time."""
+    """The machine's wall and monotonic time.
+
+    ``now`` never goes back, for what happened is put in order by it: where the wall clock is set back, it goes on at half
+    its pace until that has caught up. One time for the whole process.
+    """
+
+    _told: ClassVar[tuple[float, float]] = (0.0, 0.0)  # wall and monotonic seconds, the last that were told
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        told_s, at_s = SystemClock._told
+        monotonic_s = time.monotonic()
+        now_s = max(time.time(), told_s + (monotonic_s - at_s) / 2)
+        SystemClock._told = (now_s, monotonic_s)
+        return datetime.fromtimestamp(now_s, UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -262,6 +262,9 @@ def _over(plan: EnterPlan, order: TrackedOrder) -> Move:
         if was_cancelling and plan.ending in {EntryEnd.EXPIRED, EntryEnd.STOPPING}:
             text = f"{name_of(order)} filled while it was being cancelled ({plan.ending}); its stop protects it"
             incident = ("entry.crossed", text)
+        elif plan.ending is EntryEnd.GIVEN_UP:
+            text = f"{name_of(order)} had been given up, and filled after all; its stop protects it. Close it if it is not wanted"
+            incident = ("entry.crossed", text)
     elif order.state is OrderState.REJECTED:
         if plan.step is not EnterStep.SUBMITTED:  # else the reply is still to come, and brings the reason
             incident = ("order.rejected", f"{name_of(order)} was rejected by the venue after it had been sent")

@@ -97,7 +97,7 @@ def on_snapshot(
     plan: ProtectPlan, seen: Reading, need: Need, level: Level, now: datetime, placed: Placed | None = None
 ) -> Move:
     """The gateway's own word on the place. One that is too young, or too soon after the last, proves nothing: look again."""
-    gap = gap_seen(seen, need) if seen.qty else 0
+    gap = min(gap_seen(seen, need), abs(seen.qty))  # what filled since is for the next read to tell
     is_too_soon = plan.last_read_at is not None and seen.asked_at - plan.last_read_at < READ_GAP
     if (not gap and not seen.is_settled) or (gap and is_too_soon):
         return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))

@@ -17,6 +17,7 @@ from desk.core.events import (
     BotsReloaded,
     Event,
     FlattenRequested,
+    HubChanged,
     IntentGiven,
     PriceMoved,
     ReduceSettled,
@@ -50,9 +51,10 @@ class Inbox:
         """An event nobody waits for. Never fails, never blocks.
 
         Answers to our own writes are never dropped: no read tells them again, and there are no more of them than writes. Nor are
-        timers: what watches sets the next one when one came.
+        timers: what watches sets the next one when one came; nor that the hub came or went: no read tells that, and without
+        its return nothing is reconciled.
         """
-        is_kept = isinstance(event, SubmitSettled | ReduceSettled | TimerFired)
+        is_kept = isinstance(event, SubmitSettled | ReduceSettled | TimerFired | HubChanged)
         if len(self._waiting) >= self._limit and not is_kept:
             self.overflowed += 1
         else:

@@ -7,18 +7,20 @@ while the others go on. The history cache never delays readiness. The public doo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 import structlog
 
 from desk.bots import BotSetup
-from desk.core.errors import AuthFailed, DeskError, GatewayError, ProtocolError, UnknownSymbol
+from desk.core.errors import AuthFailed, DeskError, GatewayError, ProtocolError, Refused, UnknownSymbol
 from desk.core.events import AccountReported
+from desk.core.ids import ContractId
 from desk.core.timeframe import parse_timeframe
 from desk.core.words import Account, Contract
 from desk.engine import State
+from desk.engine.state import contracts_in_play
 from desk.gateway import GatewayClient
 from desk.runtime.config import StartConfig
 from desk.runtime.desk import Desk, Phase, StartStep
@@ -87,6 +89,8 @@ class StartSequence:
         except BaseExceptionGroup as group:
             raise _first(group) from None  # the parts' own retries leave only what ends the start
         await self._reconciled()
+        if self._in_play_besides(self._desk.catalogue):
+            await self._part("contracts", self._know_what_is_held)
         await self._market_hub_in_time()
         if self._desk.phase is Phase.STARTING:
             self._desk.phase = Phase.READY
@@ -97,7 +101,7 @@ class StartSequence:
         while True:
             await asyncio.sleep(CATALOGUE_EVERY_S)
             try:
-                self._know(await self._gateway.contracts())
+                await self._know(await self._gateway.contracts())
                 await self._follow()
             except (GatewayError, ProtocolError) as error:
                 log.warning("contracts.not_refreshed", error=str(error))
@@ -137,13 +141,40 @@ class StartSequence:
 
     async def _contracts(self) -> list[Contract]:
         contracts = await self._gateway.contracts()
-        self._know(contracts)
+        await self._know(contracts)
         return contracts
 
-    def _know(self, contracts: list[Contract]) -> None:
+    async def _know(self, contracts: list[Contract]) -> None:
         """Listed contracts; one that is not listed any more stays known as inactive, for what is still held in it."""
         old = {key: msgspec.structs.replace(known, is_active=False) for key, known in self._desk.catalogue.items()}
-        self._desk.catalogue = old | {contract.contract_id: contract for contract in contracts}
+        known = old | {contract.contract_id: contract for contract in contracts}
+        self._desk.catalogue = known | await self._found(self._in_play_besides(known))
+
+    async def _know_what_is_held(self) -> None:
+        """What the reconciliation found in months that are not listed any more."""
+        self._desk.catalogue = {
+            **self._desk.catalogue,
+            **await self._found(self._in_play_besides(self._desk.catalogue)),
+        }
+
+    def _in_play_besides(self, known: Mapping[ContractId, Contract]) -> list[ContractId]:
+        """Contracts of a position or an order that the list left out before this start: nobody would get out of them by their
+        symbol, and what opens would open in the new month besides."""
+        state = self._desk.state
+        return sorted({c for account in state.accounts for c in contracts_in_play(state, account)} - known.keys())
+
+    async def _found(self, contract_ids: Sequence[ContractId]) -> dict[ContractId, Contract]:
+        """By their ids, as inactive. One that the gateway does not tell is left out; no answer raises."""
+        found: dict[ContractId, Contract] = {}
+        for contract_id in contract_ids:
+            try:
+                contract = await self._gateway.contract(contract_id)
+            except (Refused, ProtocolError) as error:
+                log.warning("contracts.not_known", contract=contract_id, error=str(error))
+                continue
+            if contract is not None:
+                found[contract_id] = msgspec.structs.replace(contract, is_active=False)
+        return found
 
     async def _market_hub(self) -> None:
         """Ends when it is up. Readiness does not need it."""

@@ -12,7 +12,9 @@ from desk.core.errors import StoreError, Unavailable
 from desk.core.events import FlattenRequested
 from desk.core.ids import AccountId, ContractId
 from desk.core.records import VerdictKind
-from desk.engine.state import State
+from desk.core.symbols import parse_symbol
+from desk.core.words import Contract
+from desk.engine.state import State, contracts_in_play
 from desk.runtime.desk import Desk
 from desk.surfaces import view
 from desk.surfaces.arguments import YES, take_apart
@@ -59,10 +61,24 @@ def _scope(desk: Desk, words: Sequence[str], account: str | None) -> _Scope:
     if named is not None and account_id not in {None, named}:
         raise BadCall(f"two accounts: which one is meant? Write {FLATTEN_USAGE}")
     account_id = named if named is not None else account_id
-    contract = None if named is not None or word.lower() == "all" else desk.contract(word)
+    contract = None if named is not None or word.lower() == "all" else _month(desk, word, account_id)
     what = "everything" if contract is None else f"all {contract.name}"
     where = f" in {account_name(desk, account_id)}" if account_id is not None else ""
     return _Scope(account_id, None if contract is None else contract.contract_id, what + where)
+
+
+def _month(desk: Desk, word: str, account_id: AccountId | None) -> Contract:
+    """The contract of a symbol; of one without a month the older one that is still open, where it is not the active one."""
+    active = desk.contract(word)
+    if parse_symbol(word).month is not None:
+        return active
+    accounts = [account_id] if account_id is not None else sorted(desk.state.accounts)
+    open_ids = {c for account in accounts for c in contracts_in_play(desk.state, account)}
+    months = [c for c in desk.catalogue.values() if c.symbol_id == active.symbol_id and c.contract_id in open_ids]
+    if len(months) > 1:
+        names = " and ".join(sorted(month.name for month in months))
+        raise BadCall(f"{word} is open in {names}: which one is meant? flatten all takes both")
+    return months[0] if months else active
 
 
 async def _flatten(desk: Desk, scope: _Scope, caller: Caller) -> CommandResult:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import msgspec
 import pytest
 
 from desk.core.alert import Action, Alert, AlertPolicy, AlertPosition, PositionSide
+from desk.core.ids import ContractId
 from desk.core.records import VerdictKind
+from desk.core.words import OrderType
+from desk.engine import Context
 from tests.engine.test_signals_order import STOP, sent
 from tests.engine.test_world import calm, ready
-from tests.engine.world import MNQ, PLACE, World, enter, exit_
+from tests.engine.world import MNQ, PLACE, World, enter, exit_, opens
 
+H27 = ContractId("CON.F.US.MNQ.H27")
 NOT_LISTED = ["MNQH2027", "CME_MINI:MNQH27", "MNQ 03-27", "MNQ2!", "CON.F.US.MNQ.U26", "CME_MINI_DL:MNQU6"]
 
 
@@ -124,3 +131,32 @@ def test_what_is_held_goes_also_when_no_month_is_active(monkeypatch: pytest.Monk
     assert world.alert(exit_()).kind is VerdictKind.ACCEPTED
     assert calm(world).venue.qty(PLACE) == 0
     assert world.alert(enter()).reason == "UNKNOWN_SYMBOL"
+
+
+class Rolled(World):
+    """The gateway's active month is the next one; the old one stays known, for what is in it."""
+
+    has_rolled = False
+
+    @property
+    def context(self) -> Context:
+        old, new = (
+            msgspec.structs.replace(MNQ, is_active=False),
+            msgspec.structs.replace(MNQ, contract_id=H27, name="MNQH7"),
+        )
+        known = super().context
+        return replace(known, contracts={c.contract_id: c for c in (old, new)}) if self.has_rolled else known
+
+
+@pytest.mark.parametrize("action", [Action.EXIT, Action.FLATTEN, Action.CANCEL])
+def test_what_gets_out_ends_the_entry_that_rests_in_the_old_month(action: Action) -> None:
+    """Cause: only a position made the old month the one that was meant; the entry filled days later, and nobody wanted it."""
+    world = Rolled()
+    world.run(3)
+    world.command(opens(type=OrderType.LIMIT, limit_price=Decimal(19990)))
+    world.run(2)
+    assert len(world.resting()) == 1
+    world.has_rolled = True
+    assert world.alert(Alert(action=action, symbol="CME_MINI:MNQ1!")).kind is VerdictKind.ACCEPTED
+    calm(world)
+    assert world.resting() == []

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from desk.core.events import Event, SnapshotRead
+from desk.core.events import Event, ReadFailed, SnapshotRead
 from desk.core.ids import AccountId, ClientOrderId
 from desk.core.orders import OrderRequest, Role
 from desk.core.words import OrderType, Side
-from tests.engine.world import ACCOUNT, PLACE, Faults, World, enter
+from desk.engine import ReadAccount
+from tests.engine.world import ACCOUNT, OTHER, PLACE, Faults, World, enter, opens
 
 
 def test_a_watch_whose_read_failed_looks_once_more_and_does_not_wait_for_the_next_round() -> None:
@@ -43,6 +44,47 @@ def test_a_gateway_that_does_not_answer_is_asked_no_oftener_the_longer_it_lasts(
     world.faults = Faults()
     world.run(60)
     world.check_quiet()
+
+
+class Reset(World):
+    """The account that no bot trades is gone: a reset gave it another number (gateway reference 3.2)."""
+
+    gone: AccountId | None = None
+    asked = 0
+
+    def _read(self, effect: ReadAccount) -> None:
+        if effect.account_id != self.gone:
+            super()._read(effect)
+            return
+        self.asked += 1
+        failed = ReadFailed(
+            account_id=effect.account_id, asked_by=(effect.asked_by,), reason="AccountNotFound", ts=self.now
+        )
+        self._expect(effect.asked_by, 0.1, lambda: failed)
+
+
+def test_an_account_that_is_gone_does_not_use_up_the_requests_of_the_others() -> None:
+    """Cause: the journal knows every account there ever was, and each that is gone was read every 2 s: 60 of 200 requests."""
+    world = Reset(accounts=(ACCOUNT, OTHER))
+    world.run(3)
+    world.gone, world.accounts = OTHER, (ACCOUNT,)
+    world.kill()
+    world.run(60)
+    assert world.asked <= 3
+    world.gone, world.accounts = None, (ACCOUNT, OTHER)
+    world.run(60)
+    assert world.state.is_reconciled(OTHER), "should it come back, it is known again"
+
+
+def test_an_account_where_something_is_open_is_read_again_soon() -> None:
+    world = Reset(accounts=(ACCOUNT, OTHER))
+    world.run(3)
+    world.command(opens(), OTHER)
+    world.run(3)
+    world.gone = OTHER
+    world.kill()
+    world.run(60)
+    assert world.asked >= 20
 
 
 def test_a_read_that_still_shows_the_stop_of_which_the_end_was_just_told_does_not_end_the_guard() -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from desk.core.events import FillReported, OrderReported, PositionReported
+from desk.core.events import FillReported, OrderReported, PositionReported, SnapshotRead
 from desk.core.ids import GatewayOrderId
 from desk.core.orders import OrderRequest, Role, TrackedOrder
 from desk.core.plans import ExitReason, ProtectPlan
@@ -17,9 +17,9 @@ from desk.core.records import FillRecorded
 from desk.core.words import OrderStatus, OrderType, Quote, Side
 from desk.orders import PlaceStop
 from tests.engine.hands import enter, incidents, staged, stops, trade_by_hand
-from tests.engine.test_world import calm
+from tests.engine.test_world import calm, ready
 from tests.engine.venue import PRICE
-from tests.engine.world import MNQ, PLACE, Faults, World, exit_
+from tests.engine.world import ACCOUNT, MNQ, PLACE, Faults, World, exit_, opens, with_bot
 
 LEVEL = PRICE - 20
 
@@ -397,4 +397,35 @@ def test_a_stop_that_stays_ends_the_guard_after_a_second() -> None:
     assert world.state.protect_plan(PLACE) is not None
     world.run(1)
     assert world.state.protect_plan(PLACE) is None
+
+
+def test_a_read_from_before_the_next_fill_places_no_more_than_it_shows() -> None:
+    """Cause: the gap was counted from what the hub had told since, and a stop larger than the position read ended the desk."""
+    world = ready(bot=with_bot(max_position=4))
+    world.command(opens(qty=1, type=OrderType.LIMIT, limit_price=Decimal(19990)))
+    world.run(1)
+    world.venue.naked = True
+    world.command(opens())
+    while not (plan := world.state.protect_plan(PLACE)) or not plan.naked_reads:
+        world.step()
+    world.run(0.5)
+    before = world.venue.picture(world.now)
+    world.trade(world.resting()[0].gateway_order_id)
+    world.run(0.05)
+    assert world.state.position_qty(PLACE) == 3
+    late = SnapshotRead(
+        account_id=ACCOUNT,
+        asked_by=(plan.plan_id,),
+        is_full=False,
+        account=None,
+        positions=tuple(before.positions.values()),
+        working=tuple(order for order in before.orders.values() if order.status.is_working),
+        finished=(),
+        fills=(),
+        asked_at=world.now,
+        ts=world.now,
+    )
+    world.give(late)
+    assert [what.order.qty for what in placed(world)] == [2]
+    world.venue.naked = False
     calm(world)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from desk.core.secret import Secret
 from desk.gateway import GatewayConfig
 from desk.gateway.auth import lifetime_s
 from desk.gateway.clockoffset import ClockOffset
+from desk.gateway.config import SystemClock
 from desk.gateway.hubhealth import HubHealth, HubTimings
 from desk.gateway.sharing import SingleFlight
 from desk.gateway.subscriptions import Subscription, Subscriptions
@@ -34,6 +36,26 @@ def test_many_whole_second_headers_narrow_the_clock_offset(true_offset_s: float,
             format_datetime(written.replace(microsecond=0), usegmt=True), sent, sent + timedelta(seconds=0.1)
         )
     assert offset.offset_s == pytest.approx(true_offset_s, abs=0.56)
+
+
+def test_the_desks_time_never_goes_back_when_the_computers_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that was flat "later" than the next entry was sent made that entry's position somebody else's, without a guard."""
+    wall, clocks = SimpleNamespace(s=T0.timestamp(), up_s=50.0), (SystemClock(), SystemClock())
+    monkeypatch.setattr(SystemClock, "_told", (0.0, 0.0))
+    monkeypatch.setattr("desk.gateway.config.time", SimpleNamespace(time=lambda: wall.s, monotonic=lambda: wall.up_s))
+
+    def after(seconds: float, set_by: float = 0.0) -> float:
+        wall.s, wall.up_s = wall.s + seconds + set_by, wall.up_s + seconds
+        told = {clock.now() for clock in clocks}
+        assert len(told) == 1, "everybody in the process reads the same time"
+        return (told.pop() - T0).total_seconds()
+
+    assert after(10) == 10
+    assert after(2, set_by=-8) == 11, "set back: it goes on at half its pace"
+    assert after(10) == 16
+    assert after(4) == 18, "until it is right again"
+    assert after(1) == 19
+    assert after(1, set_by=3600) == 3620, "set forward, or after a sleep: at once"
 
 
 def test_a_clock_that_was_set_is_followed() -> None:

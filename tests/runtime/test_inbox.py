@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from desk.core.errors import Unavailable
-from desk.core.events import HubChanged, TimerFired
+from desk.core.events import HubChanged, ResyncRequested, TimerFired
 from desk.runtime import Inbox
 from tests.runtime.words import alert_event
 
@@ -43,11 +43,22 @@ async def test_a_full_inbox_refuses_an_alert_at_once() -> None:
 async def test_a_full_inbox_counts_the_reports_that_it_drops_and_wakes_the_reader() -> None:
     inbox = Inbox(limit=2)
     for _ in range(5):
-        inbox.put(HubChanged(is_up=True, reason="", ts=NOW))
+        inbox.put(ResyncRequested(reason="", ts=NOW))
     inbox.put(timer(1))
     assert inbox.overflowed == 3
     assert len(await inbox.drain()) == 3, "a timer is never dropped: what watches would end"
     assert await inbox.drain() == [], "the overflow alone wakes the reader, who re-reads everything"
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+async def test_that_the_hub_came_or_went_is_never_dropped(is_up: bool) -> None:
+    """No read tells it: without its return nothing is reconciled ever again, without its end reads seem to be the whole truth."""
+    inbox = Inbox(limit=1)
+    inbox.put(timer(1))
+    change = HubChanged(is_up=is_up, reason="", ts=NOW)
+    inbox.put(change)
+    assert [event for event, _ in await inbox.drain()] == [timer(1), change]
+    assert not inbox.overflowed
 
 
 async def test_a_cancelled_drain_loses_nothing() -> None:
