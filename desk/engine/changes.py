@@ -214,7 +214,7 @@ def _modify_problem(state: State, wanted: Modify, order: Known, contract: Contra
     if is_same and wanted.price is None:
         text = f"{_name(order)} is for {order.qty} already"
         return Ruling(Verdict(kind=VerdictKind.IGNORED, reason=Reason.ALREADY_THERE, text=text))
-    problem = _qty_problem(wanted.qty, order) if wanted.qty is not None and not is_same else None
+    problem = _qty_problem(state, wanted.qty, order) if wanted.qty is not None and not is_same else None
     if problem is not None or wanted.price is None:
         return problem
     if order.type not in {OrderType.STOP, OrderType.LIMIT}:
@@ -222,7 +222,7 @@ def _modify_problem(state: State, wanted: Modify, order: Known, contract: Contra
     return grid_problem(contract, wanted.price) or _price_problem(state, wanted.price, order, contract, ctx)
 
 
-def _qty_problem(qty: int, order: Known) -> Ruling | None:
+def _qty_problem(state: State, qty: int, order: Known) -> Ruling | None:
     if isinstance(order, TrackedOrder) and order.role is not Role.ENTRY:
         text = "a bracket leg keeps its quantity; close a part of the position instead, its legs shrink with it"
         return denied(Reason.BAD_SIZE, text)
@@ -231,6 +231,15 @@ def _qty_problem(qty: int, order: Known) -> Ruling | None:
     if qty <= order.filled_qty:
         text = f"{order.filled_qty} of {order.qty} are filled already: cancel the rest instead"
         return denied(Reason.BAD_SIZE, text)
+    place = (order.account_id, order.contract_id)
+    held = held_at(state, place)
+    others = _protected_qty(state, place, held, [n for n in (order.gateway_order_id,) if n is not None])
+    if protects(state, place, order) and others + qty - order.filled_qty < abs(held):
+        text = (
+            f"{_name(order)} protects the position of {held:+d}; stops for {others + qty - order.filled_qty} would be left. "
+            "Close a part of the position first"
+        )
+        return denied(Reason.PROTECTS, text)
     return None
 
 

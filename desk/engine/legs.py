@@ -46,11 +46,7 @@ def rule_care(state: State, wanted: Wanted, contract: Contract, asker: Asker, ct
     if asker.reason is ExitReason.MANUAL:
         stops += stops_by_hand(state, place)
     if not stops:
-        text = (
-            f"no protective stop of {contract.name} works at this moment; the desk confirms one within 2 s of the fill, and"
-            " closes the position at market 5 s after it, where there is none"
-        )
-        return denied(Reason.NO_LEG, text, asker.warnings)
+        return denied(Reason.NO_LEG, _why_no_stop(position, contract), asker.warnings)
     if all(stop.type is OrderType.TRAILING_STOP for stop in stops):
         return denied(Reason.NO_LEG, "the venue itself trails the stop there; it cannot be moved", asker.warnings)
     stops = [stop for stop in stops if stop.type is OrderType.STOP]
@@ -61,6 +57,18 @@ def rule_care(state: State, wanted: Wanted, contract: Contract, asker: Asker, ct
             return _rule_break_even(state, stops, position, offset, contract, asker, ctx)
         case TrailOn():
             return _rule_trail_on(state, stops, position, wanted, contract, asker, ctx)
+
+
+def _why_no_stop(position: Position, contract: Contract) -> str:
+    text = f"no protective stop of {contract.name} works at this moment; "
+    if position.entry is None:
+        return (
+            f"{text}the desk did not open that position and does not close it: place a stop on the platform, or flatten"
+        )
+    return (
+        f"{text}the desk confirms one within 2 s of the fill, and closes the position at market 5 s after it, where there "
+        "is none"
+    )
 
 
 def _rule_stop(

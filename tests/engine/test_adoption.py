@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from desk.core.intents import BreakEvenNow, Modify
 from desk.core.plans import ProtectPlan
+from desk.core.records import VerdictKind
 from desk.core.words import OrderType, Side
 from desk.engine import Context
 from desk.engine.config import ForeignPolicy
@@ -142,3 +144,35 @@ def test_ours_is_never_called_foreign_whatever_is_lost_on_the_way() -> None:
         world.run(60)
         assert incidents(world, "position.foreign") == []
         assert not any(isinstance(plan, ProtectPlan) and plan.is_foreign for plan in world.state.plans.values())
+
+
+def test_a_stop_by_hand_that_guards_a_position_keeps_its_quantity_too() -> None:
+    world = ready()
+    trade_by_hand(world, Side.BUY, 2)
+    trade_by_hand(world, Side.SELL, 2, OrderType.STOP, stop_price=PRICE - 5)
+    world.run(5)
+    (stop,) = world.venue.working(PLACE)
+    verdict = world.command(Modify(order_id=stop.gateway_order_id, qty=1))
+    assert verdict.reason == "PROTECTS"
+    assert "stops for 1 would be left" in verdict.text
+    world.run(5)
+    assert [order.qty for order in world.venue.working(PLACE)] == [2]
+
+
+def test_a_stop_by_hand_may_shrink_to_what_is_held() -> None:
+    world = ready()
+    trade_by_hand(world, Side.BUY, 1)
+    trade_by_hand(world, Side.SELL, 2, OrderType.STOP, stop_price=PRICE - 5)
+    world.run(5)
+    (stop,) = world.venue.working(PLACE)
+    assert world.command(Modify(order_id=stop.gateway_order_id, qty=1)).kind is VerdictKind.ACCEPTED
+
+
+def test_nobody_says_that_a_position_by_hand_will_be_closed() -> None:
+    world = ready()
+    trade_by_hand(world, Side.BUY, 2)
+    world.run(60)
+    verdict = world.command(BreakEvenNow(offset_ticks=0))
+    assert verdict.reason == "NO_LEG"
+    assert "does not close it" in verdict.text
+    assert world.venue.qty(PLACE) == 2
