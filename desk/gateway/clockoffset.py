@@ -20,6 +20,7 @@ class ClockOffset:
 
     def __init__(self) -> None:
         self._intervals: deque[tuple[float, float]] = deque(maxlen=_KEEP)
+        self._within: tuple[float, float] | None = None  # where they overlap; read for every decision
 
     def observe(self, date_header: str | None, sent: datetime, received: datetime) -> None:
         """One reply, written by the gateway between ``sent`` and ``received`` (our clock, aware)."""
@@ -33,18 +34,11 @@ class ClockOffset:
             stamp = stamp.replace(tzinfo=UTC)
         low = (stamp - received).total_seconds()
         high = (stamp - sent).total_seconds() + 1.0
-        if self._intervals:
-            known_low, known_high = self._bounds()
-            if low > known_high or high < known_low:
-                self._intervals.clear()  # one of the clocks was set
+        if self._within is not None and (low > self._within[1] or high < self._within[0]):
+            self._intervals.clear()  # one of the clocks was set
         self._intervals.append((low, high))
+        self._within = max(low for low, _ in self._intervals), min(high for _, high in self._intervals)
 
     @property
     def offset_s(self) -> float | None:
-        if not self._intervals:
-            return None
-        low, high = self._bounds()
-        return (low + high) / 2
-
-    def _bounds(self) -> tuple[float, float]:
-        return max(low for low, _ in self._intervals), min(high for _, high in self._intervals)
+        return sum(self._within) / 2 if self._within is not None else None
