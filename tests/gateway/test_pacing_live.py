@@ -46,9 +46,7 @@ async def test_at_the_true_limits_a_storm_on_all_lanes_never_meets_a_429_of_its_
     assert sum(not isinstance(one, RateLimited) for one in entries) >= 20, "and a part of the budget for entries"
 
 
-async def test_a_place_waits_less_than_five_milliseconds_behind_three_hundred_history_requests(
-    sim: SimServer, unit: float
-) -> None:
+async def test_a_place_waits_behind_none_of_three_hundred_history_requests(sim: SimServer, unit: float) -> None:
     done: list[RequestDone] = []
     sim.faults.set_latency({"history": 300})
     async with GatewayClient(config_of(sim), on_request=done.append) as client:
@@ -63,7 +61,7 @@ async def test_a_place_waits_less_than_five_milliseconds_behind_three_hundred_hi
         await asyncio.wait(queue)
     waits = [one.waited_s for one in done if one.lane is Lane.PLACE]
     assert len(waits) == 3
-    assert max(waits) < 0.005 * max(1.0, unit / 0.05)
+    assert max(waits) < unit  # for one of them it would be 300 ms at least
 
 
 async def test_after_a_429_of_its_own_the_exit_lane_goes_on_within_two_seconds(

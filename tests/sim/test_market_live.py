@@ -25,6 +25,7 @@ from desk.sim.noise import PRINTS
 from desk.sim.sessions import is_open
 from desk.sim.steps import STEPS
 from desk.sim.today import session_of
+from tests.stalls import longest_turn
 
 from .raw import RawHub, Rest
 
@@ -283,10 +284,9 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_market() -> None:
 
 
 async def test_twenty_symbols_in_a_burst_never_hold_the_loop_for_long() -> None:
-    """The goal is 50 ms on a quiet machine; three times that here, for tests share theirs."""
+    """The goal is 50 ms; twice that here, where asyncio's debug mode looks at every step."""
     async with SimServer(SimConfig()) as sim, aiohttp.ClientSession() as session:
         token = await Rest(session, sim.url).login()
-        worst, loop = 0.0, asyncio.get_running_loop()
         async with connect(
             f"{sim.url.replace('http', 'ws')}/hubs/market?access_token={token}", max_size=None
         ) as socket:
@@ -296,14 +296,11 @@ async def test_twenty_symbols_in_a_burst_never_hold_the_loop_for_long() -> None:
             await socket.send("".join(json.dumps(call) + "\x1e" for call in calls))
             sim.burst(4000, 2.0)
             reader = asyncio.create_task(drained(socket))
-            begun = loop.time()
-            while loop.time() < begun + 2.0:
-                at = loop.time()
-                await asyncio.sleep(0.005)
-                worst = max(worst, loop.time() - at - 0.005)
+            async with longest_turn() as turns:
+                await asyncio.sleep(2.0)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-    assert worst < 0.15
+    assert turns.worst_s < 0.1
 
 
 async def drained(socket: Any) -> None:
