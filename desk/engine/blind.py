@@ -21,7 +21,6 @@ LOST = "lost"  # asks the one with which plans are taken up
 FIRST_S = 3.0  # a hub that works is up by then
 AGAIN_S = 15.0
 PER_ACCOUNT_S = 6.0  # as much as the watch of a reconciled account asks for
-FAILED_AGAIN_S = 2.0
 
 
 def begin(draft: Draft) -> None:
@@ -54,10 +53,10 @@ def saw(draft: Draft, snapshot: SnapshotRead) -> None:
     _look(draft, snapshot.account_id, BLIND, max(AGAIN_S, PER_ACCOUNT_S * len(draft.state.accounts)))
 
 
-def on_read_failed(draft: Draft, event: ReadFailed) -> None:
+def on_read_failed(draft: Draft, event: ReadFailed, again_s: float) -> None:
     for asker in event.asked_by:
         if asker in {BLIND, LOST} and not draft.state.user_hub_is_up:
-            _look(draft, event.account_id, asker, FAILED_AGAIN_S)
+            _look(draft, event.account_id, asker, again_s)
 
 
 def _look(draft: Draft, account_id: AccountId, asker: str, delay_s: float) -> None:

@@ -88,6 +88,7 @@ def _take_over(draft: Draft, order: TrackedOrder) -> None:
     if reducing is None or reducing.replaces is None or reducing.stop != order.client_order_id:
         return
     plan = caring_for(draft.state, reducing.replaces)
+    plan_id = plan.plan_id if plan is not None else care.plan_id_of(reducing.replaces)
     if plan is None and group_of(draft.state, reducing.replaces) is not None:
         plan = begun_for(draft, order.client_order_id, Care())
     if (
@@ -99,7 +100,7 @@ def _take_over(draft: Draft, order: TrackedOrder) -> None:
         return
     plan = _replace(
         plan,
-        plan_id=care.plan_id_of(reducing.replaces),
+        plan_id=plan_id,
         entry=order.client_order_id,
         is_goal_due=plan.stop_goal is not None,
     )

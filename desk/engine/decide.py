@@ -268,6 +268,7 @@ def _timer(draft: Draft, key: str) -> None:
 
 def _read_failed(draft: Draft, event: ReadFailed) -> None:
     """No answer proves nothing: whoever asked asks again."""
+    again_s = _reconcile_again_s(draft, event.account_id)
     for asker in event.asked_by:
         plan = draft.state.plans.get(asker)
         match plan:
@@ -284,10 +285,8 @@ def _read_failed(draft: Draft, event: ReadFailed) -> None:
             case _:
                 pass
         if asker == "reconcile":
-            draft.effects.append(
-                StartTimer(f"reconcile:{event.account_id}", _reconcile_again_s(draft, event.account_id))
-            )
-    blind.on_read_failed(draft, event)
+            draft.effects.append(StartTimer(f"reconcile:{event.account_id}", again_s))
+    blind.on_read_failed(draft, event, again_s)
     look_again(draft, event.account_id)
 
 

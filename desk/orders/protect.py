@@ -99,7 +99,8 @@ def on_snapshot(
     """The gateway's own word on the place. One that is too young, or too soon after the last, proves nothing: look again."""
     gap = min(gap_seen(seen, need), abs(seen.qty))  # what filled since is for the next read to tell
     is_too_soon = plan.last_read_at is not None and seen.asked_at - plan.last_read_at < READ_GAP
-    if (not gap and not seen.is_settled) or (gap and is_too_soon):
+    is_older_than_stop = placed is not None and placed.order.gateway_order_id in seen.unseen
+    if (not gap and not seen.is_settled) or (gap and (is_too_soon or is_older_than_stop)):
         return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))
     if not gap and seen.qty and placed is not None and not has_settled(placed.order, now):
         return Move(plan, timer=Timer(plan.plan_id, READ_AGAIN_S))

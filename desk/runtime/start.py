@@ -44,6 +44,7 @@ MEANING = {
 CATALOGUE_EVERY_S = 900.0  # a roll has no event: the list is read again (gateway reference 3.3)
 SLOW_S = 2.0  # a part that has no answer by then says so
 LONGEST_PATIENCE_S = 30.0
+HELD_GRACE_S = 10.0  # so long a month that is held and not listed is looked up before anything goes on without it
 MARKET_GRACE_S = 1.0  # the market hub is waited for so long when all else is ready: entries do not need it
 
 
@@ -89,8 +90,7 @@ class StartSequence:
         except BaseExceptionGroup as group:
             raise _first(group) from None  # the parts' own retries leave only what ends the start
         await self._reconciled()
-        if self._in_play_besides(self._desk.catalogue):
-            await self._part("contracts", self._know_what_is_held)
+        await self._held_months_in_time()
         await self._market_hub_in_time()
         if self._desk.phase is Phase.STARTING:
             self._desk.phase = Phase.READY
@@ -148,7 +148,30 @@ class StartSequence:
         """Listed contracts; one that is not listed any more stays known as inactive, for what is still held in it."""
         old = {key: msgspec.structs.replace(known, is_active=False) for key, known in self._desk.catalogue.items()}
         known = old | {contract.contract_id: contract for contract in contracts}
-        self._desk.catalogue = known | await self._found(self._in_play_besides(known))
+        try:
+            known |= await self._found(self._in_play_besides(known))
+        except GatewayError as error:
+            if self._desk.clock.monotonic() - self._began < HELD_GRACE_S:
+                raise
+            log.warning("contracts.held_month_not_known", error=str(error))  # that one alone: the others are traded
+        self._desk.catalogue = known
+
+    async def _held_months_in_time(self) -> None:
+        """What is held in months that are not listed any more: a moment, then it is looked up beside what goes on."""
+        if not self._in_play_besides(self._desk.catalogue):
+            return
+        known = asyncio.Event()
+
+        async def look_up() -> None:
+            await self._part("contracts", self._know_what_is_held)
+            known.set()
+
+        self._background(look_up(), "held months")
+        try:
+            async with asyncio.timeout(HELD_GRACE_S):
+                await known.wait()
+        except TimeoutError:
+            pass  # the part itself says why
 
     async def _know_what_is_held(self) -> None:
         """What the reconciliation found in months that are not listed any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,9 +35,10 @@ from desk.core.records import PlanChanged, VerdictKind
 from desk.core.words import OrderStatus, OrderType, Side
 from desk.engine.cares import contracts_that_wait_for_prices, on_stage_done
 from desk.engine.draft import Draft
+from desk.orders.care import plan_id_of as care_id_of
 from tests.engine.caring import TICK, Faults, MarketWorld, amends, at_market, entered, holding
 from tests.engine.venue import PRICE
-from tests.engine.world import ACCOUNT, MNQ, PLACE, enter, exit_
+from tests.engine.world import ACCOUNT, MNQ, PLACE, enter, exit_, with_bot
 
 
 def at(ticks: int) -> Decimal:
@@ -567,9 +569,11 @@ def test_a_stage_after_which_the_market_fell_back_closes_what_is_left() -> None:
 EVEN = Care(breakeven=BreakEven(trigger_ticks=8, offset_ticks=0))
 
 
-def without_resizing(care: Care) -> MarketWorld:
+def without_resizing(care: Care, **given: Any) -> MarketWorld:
     """A venue that refuses another size of a leg."""
-    world = holding(care=care)
+    world = at_market(care=care, **given)
+    world.alert(enter())
+    world.run(3)
     modify = world.venue.modify
     refused = Outcome(kind=OutcomeKind.REFUSED, code=3)
     world.venue.modify = lambda what: refused if what.qty is not None else modify(what)  # type: ignore[method-assign]
@@ -599,6 +603,24 @@ def test_a_smaller_stop_that_stands_in_for_another_is_cared_for_like_it(care: Ca
     world.command(Exit())
     world.run(10)
     assert world.venue.qty(PLACE) == 0
+    assert not world.plans(CarePlan)
+
+
+def test_the_smaller_stop_of_a_smaller_stop_goes_on_with_the_same_plan() -> None:
+    """Cause: the second one began another plan, and the first one's stayed for ever, without a stop: a stage that was done
+    asked it and moved nothing, and its contract counted as open after the exit."""
+    world = without_resizing(EVEN, bot=with_bot(default_qty=3, max_position=3))
+    entry = world.entries()[0].client_order_id
+    for _ in range(2):
+        assert world.command(Reduce(qty=1)).kind is VerdictKind.ACCEPTED
+        world.run(5)
+    (plan,) = world.plans(CarePlan)
+    assert plan.plan_id == care_id_of(entry)
+    world.ticks(40)
+    world.run(2)
+    assert lone_stop(world) == 0
+    world.command(Exit())
+    world.run(10)
     assert not world.plans(CarePlan)
 
 

@@ -76,6 +76,18 @@ def test_an_account_that_is_gone_does_not_use_up_the_requests_of_the_others() ->
     assert world.state.is_reconciled(OTHER), "should it come back, it is known again"
 
 
+def test_nor_while_the_user_hub_is_down() -> None:
+    """Cause: the read with which plans are taken up was asked again every 2 s, of an account that never answers, too."""
+    world = Reset(accounts=(ACCOUNT, OTHER))
+    world.run(3)
+    world.gone, world.accounts = OTHER, (ACCOUNT,)
+    world.kill()
+    world.run(1)
+    world.hub(False)
+    world.run(60)
+    assert world.asked <= 5
+
+
 def test_an_account_where_something_is_open_is_read_again_soon() -> None:
     world = Reset(accounts=(ACCOUNT, OTHER))
     world.run(3)

@@ -20,6 +20,7 @@ from tests.engine.hands import enter, incidents, staged, stops, trade_by_hand
 from tests.engine.test_world import calm, ready
 from tests.engine.venue import PRICE
 from tests.engine.world import ACCOUNT, MNQ, PLACE, Faults, World, exit_, opens, with_bot
+from tests.engine.world import enter as entry_alert
 
 LEVEL = PRICE - 20
 
@@ -429,3 +430,19 @@ def test_a_read_from_before_the_next_fill_places_no_more_than_it_shows() -> None
     assert [what.order.qty for what in placed(world)] == [2]
     world.venue.naked = False
     calm(world)
+
+
+@pytest.mark.parametrize("seed", [24, 43, 44, 45, 58])
+def test_a_read_that_is_older_than_the_new_stop_gives_nothing_up(seed: int) -> None:
+    """Cause: the guard waits a second for its stop to stay. At a slow gateway a read from before that stop came at the
+    deadline meanwhile, and a person was told that the position is closed at market, which it was not."""
+    world = World(seed=seed)
+    world.run(3)
+    world.alert(entry_alert())
+    world.run(3)
+    world.faults = Faults(slow_s=1.5, read_lag_s=1.0)
+    strip(world)
+    world.run(30)
+    assert stops(world) == [2]
+    assert not [text for text in incidents(world, "position.unprotected") if "closed at market" in text]
+    assert not world.state.positions[PLACE].is_given_up
