@@ -99,3 +99,25 @@ def test_one_chain_of_reads_however_often_the_hub_comes_and_goes() -> None:
     world._read = count  # type: ignore[method-assign]
     world.run(60)
     assert asked == ["blind"] * 4
+
+
+@pytest.mark.parametrize("is_blind", [False, True])
+def test_the_read_that_an_exit_waits_for_after_a_start_is_urgent(is_blind: bool) -> None:
+    """Cause: it stood in the line of calm reads, which a 429 stops for a minute or more, and there was no stop."""
+    world = holding()
+    world.alert(exit_())
+    world.step()
+    asked: list[ReadAccount] = []
+    read = world._read
+
+    def keep(effect: ReadAccount) -> None:
+        asked.append(effect)
+        read(effect)
+
+    world._read = keep  # type: ignore[method-assign]
+    restarted_blind(world)
+    if not is_blind:
+        world.hub(True)
+    world.run(4)
+    first = next(effect for effect in asked if effect.is_full)
+    assert first.is_urgent
