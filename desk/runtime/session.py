@@ -44,7 +44,7 @@ from desk.runtime.prices import Prices
 from desk.runtime.ranges import Ranges
 from desk.runtime.reload import Reloader
 from desk.runtime.roster import doors_of, waiting
-from desk.runtime.start import StartSequence
+from desk.runtime.start import MEANING, StartSequence
 from desk.runtime.stop import Stage, run_stages
 from desk.runtime.tickrecorder import TickRecorder
 from desk.runtime.tiers import Tier
@@ -144,6 +144,15 @@ class Session:
             requests_left=self._lines.gateway.room_for_exits if self._lines.gateway is not None else None,
         )
 
+    def _on_login(self, failed: DeskError | None) -> None:
+        """Also long after the start: without a token nothing gets out, and a person must know."""
+        if failed is None:
+            self._troubles.pop("login", None)
+            return
+        if "login" not in self._troubles:
+            log.error("login.failed", error=str(failed), meaning=MEANING["login"])
+        self._troubles["login"] = f"{failed}; {MEANING['login']}"
+
     def _on_trade(self, trade: MarketTrade) -> None:
         self._live.on_trade(trade)
         if self._ticks is not None:
@@ -187,6 +196,7 @@ class Session:
         """Comes up, runs until ``desk.stop`` is set, goes down in stages. Raises what made the start impossible."""
         self._loop.executor = executor
         self._lines.gateway = self.desk.lookup = gateway
+        gateway.tokens.on_login = self._on_login
         self.desk.clock_offset = lambda: gateway.clock_offset_s
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote, on_trade=self._on_trade)
         feeds.listen(self._live)
