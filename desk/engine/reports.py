@@ -190,6 +190,8 @@ def _foreign(draft: Draft, reported: VenueOrder) -> None:
     if known is None:
         adoption.saw_foreign_order(draft, reported)
     amends.on_foreign(draft, reported)
+    if known is not None:
+        guard(draft, (reported.account_id, reported.contract_id))  # it may have been the position's stop
 
 
 def _entry_moved(draft: Draft, order: TrackedOrder) -> None:

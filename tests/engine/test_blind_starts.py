@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from desk.core.orders import Role
+from desk.core.words import OrderType, Side
 from desk.engine import ReadAccount
-from tests.engine.hands import stops
+from tests.engine.hands import stops, trade_by_hand
 from tests.engine.test_scenarios import holding
 from tests.engine.world import ACCOUNT, PLACE, World, exit_
 
@@ -121,3 +124,19 @@ def test_the_read_that_an_exit_waits_for_after_a_start_is_urgent(is_blind: bool)
     world.run(4)
     first = next(effect for effect in asked if effect.is_full)
     assert first.is_urgent
+
+
+def test_a_stop_that_is_no_order_of_the_desk_is_missed_as_soon_as_it_is_gone() -> None:
+    """Cause: only the next read of the account, 15 s to a minute later, made the guard look. A stop of ours that a full disk kept
+    out of the journal is such a one, too, after the restart."""
+    world = holding()
+    trade_by_hand(world, Side.SELL, 2, OrderType.STOP, stop_price=Decimal(20980))
+    world.venue.cancel(world.leg(Role.STOP).gateway_order_id)
+    world.publish()
+    world.run(6)
+    (stop,) = (order for order in world.venue.working(PLACE) if order.type is OrderType.STOP)
+    assert world.state.protect_plan(PLACE) is None
+    world.venue.cancel(stop.gateway_order_id)
+    world.publish()
+    world.run(4)
+    assert stops(world) == [2]
