@@ -118,7 +118,9 @@ class Session:
         self._last_bars: asyncio.Task[None] | None = None
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
-        self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)
+        self._loop = MainLoop(
+            journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir, self._troubles
+        )
         self.desk.context = lambda: self._context(self._loop.is_journal_ok)
         self._background: set[asyncio.Task[None]] = set()
         self._failed: tuple[asyncio.Task[None], ...] = ()
