@@ -175,7 +175,7 @@ def _ours(state: State, reported: VenueOrder) -> TrackedOrder | None:
 def _new_leg(draft: Draft, reported: VenueOrder) -> TrackedOrder | None:
     tag = reported.tag or ""
     if not tag.endswith(("-SL", "-TP")):
-        return None
+        return stops.without_journal(draft, reported)
     entry = draft.state.orders.get(ClientOrderId(tag[:-3]))
     if entry is None or entry.account_id != reported.account_id:
         return None

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from desk.core.orders import Role
+from desk.core.ids import client_order_id
+from desk.core.orders import OrderRequest, Role
 from desk.core.words import OrderType, Side
 from desk.engine import ReadAccount
 from tests.engine.hands import stops, trade_by_hand
 from tests.engine.test_scenarios import holding
-from tests.engine.world import ACCOUNT, PLACE, World, exit_
+from tests.engine.world import ACCOUNT, MNQ, PLACE, World, exit_
 
 
 def restarted_blind(world: World) -> World:
@@ -140,3 +141,28 @@ def test_a_stop_that_is_no_order_of_the_desk_is_missed_as_soon_as_it_is_gone() -
     world.publish()
     world.run(4)
     assert stops(world) == [2]
+
+
+@pytest.mark.parametrize("ends", [Role.TARGET, None])
+def test_a_stop_that_the_journal_has_no_word_of_ends_with_its_position(ends: Role | None) -> None:
+    """Cause: placed while the disk was full, after the restart a stranger's: the target traded, it stayed and opened a short."""
+    world = holding()
+    tag = client_order_id(world.state.positions[PLACE].cause, ACCOUNT, "protect-1", 1)
+    world.venue.cancel(world.leg(Role.STOP).gateway_order_id)
+    stop = OrderRequest(
+        client_order_id=tag, account_id=ACCOUNT, contract_id=MNQ.contract_id, type=OrderType.STOP, side=Side.SELL,
+        qty=2, stop_price=Decimal(20980),
+    )  # fmt: skip
+    world.venue.place(stop)
+    world.venue.take_events()  # nobody is there
+    world.kill()
+    world.run(5)
+    assert stops(world) == [2]
+    assert world.state.orders[tag].role is Role.STOP
+    if ends is None:
+        world.alert(exit_())
+    else:
+        world.trade(world.leg(ends).gateway_order_id)
+    world.run(5)
+    assert world.venue.qty(PLACE) == 0
+    assert not world.venue.working(PLACE)
