@@ -103,7 +103,7 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
         await journal.claim(login or "paper")
         tiers = await stack.enter_async_context(bar_tiers(settings))
         session = Session(journal, session_config(settings, read_settings), tiers=tiers)
-        stop_on_signals(session.desk.stop)
+        stop_on_signals(session.desk.stop, session.last_words)
         await stack.enter_async_context(session.main_loop_running())
         doors = await stack.enter_async_context(open_doors(session.desk, _doors_config(settings)))
         config = await stack.enter_async_context(_gateway_config(settings))

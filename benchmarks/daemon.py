@@ -108,9 +108,11 @@ def _with_any_pace(function: Callable[[Settings], Any]) -> Callable[[Settings], 
     return raised
 
 
-def _with_probes(function: Callable[[asyncio.Event], None], probes: Probes) -> Callable[[asyncio.Event], None]:
-    def install(stop: asyncio.Event) -> None:
-        function(stop)
+def _with_probes(
+    function: Callable[[asyncio.Event, Callable[[], str]], None], probes: Probes
+) -> Callable[[asyncio.Event, Callable[[], str]], None]:
+    def install(stop: asyncio.Event, last_words: Callable[[], str]) -> None:
+        function(stop, last_words)
         probes.begin(stop)
 
     return install

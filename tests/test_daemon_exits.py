@@ -69,3 +69,17 @@ async def test_late_reports_of_the_cancels_leave_no_position_without_a_stop(tmp_
             await desk.state_when(is_flat, timeout_s=15)
         assert len(requests_to(sim, CANCEL)) == 2
         assert watch.naked_s < 0.5 * SCALE
+
+
+async def test_a_stop_of_the_program_waits_for_the_guard_of_a_position_without_a_stop(tmp_path: Path) -> None:
+    """Cause: only exits kept the program from ending. It left within a moment, with nothing at the venue and no word of it."""
+    async with quiet_sim() as sim:
+        async with running_desk(sim.url, tmp_path) as desk:
+            await desk.ready()
+            await enter(desk)
+            (stop,) = (order for order in working(sim) if order.type == STOP)
+            sim.reject_order(stop.id)
+            await desk.state_when(lambda state: [plan["kind"] for plan in state["plans"]] == ["protect"])
+        assert [order.type for order in working(sim) if order.type == STOP] or not sim.positions
+        if sim.positions:
+            assert not desk.session.last_words(), "it works, and was seen to"

@@ -150,12 +150,14 @@ async def test_a_full_disk_refuses_alerts_with_503_still_flattens_and_heals(
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))  # the log's file is hit, too
     status, answer = await doors.post(alert("enter_short", symbol="CME_MINI:MES1!"))
     assert status == 503, answer
+    assert "disk" in (await doors.get("/api/state"))["troubles"]["journal"]
     result = await doors.command("flatten yes")
     assert result["data"]["is_flat"], result["text"]
     assert (sim.positions, working(sim)) == ([], [])
     assert len(places(sim)) == 1, "no entry without a journal"
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, unlimited)
     await _accepted_again(doors)
+    assert "journal" not in (await doors.get("/api/state"))["troubles"]
     assert (daemon.folder / "data" / "unjournalled.jsonl").stat().st_size > 0
     daemon.kill()
     doors = await daemon.start(http)

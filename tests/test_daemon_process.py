@@ -125,6 +125,25 @@ async def test_a_stop_during_an_exit_does_not_leave_the_position_without_a_stop(
         assert not sim.positions or working(sim), "flat, or still with its stop"
 
 
+async def test_whoever_leaves_at_once_during_an_exit_is_told_that_there_may_be_no_stop(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    """Cause: it said that protective stops are at the venue, which the exit had just cancelled."""
+    async with quiet_sim(latency_ms={"positions": 3000}) as sim, process(tmp_path, sim.url) as daemon:
+        doors = await daemon.start(http)
+        await enter(doors)
+        await doors.post(alert(id="out", action="exit"))
+        await until(lambda: requests_to(sim, CANCEL) and not working(sim))
+        daemon.ask_to_stop(signal.SIGINT)
+        await until(lambda: "stopping" in daemon.err)
+        daemon.ask_to_stop(signal.SIGINT)
+        assert await daemon.exit_code() == 130
+        assert sim.positions, "this is about one that is left"
+        said = next(line for line in daemon.err.splitlines() if line.startswith("second signal"))
+        assert "NO STOP" in said, said
+        assert "stops are at the venue" not in said
+
+
 # -- refuses to start --------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "FillId",
     "GatewayOrderId",
     "client_order_id",
+    "is_client_order_id",
     "new_cause_id",
     "stop_leg_id",
     "target_leg_id",
@@ -48,6 +49,11 @@ def client_order_id(cause: CauseId, account: AccountId, leg: str, attempt: int) 
     """Deterministic tag of one order: the same (cause, account, leg, attempt) always gives the same text, 30 characters."""
     digest = hashlib.sha256(f"{cause}|{account}|{leg}|{attempt}".encode()).digest()
     return ClientOrderId(_PREFIX + base64.b32encode(digest).decode()[:26].lower())
+
+
+def is_client_order_id(tag: str) -> bool:
+    """Whether a tag has the form of ours; that of a leg, which the venue made of it, has not."""
+    return tag.startswith(_PREFIX) and len(tag) == len(_PREFIX) + 26
 
 
 def stop_leg_id(entry: ClientOrderId) -> ClientOrderId:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from desk.bots import BotConfig
 from desk.core.ids import AccountId, CauseId, ClientOrderId, ContractId
 from desk.core.orders import Role, TrackedOrder
-from desk.core.plans import FlattenPlan, Plan
+from desk.core.plans import ExitPlan, FlattenPlan, Plan, ProtectPlan, ReducePlan
 from desk.core.records import IncidentRaised, PlanChanged, PlanEnded, Record, Verdict
 from desk.core.words import Contract, Quote
 from desk.engine.apply import apply
@@ -100,7 +100,10 @@ class Draft:
         self.effects.append(ReadAccount(account_id, asked_by, is_urgent=is_urgent))
 
     def read_fully(self, account_id: AccountId, asked_by: str = "reconcile") -> None:
-        """Ask for what a reconciliation needs: everything since the oldest thing that may have changed unseen."""
+        """Ask for what a reconciliation needs: everything since the oldest thing that may have changed unseen.
+
+        Urgent where a plan waits for it that got out or protected before: its stop may be cancelled already.
+        """
         open_since = [
             order.submitted_at
             for order in self.state.orders.values()
@@ -108,8 +111,15 @@ class Draft:
         ]
         newest = self.state.last_event_at or self.now
         since = min([newest, self.now, *open_since]) - FULL_READ_OVERLAP
-        is_urgent = asked_by in self.state.plans
+        is_urgent = asked_by in self.state.plans or self._awaits_resuming(account_id)
         self.effects.append(ReadAccount(account_id, asked_by, is_full=True, since=since, is_urgent=is_urgent))
+
+    def _awaits_resuming(self, account_id: AccountId) -> bool:
+        known = self.state.accounts.get(account_id)
+        if known is None or not known.has_lost_track:
+            return False
+        kinds = ExitPlan | FlattenPlan | ProtectPlan | ReducePlan
+        return any(isinstance(plan, kinds) for plan in self.state.plans.values() if plan.account_id == account_id)
 
     def follow(self, plan: Plan, move: Move) -> None:
         """Writes down what a plan's step decided and passes on what it asks for."""

@@ -175,7 +175,7 @@ def _ours(state: State, reported: VenueOrder) -> TrackedOrder | None:
 def _new_leg(draft: Draft, reported: VenueOrder) -> TrackedOrder | None:
     tag = reported.tag or ""
     if not tag.endswith(("-SL", "-TP")):
-        return None
+        return stops.without_journal(draft, reported)
     entry = draft.state.orders.get(ClientOrderId(tag[:-3]))
     if entry is None or entry.account_id != reported.account_id:
         return None
@@ -190,6 +190,8 @@ def _foreign(draft: Draft, reported: VenueOrder) -> None:
     if known is None:
         adoption.saw_foreign_order(draft, reported)
     amends.on_foreign(draft, reported)
+    if known is not None:
+        guard(draft, (reported.account_id, reported.contract_id))  # it may have been the position's stop
 
 
 def _entry_moved(draft: Draft, order: TrackedOrder) -> None:

@@ -7,14 +7,17 @@ from dataclasses import replace
 import msgspec
 
 from desk.core.events import Outcome, OutcomeKind, SubmitSettled, TagSearched
-from desk.core.ids import ClientOrderId
+from desk.core.ids import ClientOrderId, is_client_order_id
 from desk.core.orders import OrderRequest, OrderState, Role, TrackedOrder
 from desk.core.plans import Plan, ProtectPlan, ReducePlan, StopPlan
 from desk.core.records import OrderChanged, PlanChanged
+from desk.core.words import OrderType, VenueOrder
+from desk.engine.cover import our_need
 from desk.engine.draft import Draft, unreported_fill, view_of
 from desk.engine.effects import Reduce
 from desk.engine.state import Place, State
 from desk.orders import Move, PlaceStop, enter, place, settle
+from desk.orders.lifecycle import state_of
 from desk.orders.move import Need, Reading, gap_known, gap_seen
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "sweep_flat",
     "sweep_turned",
     "sweep_wrong_side",
+    "without_journal",
 ]
 
 
@@ -58,6 +62,35 @@ def _submitted(draft: Draft, plan: Plan, asked: OrderRequest) -> None:
     )
     draft.record(OrderChanged(cause=plan.cause, order=order, why="submitted", ts=draft.now))
     draft.record(PlanChanged(cause=plan.cause, plan=place.begin(order, draft.now), ts=draft.now))
+
+
+def without_journal(draft: Draft, reported: VenueOrder) -> TrackedOrder | None:
+    """A stop of ours of which the journal has no word: the disk was full when it was placed, and the process ended. Nothing else
+    of ours leaves without a journal. As a stranger's it would outlive the position, and open another one."""
+    at = (reported.account_id, reported.contract_id)
+    position, tag = draft.state.positions.get(at), reported.tag
+    if position is None or tag is None or not is_client_order_id(tag):
+        return None
+    is_stop = reported.type is OrderType.STOP and reported.status.is_working and reported.side.sign * position.qty < 0
+    if not is_stop or reported.gateway_order_id in draft.state.foreign_orders or not our_need(draft.state, at).qty:
+        return None
+    return TrackedOrder(
+        client_order_id=tag,
+        cause=position.cause,
+        account_id=reported.account_id,
+        contract_id=reported.contract_id,
+        role=Role.STOP,
+        type=reported.type,
+        side=reported.side,
+        qty=reported.qty,
+        state=state_of(reported) or OrderState.ACCEPTED,
+        gateway_order_id=reported.gateway_order_id,
+        filled_qty=reported.filled_qty,
+        stop_price=reported.stop_price,
+        reported_at=reported.updated_at,
+        submitted_at=draft.now,
+        updated_at=draft.now,
+    )
 
 
 def is_by_itself(state: State, client_order_id: ClientOrderId) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 import msgspec
 
 from desk.core.clock import Clock
-from desk.core.errors import AuthFailed, GatewayError, ProtocolError, Refused
+from desk.core.errors import AuthFailed, DeskError, GatewayError, ProtocolError, Refused
 from desk.core.secret import Secret
 from desk.gateway.calls import Caller, TokenRejected, retrying
 from desk.gateway.config import AppLogin, GatewayConfig
@@ -28,6 +29,7 @@ __all__ = ["TokenKeeper"]
 
 _LIFETIME_S = 24 * 3600.0  # documented; used when the token does not say
 _NOT_FATAL = frozenset({8})  # UnknownError; every other number that the reference lists is final
+FINAL_COUNTS_S = 60.0  # then one more try: what is held must be got out of once a person has set it right
 _LOOK_EVERY_S = 60.0  # by the wall clock, because a laptop that slept does not advance timers
 _login_decoder = msgspec.json.Decoder(LoginReply)
 _validate_decoder = msgspec.json.Decoder(ValidateReply)
@@ -58,8 +60,9 @@ def lifetime_s(token: str, now: datetime) -> float:
 class TokenKeeper:
     """Owns the current token, and knows how to get another one: with the API key, or as an application once told to.
 
-    A final refusal (wrong key, no subscription) is remembered: every later call raises it without asking again, until
-    :meth:`login` is called on purpose (reference 2.2: do not loop).
+    A final refusal (wrong key, no subscription) is remembered: for a minute every later call raises it without asking again,
+    unless :meth:`login` is called on purpose (reference 2.2: do not loop). on_login: told of each login, why it failed
+    or None.
     """
 
     def __init__(self, config: GatewayConfig, caller: Caller, clock: Clock) -> None:
@@ -73,6 +76,8 @@ class TokenKeeper:
         self._refresh_at: datetime | None = None
         self._lifetime_s = _LIFETIME_S
         self._final: AuthFailed | None = None
+        self._final_until_s = 0.0  # monotonic
+        self.on_login: Callable[[DeskError | None], None] = lambda _: None
         self._app: AppLogin | None = None
 
     @property
@@ -99,7 +104,7 @@ class TokenKeeper:
         """A token that should work, logging in when there is none. Raises as :meth:`login`."""
         if self._token is not None and self._expires_at is not None and self._clock.now() < self._expires_at:
             return self._token
-        if self._final is not None:
+        if self._final is not None and self._clock.monotonic() < self._final_until_s:
             raise self._final
         await self._log_in()
         return self.token
@@ -166,11 +171,18 @@ class TokenKeeper:
             fatal = isinstance(exc, Refused) and exc.code in endpoint.codes and exc.code not in _NOT_FATAL
             failed = AuthFailed(f"login refused: {exc.text}", fatal=fatal, endpoint=endpoint.path, code=exc.code)
             self._final = failed if failed.fatal else None
+            self._final_until_s = self._clock.monotonic() + FINAL_COUNTS_S
             self._token = None
+            self.on_login(failed)
             raise failed from exc
+        except DeskError as failed_for_now:
+            self.on_login(failed_for_now)
+            raise
         if not reply.token:
             raise ProtocolError("login succeeded without a token")
         self._accept(reply.token)
+        self._final = None
+        self.on_login(None)
 
     def _credentials(self, app: AppLogin | None) -> tuple[Endpoint, LoginKey | LoginApp]:
         user = self._config.username

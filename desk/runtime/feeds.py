@@ -31,7 +31,8 @@ __all__ = ["MEANING", "Feeds", "MarketListener"]
 log = structlog.get_logger("desk.feeds")
 
 MEANING = {
-    "market hub": "no live quotes; market entries with a stop in points still work",
+    "market hub": "no live quotes: trailing stops, break-even and orders that wait for a price stand still; "
+    "market entries with a stop in points still work",
     "user hub": "fills cannot be seen: alerts are held until it is up",
 }
 CONTESTED = "another program uses this login: the gateway keeps ending our session; close it there, or use another key"

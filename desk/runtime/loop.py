@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,12 +33,16 @@ __all__ = ["MainLoop"]
 
 log = structlog.get_logger("desk.loop")
 
+TROUBLE, MEANING = "journal", "alerts get 503, entries are denied, exits go on"
 SNAPSHOT_EVERY = 5_000  # records
 PROBE_S = 1.0  # how often a journal that failed is tried again when nothing else happens
 
 
 class MainLoop:
-    """Owns the state. ``context`` gives what a decision may look at besides it; ``publish`` hands the state to readers."""
+    """Owns the state. ``context`` gives what a decision may look at besides it; ``publish`` hands the state to readers.
+
+    troubles: where health reads that the journal cannot be written.
+    """
 
     def __init__(
         self,
@@ -48,8 +52,10 @@ class MainLoop:
         context: Callable[[bool], Context],
         publish: Callable[[State], None],
         data_dir: Path,
+        troubles: MutableMapping[str, str] | None = None,
     ) -> None:
         self._journal = journal
+        self._troubles: MutableMapping[str, str] = {} if troubles is None else troubles
         self._inbox = inbox
         self._clock = clock
         self._context = context
@@ -156,6 +162,7 @@ class MainLoop:
         if self._failure:
             log.info("journal.healed", written_late=len(self._pending))
             self._pending, self._failure = [], ""
+            self._troubles.pop(TROUBLE, None)
         self._act(tried, state, decisions, records)
         if self._seq - self._snapshot_seq >= SNAPSHOT_EVERY and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(self._save_snapshot(), name="snapshot")
@@ -192,8 +199,9 @@ class MainLoop:
     async def _without_journal(self, batch: Sequence[Asked], problem: StoreError) -> None:
         """None of the batch's effects run and its messages are refused. What may protect is decided again."""
         if not self._failure:
-            log.error("journal.failed", problem=str(problem), meaning="alerts get 503, entries are denied, exits go on")
+            log.error("journal.failed", problem=str(problem), meaning=MEANING)
         self._failure = str(problem)
+        self._troubles[TROUBLE] = f"{problem}; {MEANING}"
         await self._rebuild()
         for event, answer in batch:
             if answer is not None and isinstance(event, AlertReceived) and not answer.done():

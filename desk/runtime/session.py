@@ -17,7 +17,7 @@ from desk.core.clock import Clock
 from desk.core.errors import DeskError, Unavailable, UnknownSymbol
 from desk.core.events import Stopping
 from desk.core.ids import ContractId
-from desk.core.plans import ExitPlan, FlattenPlan, ReducePlan
+from desk.core.plans import ExitPlan, FlattenPlan, ProtectPlan, ReducePlan
 from desk.core.timeframe import BarUnit, Timeframe
 from desk.core.version import VERSION
 from desk.core.words import Quote
@@ -44,7 +44,7 @@ from desk.runtime.prices import Prices
 from desk.runtime.ranges import Ranges
 from desk.runtime.reload import Reloader
 from desk.runtime.roster import doors_of, waiting
-from desk.runtime.start import StartSequence
+from desk.runtime.start import MEANING, StartSequence
 from desk.runtime.stop import Stage, run_stages
 from desk.runtime.tickrecorder import TickRecorder
 from desk.runtime.tiers import Tier
@@ -118,7 +118,9 @@ class Session:
         self._last_bars: asyncio.Task[None] | None = None
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
-        self._loop = MainLoop(journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir)
+        self._loop = MainLoop(
+            journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir, self._troubles
+        )
         self.desk.context = lambda: self._context(self._loop.is_journal_ok)
         self._background: set[asyncio.Task[None]] = set()
         self._failed: tuple[asyncio.Task[None], ...] = ()
@@ -143,6 +145,15 @@ class Session:
             foreign=ForeignPolicy(self.config.foreign_stop_ticks),
             requests_left=self._lines.gateway.room_for_exits if self._lines.gateway is not None else None,
         )
+
+    def _on_login(self, failed: DeskError | None) -> None:
+        """Also long after the start: without a token nothing gets out, and a person must know."""
+        if failed is None:
+            self._troubles.pop("login", None)
+            return
+        if "login" not in self._troubles:
+            log.error("login.failed", error=str(failed), meaning=MEANING["login"])
+        self._troubles["login"] = f"{failed}; {MEANING['login']}"
 
     def _on_trade(self, trade: MarketTrade) -> None:
         self._live.on_trade(trade)
@@ -187,6 +198,7 @@ class Session:
         """Comes up, runs until ``desk.stop`` is set, goes down in stages. Raises what made the start impossible."""
         self._loop.executor = executor
         self._lines.gateway = self.desk.lookup = gateway
+        gateway.tokens.on_login = self._on_login
         self.desk.clock_offset = lambda: gateway.clock_offset_s
         feeds = Feeds(gateway, pool, self.desk, on_quote=self._prices.on_quote, on_trade=self._on_trade)
         feeds.listen(self._live)
@@ -273,24 +285,27 @@ class Session:
         return None if is_told else "the main loop did not take note"
 
     async def _settle(self, executor: Executor) -> str | None:
-        """Sent orders get their answers, running exits their end; what remains is found again at the next start.
+        """Sent orders get their answers, running exits and guards their end; what remains is found again at the next start.
 
-        An exit has taken the stops away before it closes, so it gets all the time that there is.
+        An exit has taken the stops away before it closes, and a guard looks for one that is missing: they get all the time
+        that there is.
         """
-
-        def is_quiet(state: State) -> bool:
-            return not any(isinstance(plan, ExitPlan | FlattenPlan | ReducePlan) for plan in state.plans.values())
-
-        has_ended, is_settled = await asyncio.gather(
-            self.desk.until(is_quiet, timeout_s=SETTLE_S), executor.settle(timeout_s=SETTLE_S)
+        _, is_settled = await asyncio.gather(
+            self.desk.until(_is_quiet, timeout_s=SETTLE_S), executor.settle(timeout_s=SETTLE_S)
         )
-        if not has_ended:
-            held = sorted({position.contract_id for position in self.desk.state.positions.values()})
-            what = f"; {', '.join(held)} may have NO STOP: start again, or close it in TopstepX" if held else ""
-            return f"an exit is under way{what}; it goes on at the next start"
+        if left := self.last_words():
+            return left
         if not is_settled:
             return f"{executor.writes_in_flight} orders without an answer; looked up at the next start"
         return None
+
+    def last_words(self) -> str:
+        """What whoever ends the program at this moment must know of its positions; empty: nothing."""
+        if _is_quiet(self.desk.state):
+            return ""
+        held = sorted({position.contract_id for position in self.desk.state.positions.values()})
+        what = f"; {', '.join(held)} may have NO STOP: start again, or close it in TopstepX" if held else ""
+        return f"an exit or a guard is under way{what}; it goes on at the next start"
 
     async def _write_bars(self) -> str | None:
         """What does not get there is fetched again when it is asked for. First what is there: the last ones may never come."""
@@ -306,6 +321,12 @@ class Session:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return None
+
+
+def _is_quiet(state: State) -> bool:
+    """No plan runs that took stops away, or that looks for one."""
+    kinds = ExitPlan | FlattenPlan | ReducePlan | ProtectPlan
+    return not any(isinstance(plan, kinds) for plan in state.plans.values())
 
 
 def _tick_recorder(config: SessionConfig, clock: Clock, troubles: MutableMapping[str, str]) -> TickRecorder | None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 __all__ = ["stop_on_signals"]
@@ -13,16 +14,22 @@ __all__ = ["stop_on_signals"]
 _SECOND_SIGNAL = 130
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Installs the handlers for the running loop. On Windows only Ctrl-C and Ctrl-Break arrive."""
+def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> None:
+    """Installs the handlers for the running loop. On Windows only Ctrl-C and Ctrl-Break arrive.
+
+    last_words: what a person must know who leaves at once; empty: nothing.
+    """
     loop = asyncio.get_running_loop()
 
     def ask() -> None:
         is_second = stop.is_set()
         stop.set()
-        _say("second signal: leaving now; protective stops are at the venue" if is_second
-             else "stopping; once more leaves at once")  # fmt: skip
-        if is_second:
+        if not is_second:
+            _say("stopping; once more leaves at once")
+            return
+        try:
+            _say(f"second signal: leaving now; {last_words() or 'protective stops are at the venue'}")
+        finally:
             os._exit(_SECOND_SIGNAL)
 
     def from_any_thread(_number: int, _frame: FrameType | None) -> None:

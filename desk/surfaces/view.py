@@ -11,10 +11,11 @@ from decimal import Decimal
 
 import msgspec
 
+from desk.core.ids import GatewayOrderId
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import Plan, TouchPlan
 from desk.core.words import OrderStatus, OrderType, Quote, Side, VenueOrder
-from desk.engine.state import Position, State
+from desk.engine.state import Place, Position, State
 from desk.orders.move import PlaceView, is_protected
 from desk.runtime.desk import Desk, Phase
 from desk.surfaces.bars_json import BarRows, bars_as_json
@@ -161,7 +162,9 @@ def view_exits(desk: Desk) -> tuple[ExitView, ...]:
 
 def _position(desk: Desk, position: Position, number: int) -> PositionView:
     place = (position.account_id, position.contract_id)
-    ours, foreign = tuple(desk.state.orders_at(place)), tuple(desk.state.foreign_at(place))
+    gone = _cancelled_by_exit(desk, place)
+    ours = tuple(order for order in desk.state.orders_at(place) if order.gateway_order_id not in gone)
+    foreign = tuple(order for order in desk.state.foreign_at(place) if order.gateway_order_id not in gone)
     legs = _legs(position, ours, foreign)
     mark, mark_age_ms, note = _mark(desk, position)
     contract = desk.catalogue.get(position.contract_id)
@@ -191,6 +194,12 @@ def _position(desk: Desk, position: Position, number: int) -> PositionView:
         cause=position.cause,
         entry=position.entry,
     )
+
+
+def _cancelled_by_exit(desk: Desk, place: Place) -> set[GatewayOrderId]:
+    """Orders whose cancel was answered: they protect nothing, however late their report comes."""
+    plan = desk.state.exit_plan(place)
+    return {order_id for order_id, _ in plan.gone} if plan is not None else set()
 
 
 def _covered_qty(position: Position, ours: tuple[TrackedOrder, ...], foreign: tuple[VenueOrder, ...]) -> int:

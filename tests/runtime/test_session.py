@@ -18,7 +18,7 @@ from desk.core.ids import GatewayOrderId
 from desk.core.orders import OrderRequest
 from desk.core.secret import Secret
 from desk.engine import Context
-from desk.gateway import GatewayClient, GatewayConfig, HubPool
+from desk.gateway import GatewayClient, GatewayConfig, HubPool, auth
 from desk.runtime import Executor, Phase
 from desk.runtime.config import BarsConfig, StartConfig
 from desk.runtime.session import Session, SessionConfig
@@ -26,7 +26,7 @@ from desk.runtime.stop import Stage, run_stages
 from desk.runtime.tiers import Tier
 from desk.sim import SimServer
 from desk.store import Journal, open_journal
-from tests.daemon import BOT, SCALE, alert, is_protected, places, quiet_sim, running_desk, until
+from tests.daemon import BOT, SCALE, alert, enter, is_flat, is_protected, places, quiet_sim, running_desk, until
 from tests.runtime.test_pagestore import KEY, Shelf, page
 from tests.runtime.words import alert_event
 
@@ -236,3 +236,25 @@ async def test_bars_are_written_at_the_stop_though_the_last_ones_never_come(tmp_
         await run_stages((Stage("bars are written", 0.1, session._write_bars),))
         assert list(shelf.pages) == [KEY]
         session._last_bars.cancel()
+
+
+@pytest.mark.parametrize(("fault", "says"), [("no subscription", "subscription"), ("503", "not available")])
+async def test_a_login_that_fails_later_is_shown_and_tried_again(
+    sim: SimServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, says: str
+) -> None:
+    """Cause: a final refusal counted until the next start. No exit was sent any more, and health had no word of it."""
+    monkeypatch.setattr(auth, "FINAL_COUNTS_S", 0.5)
+    async with running_desk(sim.url, tmp_path) as desk:
+        await desk.ready()
+        await enter(desk)
+        sim.expire_tokens()
+        if fault == "503":
+            sim.faults.next("login", times=3).refuses(503)
+        else:
+            sim.faults.next("login").rejects(9)
+        await desk.post(alert("exit"))
+        state = await desk.state_when(lambda state: "login" in state["troubles"])
+        assert says in state["troubles"]["login"]
+        state = await desk.state_when(is_flat)
+        assert "login" not in state["troubles"]
+        assert not sim.positions

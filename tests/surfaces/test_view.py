@@ -14,7 +14,8 @@ from rich.console import Console
 
 from desk.core.ids import GatewayOrderId
 from desk.core.orders import OrderState, Role
-from desk.core.records import ForeignOrderChanged, OrderChanged
+from desk.core.plans import ExitPlan, ExitReason, ExitStep
+from desk.core.records import ForeignOrderChanged, OrderChanged, PlanChanged
 from desk.core.words import OrderStatus, OrderType, Side, VenueOrder
 from desk.runtime.desk import StartStep
 from desk.surfaces import view
@@ -51,6 +52,21 @@ async def test_a_position_carries_its_legs_and_exact_numbers(room: Room) -> None
     assert position["is_protected"] is True
     assert position["unrealised_usd"] is None
     assert position["age_ms"] == 3000
+
+
+async def test_legs_whose_cancel_was_answered_protect_nothing(room: Room) -> None:
+    """Cause: with the hub down their reports did not come, and a position without a stop was shown as protected."""
+    room.tell(*rooms.position_records())
+    (position,) = view.view_positions(room.desk)
+    ids = [leg.gateway_order_id for leg in position.legs]
+    plan = ExitPlan(
+        plan_id="exit:1", cause=CAUSE, account_id=ACCOUNT, contract_id=MNQ.contract_id,
+        reason=ExitReason.MANUAL, step=ExitStep.READING, started_at=T0,
+        gone=tuple((order_id, T0) for order_id in ids if order_id is not None),
+    )  # fmt: skip
+    room.tell(PlanChanged(cause=CAUSE, plan=plan, ts=T0))
+    (position,) = view.view_positions(room.desk)
+    assert (position.is_protected, position.covered_qty, position.stop, position.legs) == (False, 0, None, ())
 
 
 async def test_orders_list_only_what_may_still_trade(room: Room) -> None:
