@@ -21,7 +21,7 @@ from desk.engine.effects import StartTimer
 from desk.engine.gates import Asked, gated
 from desk.engine.intents import rule_intent
 from desk.engine.rulings import Asker, Ruling, denied, held
-from desk.engine.state import State, contracts_in_play
+from desk.engine.state import State
 from desk.engine.switches import SWITCHES, rule_switch
 from desk.engine.turns import AtTurn, settles, turn_at
 from desk.engine.waiting import has_waiting, waiting_qty
@@ -241,10 +241,11 @@ def _held_contract(state: State, account_id: AccountId, contract: Contract, ctx:
 
 
 def _month_in_play(state: State, account_id: AccountId, contract: Contract, ctx: Context) -> Contract:
-    """Of what only gets out: where nothing is in play in that month, the one in which something rests or waits."""
-    in_play = contracts_in_play(state, account_id)
-    others = [c for c in ctx.contracts.values() if c.symbol_id == contract.symbol_id and c.contract_id in in_play]
-    return others[0] if others and contract.contract_id not in in_play else contract
+    """Of what only gets out: where nothing is held or waits in that month, the one in which something of ours waits."""
+    if state.position_qty((account_id, contract.contract_id)) or has_waiting(state, (account_id, contract.contract_id)):
+        return contract
+    months = [c for c in ctx.contracts.values() if c.symbol_id == contract.symbol_id]
+    return next((c for c in months if has_waiting(state, (account_id, c.contract_id))), contract)
 
 
 def _held_of(state: State, account_id: AccountId, symbol_id: str, ctx: Context) -> Contract | None:

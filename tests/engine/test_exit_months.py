@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from desk.core.alert import Action, Alert, AlertPolicy, AlertPosition, PositionSide
-from desk.core.ids import ContractId
+from desk.core.ids import ClientOrderId, ContractId
+from desk.core.orders import OrderRequest
 from desk.core.records import VerdictKind
-from desk.core.words import OrderType
+from desk.core.words import OrderType, Side
 from desk.engine import Context
 from tests.engine.test_signals_order import STOP, sent
 from tests.engine.test_world import calm, ready
-from tests.engine.world import MNQ, PLACE, World, enter, exit_, opens
+from tests.engine.world import ACCOUNT, MNQ, PLACE, World, enter, exit_, opens
 
 H27 = ContractId("CON.F.US.MNQ.H27")
 NOT_LISTED = ["MNQH2027", "CME_MINI:MNQH27", "MNQ 03-27", "MNQ2!", "CON.F.US.MNQ.U26", "CME_MINI_DL:MNQU6"]
@@ -160,3 +161,28 @@ def test_what_gets_out_ends_the_entry_that_rests_in_the_old_month(action: Action
     assert world.alert(Alert(action=action, symbol="CME_MINI:MNQ1!")).kind is VerdictKind.ACCEPTED
     calm(world)
     assert world.resting() == []
+
+
+@pytest.mark.parametrize("action", [Action.EXIT, Action.FLATTEN, Action.CANCEL])
+def test_so_it_does_beside_what_a_person_has_resting_in_the_new_month(action: Action) -> None:
+    """Cause: that order made the new month the one in which something is in play; there was nothing to get out of."""
+    world = Rolled()
+    world.run(3)
+    world.command(opens(type=OrderType.LIMIT, limit_price=Decimal(19990)))
+    by_hand = OrderRequest(
+        client_order_id=ClientOrderId("hand"),
+        account_id=ACCOUNT,
+        contract_id=H27,
+        type=OrderType.LIMIT,
+        side=Side.BUY,
+        qty=1,
+        limit_price=Decimal(19990),
+    )
+    world.venue.place(by_hand)
+    world.publish()
+    world.run(2)
+    world.has_rolled = True
+    assert world.alert(Alert(action=action, symbol="CME_MINI:MNQ1!")).kind is VerdictKind.ACCEPTED
+    world.run(30)
+    assert world.resting() == []
+    assert len(world.venue.working((ACCOUNT, H27))) == 1
