@@ -96,3 +96,8 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    @staticmethod
+    def not_before(at: datetime) -> None:
+        """Nor before what an earlier process wrote down."""
+        SystemClock._told = max(SystemClock._told, (at.timestamp(), time.monotonic()))

@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -41,7 +42,8 @@ PROBE_S = 1.0  # how often a journal that failed is tried again when nothing els
 class MainLoop:
     """Owns the state. ``context`` gives what a decision may look at besides it; ``publish`` hands the state to readers.
 
-    troubles: where health reads that the journal cannot be written.
+    troubles: where health reads that the journal cannot be written. go_on_after: told the time of the newest record at a start,
+    before anything is decided; raises what ends it.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class MainLoop:
         publish: Callable[[State], None],
         data_dir: Path,
         troubles: MutableMapping[str, str] | None = None,
+        go_on_after: Callable[[datetime], None] = lambda _: None,
     ) -> None:
         self._journal = journal
         self._troubles: MutableMapping[str, str] = {} if troubles is None else troubles
+        self._go_on_after = go_on_after
         self._inbox = inbox
         self._clock = clock
         self._context = context
@@ -97,8 +101,12 @@ class MainLoop:
                 state, seq = decode_state(snapshot[1]), snapshot[0]
             except msgspec.DecodeError as problem:  # not of this format, or damaged
                 log.warning("snapshot.unusable", problem=str(problem))
-        rows = await self._journal.read(after_seq=seq)
-        self.state = fold(state, (record for _, record in rows))
+        rows = await self._journal.read(
+            after_seq=max(0, seq - 1)
+        )  # with the last one that the snapshot has, for its time
+        if rows:
+            self._go_on_after(rows[-1][1].ts)
+        self.state = fold(state, (record for number, record in rows if number > seq))
         self._seq = rows[-1][0] if rows else seq
         self._snapshot_seq = seq
 

@@ -37,6 +37,7 @@ from desk.runtime.executor import Executor
 from desk.runtime.feeds import Feeds
 from desk.runtime.history import HistoryService
 from desk.runtime.inbox import Inbox
+from desk.runtime.journaltime import go_on_after
 from desk.runtime.livebars import LiveBars
 from desk.runtime.loop import MainLoop
 from desk.runtime.marketview import MarketView
@@ -119,7 +120,14 @@ class Session:
         self.desk.reloader = Reloader(self.desk, config) if config.read_again is not None else None
         self._prices = Prices(self.desk.inbox, clock, self._lines)
         self._loop = MainLoop(
-            journal, self.desk.inbox, clock, self._context, self._publish, config.data_dir, self._troubles
+            journal,
+            self.desk.inbox,
+            clock,
+            self._context,
+            self._publish,
+            config.data_dir,
+            self._troubles,
+            go_on_after,
         )
         self.desk.context = lambda: self._context(self._loop.is_journal_ok)
         self._background: set[asyncio.Task[None]] = set()
