@@ -8,7 +8,7 @@ contract's economics but the gateway's. Start with ``keep_ledger``, then ``book.
 from desk.ledger.book import Book, BookedFill, keep_book
 from desk.ledger.days import DayResult, results_by_day
 from desk.ledger.exits import LedgerRecord, keep_ledger
-from desk.ledger.money import Mark, UnknownContract, economics_of, unrealised
+from desk.ledger.money import Mark, UnknownContract, economics_of, sum_of, unrealised
 from desk.ledger.statistics import Statistics, statistics_of
 from desk.ledger.words import OpenTrade, RoundTrip
 
@@ -27,5 +27,6 @@ __all__ = [
     "keep_ledger",
     "results_by_day",
     "statistics_of",
+    "sum_of",
     "unrealised",
 ]

@@ -11,6 +11,7 @@ import msgspec
 from desk.core.ids import AccountId
 from desk.core.trading_day import trading_day
 from desk.ledger.book import BookedFill
+from desk.ledger.money import sum_of
 
 __all__ = ["DayResult", "results_by_day"]
 
@@ -39,20 +40,10 @@ def results_by_day(fills: Iterable[BookedFill]) -> tuple[DayResult, ...]:
         DayResult(
             account_id=account_id,
             day=day,
-            gross=_sum(booked.gross for booked in group),
+            gross=sum_of(booked.gross for booked in group),
             fees=sum((booked.fill.fees for booked in group), Decimal(0)),
             commissions=sum((booked.fill.commissions for booked in group), Decimal(0)),
             fills=len(group),
         )
         for (day, account_id), group in sorted(found.items(), key=lambda item: item[0])
     )
-
-
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """None as soon as one of them is not known."""
-    total = Decimal(0)
-    for amount in amounts:
-        if amount is None:
-            return None
-        total += amount
-    return total

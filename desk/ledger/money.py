@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ from desk.core.ids import ContractId
 from desk.core.words import Contract
 from desk.ledger.words import OpenTrade
 
-__all__ = ["Contracts", "Mark", "UnknownContract", "as_decimal", "economics_of", "unrealised", "usd_of"]
+__all__ = ["Contracts", "Mark", "UnknownContract", "as_decimal", "economics_of", "sum_of", "unrealised", "usd_of"]
 
 Contracts = Mapping[ContractId, Contract]
 _FINEST = Decimal("1E-10")  # of what no Decimal can hold, such as a third
@@ -48,6 +48,16 @@ def unrealised(trade: OpenTrade, mark: Mark, contracts: Contracts) -> Decimal:
     contract = economics_of(trade.contract_id, contracts)
     distance = Fraction(mark.price) - Fraction(trade.avg_price)
     return as_decimal(usd_of(distance * trade.qty, contract))
+
+
+def sum_of(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """None as soon as one of them is not known."""
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
 
 
 def as_decimal(number: Fraction) -> Decimal:

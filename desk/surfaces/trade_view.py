@@ -6,7 +6,7 @@ A name once given stays; ``null`` is what nobody measured, with the reason besid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,7 @@ from desk.ledger import (
     keep_ledger,
     results_by_day,
     statistics_of,
+    sum_of,
     unrealised,
 )
 from desk.runtime.desk import Desk
@@ -230,22 +231,12 @@ def _pnl(days: Sequence[DayView], still_open: Sequence[OpenTradeView], known: _K
         yield AccountPnl(
             account_id=account_id,
             account=known.account(account_id),
-            realised_usd=_sum(day.gross_usd for day in mine),
+            realised_usd=sum_of(day.gross_usd for day in mine),
             fees_usd=sum((day.fees_usd for day in mine), Decimal(0)),
             commissions_usd=sum((day.commissions_usd for day in mine), Decimal(0)),
-            net_usd=_sum(day.net_usd for day in mine),
-            unrealised_usd=_sum([*values, *([None] if account_id in unseen else [])]),
+            net_usd=sum_of(day.net_usd for day in mine),
+            unrealised_usd=sum_of([*values, *([None] if account_id in unseen else [])]),
         )
-
-
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """None: one of them is not known."""
-    total = Decimal(0)
-    for amount in amounts:
-        if amount is None:
-            return None
-        total += amount
-    return total
 
 
 def _open_trades(book: Book, span: Span, known: _Known) -> Iterator[OpenTradeView]:
