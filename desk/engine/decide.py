@@ -56,7 +56,7 @@ from desk.core.records import (
     Verdict,
     VerdictKind,
 )
-from desk.engine import amends, blind, cares, eithers, exits, groups, reduces, reverses, stops, touches, trims
+from desk.engine import amends, blind, cares, doubts, eithers, exits, groups, reduces, reverses, stops, touches, trims
 from desk.engine.alerts import decide_alert
 from desk.engine.draft import Context, Decision, Draft
 from desk.engine.effects import StartTimer
@@ -147,6 +147,7 @@ def decide(state: State, event: Event, ctx: Context) -> Decision:
             )
             start_watchdog(draft)
             blind.begin(draft)
+            doubts.begin(draft)
         case Stopping():
             draft.record(DaemonStopping(cause=DESK, reason=event.reason, ts=ctx.now))
             withdraw_entries(draft)
@@ -216,6 +217,8 @@ def _timer(draft: Draft, key: str) -> None:
             draft.read_fully(account_id)
         elif contracts_in_play(draft.state, account_id):  # the failed one was to find what no event told: once more
             draft.read_fully(account_id, ONCE_MORE)
+    elif key.startswith(f"{doubts.LATE}:"):
+        doubts.on_timer(draft, key)
     elif blind.is_timer(key):
         blind.on_timer(draft, key)
     elif key.startswith("watch:"):

@@ -1,21 +1,30 @@
-"""An entry that was taken for one that never reached the venue (a 429 is "surely not sent", design 3), and that something at
-the venue speaks for: a leg under its tag, or a position on its side. Then nobody knows any more, and it is looked for."""
+"""Orders that were taken for such as never reached the venue, and that may be there all the same.
+
+An entry was "surely not sent" (a 429, design 3), and something at the venue speaks for it: a leg under its tag, or a position on
+its side. Then nobody knows any more, and it is looked for. What two searches did not find was given up; it may arrive later, and
+the hub may not tell: for a minute the account is read from time to time, so that it is found before it trades.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from desk.core.events import Outcome, OutcomeKind
+from desk.core.ids import ClientOrderId
 from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import EnterPlan, EntryEnd
 from desk.core.records import OrderChanged
 from desk.core.words import VenuePosition
-from desk.engine.draft import Draft
+from desk.engine.draft import SWEEPS_LAST_S, Draft
+from desk.engine.effects import StartTimer
 from desk.engine.sending import follow_enter
 from desk.engine.state import State
 from desk.orders import enter
 
-__all__ = ["doubted", "saw_leg", "saw_position"]
+__all__ = ["LATE", "begin", "doubted", "given_up", "on_timer", "saw_leg", "saw_position"]
+
+LATE = "late"  # names the timers, and asks the reads
+LOOK_S = 2.0  # then every quarter of the time that has passed
 
 
 def doubted(state: State, order: TrackedOrder, outcome: Outcome) -> Outcome:
@@ -40,6 +49,31 @@ def saw_position(draft: Draft, reported: VenuePosition) -> None:
         is_waiting = f"enter:{order.client_order_id}" in draft.state.plans
         if is_waiting and order.side.sign * reported.qty > 0 and enter.was_never_sent(order):
             _doubt(draft, order, "a position on its side came up")
+
+
+def given_up(draft: Draft, order: TrackedOrder) -> None:
+    """Two searches did not find it."""
+    if not draft.ctx.is_shadow:
+        draft.effects.append(StartTimer(f"{LATE}:{order.client_order_id}", LOOK_S))
+
+
+def begin(draft: Draft) -> None:
+    """After a start: what the process before it had given up a moment ago."""
+    for order in draft.state.orders.values():
+        if enter.was_never_sent(order) and _age_s(draft, order) < SWEEPS_LAST_S:
+            given_up(draft, order)
+
+
+def on_timer(draft: Draft, key: str) -> None:
+    """Also while the user hub is down: whoever gave it up has nobody else to ask."""
+    order = draft.state.orders.get(ClientOrderId(key.partition(":")[2]))
+    if order is not None and enter.was_never_sent(order) and _age_s(draft, order) < SWEEPS_LAST_S:
+        draft.read(order.account_id, LATE)
+        draft.effects.append(StartTimer(key, max(LOOK_S, _age_s(draft, order) / 4)))
+
+
+def _age_s(draft: Draft, order: TrackedOrder) -> float:
+    return (draft.now - order.updated_at).total_seconds()
 
 
 def _doubt(draft: Draft, order: TrackedOrder, why: str) -> None:

@@ -16,9 +16,8 @@ from desk.core.orders import OrderState, Role, TrackedOrder
 from desk.core.plans import EnterPlan, EntryEnd
 from desk.core.records import OrderChanged, PlanEnded
 from desk.core.words import Contract, OrderType
-from desk.engine import eithers, groups
+from desk.engine import doubts, eithers, groups
 from desk.engine.apply import is_resting
-from desk.engine.doubts import doubted
 from desk.engine.draft import SWEEPS_LAST_S, Context, Draft, fresh_quote, unreported_fill
 from desk.engine.effects import Reduce, StartTimer
 from desk.engine.pricing import (
@@ -176,7 +175,7 @@ def on_submit_settled(draft: Draft, event: SubmitSettled) -> None:
     if enter.is_tag_taken(event.outcome):
         _search_first_sending(draft, order)
         return
-    outcome = doubted(draft.state, order, event.outcome)
+    outcome = doubts.doubted(draft.state, order, event.outcome)
     is_open_question = order.state.is_unsettled
     changed = settle(order, outcome, draft.now)
     is_refused = outcome.kind is OutcomeKind.REFUSED
@@ -306,6 +305,7 @@ def _give_up(draft: Draft, plan: EnterPlan, order: TrackedOrder, why: str) -> No
     draft.record(PlanEnded(cause=plan.cause, plan_id=plan.plan_id, result=f"not sent again: {why}", ts=draft.now))
     draft.tell(order.cause, "entry.expired", f"{order.side} {order.qty} {order.contract_id} was not carried out: {why}")
     draft.read_fully(order.account_id)  # should it be there all the same, it is found and cancelled
+    doubts.given_up(draft, order)
     _tell_brothers(draft, order)
 
 

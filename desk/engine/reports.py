@@ -100,7 +100,8 @@ def on_after_timer(draft: Draft, key: str) -> None:
     the venue would cancel; one that was given up may arrive after all): it is looked at, before it trades."""
     _, account, contract = key.split(":", 2)
     place = (AccountId(int(account)), ContractId(contract))
-    if _left_since(draft.state, place) is not None and draft.state.is_reconciled(place[0]):
+    is_to_come = draft.state.user_hub_is_up and not draft.state.is_reconciled(place[0])  # its reconciliation looks
+    if _left_since(draft.state, place) is not None and not is_to_come:
         draft.read_fully(place[0])
 
 

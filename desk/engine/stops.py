@@ -12,6 +12,7 @@ from desk.core.orders import OrderRequest, OrderState, Role, TrackedOrder
 from desk.core.plans import Plan, ProtectPlan, ReducePlan, StopPlan
 from desk.core.records import OrderChanged, PlanChanged
 from desk.core.words import OrderType, VenueOrder
+from desk.engine import doubts
 from desk.engine.cover import our_need
 from desk.engine.draft import Draft, unreported_fill, view_of
 from desk.engine.effects import Reduce
@@ -132,6 +133,7 @@ def on_search(draft: Draft, plan: StopPlan, event: TagSearched) -> None:
     if move.result == place.NEVER_ARRIVED:
         expired = msgspec.structs.replace(order, state=OrderState.EXPIRED, updated_at=draft.now)
         draft.record(OrderChanged(cause=order.cause, order=expired, why=place.NEVER_ARRIVED, ts=draft.now))
+        doubts.given_up(draft, expired)
 
 
 def on_order(draft: Draft, order: TrackedOrder) -> None:

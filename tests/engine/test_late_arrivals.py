@@ -1,4 +1,4 @@
-"""An entry that arrives long after its reply was lost: two searches found nothing, it was given up, and then it is there."""
+"""An order that arrives long after its reply was lost: two searches found nothing, it was given up, and then it is there."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pytest
 
 from desk.core.events import Event, Outcome, OutcomeKind, SubmitSettled
 from desk.core.intents import Exit
-from desk.core.orders import Role
+from desk.core.orders import OrderState, Role
 from desk.core.records import VerdictKind
 from desk.core.words import OrderType, Side
 from desk.engine import Reduce, Submit
+from desk.orders import PlaceStop
 from tests.engine.hands import incidents
 from tests.engine.test_entries import ROOMY
 from tests.engine.test_entry_stories import WORDS, check_story, happen
@@ -133,3 +134,50 @@ def test_the_late_word_of_a_fill_of_the_position_before_takes_nothing_from_this_
     assert incidents(world, "position.foreign") == []
     world.venue.naked = False
     calm(world)
+
+
+@dataclass
+class SlowStops(World):
+    """Stops that are placed by themselves land ``late_s`` after they were sent; the desk hears "no clear answer"."""
+
+    late_s: float = 0.0
+
+    def _reach(self, effect: Submit | Reduce) -> Event:
+        if not isinstance(effect, Reduce) or not isinstance(effect.reducing.what, PlaceStop):
+            return super()._reach(effect)
+        self.later(self.late_s, lambda: self._execute(effect))
+        tag = effect.reducing.what.order.client_order_id
+        outcome = Outcome(kind=OutcomeKind.UNCLEAR, text="timeout")
+        return SubmitSettled(client_order_id=tag, outcome=outcome, ts=self.now)
+
+
+@pytest.mark.parametrize("hub", ["up", "down", "killed"])
+@pytest.mark.parametrize("late_s", [3.5, 5.0, 7.0, 12.0])
+def test_a_guards_stop_that_arrives_when_its_position_is_closed_goes_before_it_trades(late_s: float, hub: str) -> None:
+    """Cause: it was looked for twice and then by the watch alone, and not at all while the hub was down."""
+    world = SlowStops(bot=ROOMY, late_s=late_s)
+    world.run(3)
+    world.venue.naked = True
+    assert world.command(opens()).kind is VerdictKind.ACCEPTED
+    while world.venue.qty(PLACE) == 0:
+        world.step()
+    while world.venue.qty(PLACE):
+        world.step()
+    world.faults = Faults(lost_event=1, read_lag_s=0.9)
+    tag = next(
+        order.client_order_id
+        for order in world.state.orders.values()
+        if order.parent is None and order.role is Role.STOP
+    )
+    while world.state.orders[tag].state is not OrderState.EXPIRED:
+        world.step()
+    if hub == "down":
+        world.hub(False)
+    if hub == "killed":
+        world.kill()
+        world.hub(False)
+    while not any(order.tag == tag for order in world.venue.orders.values()):
+        world.step()
+    assert [order.tag for order in world.venue.working(PLACE)] == [tag], "it arrived at a flat place"
+    world.run(4.9 if late_s < 10 else 6)
+    assert world.venue.working(PLACE) == []
