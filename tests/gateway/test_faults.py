@@ -97,7 +97,8 @@ async def test_what_becomes_of_each_operation(
     async def meets(sim: SimServer, path: str, call: Call, times: int | None, expected: Outcome) -> Outcome:
         waits_for_nothing = expected in (Unavailable, OutcomeUnknown)
         async with GatewayClient(config_of(sim, timeout_s=1.0 if waits_for_nothing else 2.5)) as client:
-            await client.login()
+            async with one_by_one:
+                await client.login()
             sim.faults.add(path, Fault(kind, times=times, **details))
             asked = count(sim, path)
             result = await outcome(call, client)
@@ -105,6 +106,7 @@ async def test_what_becomes_of_each_operation(
                 assert count(sim, path) == asked + 1, "a write is sent once"
             return result
 
+    one_by_one = asyncio.Lock()  # a crowd of new connections is not what is looked at here
     works = {"/api/Contract/searchById": None, "/api/Order/searchById": None}  # code 1 is an answer: there is none
     async with SimServer(SimConfig(market="manual", rate_limits=False)) as sim:
         sim.set_price(MNQ, PRICE)

@@ -146,7 +146,7 @@ BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates, int]] = {
     "plans are not resumed": (
         "desk.engine.reads.resume_plans",
         does_nothing,
-        "goes on for ever",
+        "has no stop",
         Rates(kills=20, commands=0),
         1,
     ),
