@@ -20,6 +20,7 @@ from desk.core.records import AlertDecided, Record
 from desk.engine import apply
 from desk.orders.move import Move, Timer
 from desk.sim.model import Bracket
+from tests.world.__main__ import main
 from tests.world.box import Report, World
 from tests.world.faults import Rates
 
@@ -178,3 +179,14 @@ def test_the_laws_notice_a_venue_that_forgets_the_stop() -> None:
     with patch("tests.world.venue.Bracket", without_stop), patch("desk.orders.protect.on_snapshot", no_guard):
         report = World(1, Rates.none()).run(2)
     assert "has no stop" in report.broken
+
+
+def test_hours_may_be_shared_by_several_worlds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["world", "--hours", "2", "--worlds", "2", "--seed", "3"])
+    assert main() == 0
+    told = capsys.readouterr().out
+    assert told.count("every law held") == 2
+    assert "seed 3: " in told
+    assert "seed 4: " in told
