@@ -45,6 +45,7 @@ from desk.core.words import OrderType, VenuePosition
 from desk.engine import bots
 from desk.engine.bots import BotState
 from desk.engine.state import AccountState, Held, LastExit, Place, Position, SeenAlert, State
+from desk.orders.enter import was_never_sent
 from desk.risk import Reason
 
 __all__ = ["apply", "entry_behind", "fold", "is_resting"]
@@ -252,8 +253,7 @@ def _position(state: State, record: PositionChanged) -> State:
 
 def _may_fill_yet(state: State, order: TrackedOrder) -> bool:
     """An entry that is under way, or that was given up because nobody found it: it may arrive all the same."""
-    is_given_up = order.state is OrderState.EXPIRED and order.gateway_order_id is None
-    return order.role is Role.ENTRY and (is_given_up or state.is_under_way(order))
+    return order.role is Role.ENTRY and (was_never_sent(order) or state.is_under_way(order))
 
 
 def _opened_at(before: Position, reported: VenuePosition) -> datetime | None:

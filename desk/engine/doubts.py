@@ -28,7 +28,7 @@ LOOK_S = 2.0  # then every quarter of the time that has passed
 
 
 def doubted(state: State, order: TrackedOrder, outcome: Outcome) -> Outcome:
-    """ "Not sent" is no answer for an entry of which a leg was reported already: the venue makes legs of nothing else."""
+    """No "not sent" counts for an entry of which a leg was reported already: the venue makes legs of nothing else."""
     if outcome.kind is OutcomeKind.NOT_SENT and any(
         leg.parent == order.client_order_id for leg in state.orders.values()
     ):

@@ -82,7 +82,7 @@ def _take_up_again(draft: Draft, before: TrackedOrder, order: TrackedOrder) -> N
         return
     if f"enter:{order.client_order_id}" in draft.state.plans:
         return
-    is_given_up = before.state is OrderState.EXPIRED and before.gateway_order_id is None
+    is_given_up = enter.was_never_sent(before)
     plan = msgspec.structs.replace(enter.begin(order), ending=EntryEnd.GIVEN_UP if is_given_up else None)
     draft.record(PlanChanged(cause=order.cause, plan=plan, ts=draft.now))
     what = "it is cancelled" if is_given_up else "it is followed again"

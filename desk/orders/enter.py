@@ -201,7 +201,7 @@ def name_of(order: TrackedOrder, contract: Contract | None = None) -> str:
 
 
 def was_never_sent(order: TrackedOrder) -> bool:
-    """Surely not processed: its sending failed before the venue could take it."""
+    """Not at the venue, as far as anybody knows: its sending failed, or two searches did not find it. See ``engine/doubts``."""
     return order.state is OrderState.EXPIRED and order.gateway_order_id is None
 
 
