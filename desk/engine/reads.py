@@ -15,7 +15,7 @@ from desk.core.orders import OrderState, Role
 from desk.core.plans import AmendPlan, ExitPlan, FlattenPlan, ProtectPlan, ReducePlan
 from desk.core.records import AccountReconciled, ForeignOrderChanged
 from desk.core.words import OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import adoption, amends, blind, cares, reduces, reverses, stops, trims
+from desk.engine import adoption, amends, blind, cares, reduces, reverses, stops, trims, untied
 from desk.engine.draft import Draft, unreported_fill
 from desk.engine.effects import StartTimer
 from desk.engine.entries import sweep_orphans
@@ -56,6 +56,7 @@ def on_snapshot(draft: Draft, snapshot: SnapshotRead) -> None:
         stops.sweep_excess(draft, place, seen)
         adoption.saw_position(draft, place, seen)
         trims.saw_position(draft, place, seen)
+        untied.saw_position(draft, place, seen)
         cares.saw_position(draft, place)
     if snapshot.is_full and "reconcile" in snapshot.asked_by:
         _reconciled(draft, snapshot, differences, is_agreed)

@@ -22,7 +22,7 @@ from desk.core.records import (
     PositionClosed,
 )
 from desk.core.words import Account, Fill, OrderStatus, OrderType, VenueOrder, VenuePosition
-from desk.engine import adoption, amends, cares, doubts, eithers, groups, reduces, stops, trims
+from desk.engine import adoption, amends, cares, doubts, eithers, groups, reduces, stops, trims, untied
 from desk.engine.apply import entry_behind, is_resting
 from desk.engine.draft import SWEEPS_LAST_S, Draft, unreported_fill
 from desk.engine.effects import StartTimer
@@ -145,6 +145,7 @@ def _changed(draft: Draft, order: TrackedOrder, why: str) -> None:
         _look_after(draft, order)
     elif order.state is OrderState.WORKING and (order.account_id, order.contract_id) not in draft.state.positions:
         _look_after(draft, order)
+    untied.look_soon(draft, order)
     _attribute(draft, (order.account_id, order.contract_id))
     guard(draft, (order.account_id, order.contract_id))
     _tell_plans(draft, order)

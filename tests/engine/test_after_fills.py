@@ -15,15 +15,17 @@ def lone_stop(world: World) -> VenueOrder:
 
 
 def with_a_lone_stop() -> World:
-    """Somebody cancelled the stop, and the guard placed another one: the venue does not know that it ends the target."""
+    """Somebody cancelled the stop, and the guard placed another one just now: the target that the venue does not end with it is
+    still there."""
     world = World()
     world.run(3)
     world.alert(enter())
     world.run(20)
     world.venue.cancel(world.leg(Role.STOP).gateway_order_id)
     world.publish()
-    world.run(6)
+    world.run(3.5)
     assert lone_stop(world).status is OrderStatus.OPEN
+    assert world.leg(Role.TARGET).status is OrderStatus.OPEN
     return world
 
 
