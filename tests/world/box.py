@@ -238,7 +238,8 @@ class World:
             await loop.run()
 
     def _died(self, process: asyncio.Task[None]) -> None:
-        self._process = self._inbox = self.laws.state = None
+        self._process = self._inbox = None
+        self.laws.dies()
         self.hub.is_up = False
         self.hub.life += 1
         if process.cancelled():
@@ -339,9 +340,11 @@ class World:
 
     def _outage(self) -> bool:
         def over() -> None:
-            self.border.is_down, self.laws.has_contact = False, True
+            self.border.is_down = False
+            self.laws.has_contact_again()
 
-        self.border.is_down, self.laws.has_contact = True, False
+        self.border.is_down = True
+        self.laws.loses_contact()
         self._after(self._when.choice([2.0, 10.0, 40.0]), over)
         return True
 

@@ -56,7 +56,7 @@ DISAGREES_S = 60.0
 PLAN_LASTS_S = 240.0
 RESTS_S = 1_200.0  # the longest that anything of the sender or of the person may rest, and then some
 ARRIVES_LATE = timedelta(seconds=2)  # an order that was looked for, twice, and given up
-CANNOT_HELP = timedelta(seconds=5)  # what arrives after that and trades at once
+CANNOT_HELP = timedelta(seconds=5)  # what arrives after that and trades before the desk could act for so long
 MEMORY = 5_000
 WHOLE_EVERY = 200
 _STOPS = {OrderType.STOP, OrderType.TRAILING_STOP}
@@ -82,6 +82,7 @@ class Laws:
         self._broke = broke
         self.state: State | None = None  # None: no process lives
         self.has_contact = True  # REST answers
+        self._acts_since: datetime | None = None  # a process lives, and REST answers it
         self.failed_at: Mapping[AccountId, datetime] = {}  # newest read that failed
         self.naked_s: Counter[str] = Counter()
         self.longest_s: Counter[str] = Counter()
@@ -228,6 +229,18 @@ class Laws:
         if len(self._entered) > MEMORY:
             del self._entered[next(iter(self._entered))]
 
+    def loses_contact(self) -> None:
+        """REST answers nobody."""
+        self.has_contact, self._acts_since = False, None
+
+    def has_contact_again(self) -> None:
+        self.has_contact = True
+        self._acts_since = self._clock.now() if self.state is not None else None
+
+    def dies(self) -> None:
+        """The process ended."""
+        self.state = self._acts_since = None
+
     def _traded(self, row: HalfTurn) -> None:
         """Entries open, exits close, and never the other way round."""
         order = self._venue.exchange.books.orders[row.order_id]
@@ -239,11 +252,15 @@ class Laws:
             return
         is_known = order.custom_tag in self._paired or self._parent_is_paired(order)
         is_late = known is not None and order.created - known.submitted_at > ARRIVES_LATE
-        is_too_soon = is_late and self._clock.now() - order.created < CANNOT_HELP
+        is_too_soon = is_late and self._cannot_help(order.created)
         if place in self.by_hand or is_known or is_too_soon or (not is_entry and self._is_replacing(place)):
             self.orphans_traded += 1
         else:
             self._broke(f"an {'entry closed' if is_entry else 'exit opened'} a position: {order}")
+
+    def _cannot_help(self, since: datetime) -> bool:
+        """The desk had no time to act; what passed without a process or without an answer of REST is none."""
+        return self._acts_since is None or self._clock.now() - max(since, self._acts_since) < CANNOT_HELP
 
     def _is_replacing(self, place: Place) -> bool:
         """A smaller stop works already beside the legs whose place it takes: for a moment they are too many."""
@@ -312,6 +329,8 @@ class Laws:
     def on_state(self, state: State, folded: State) -> None:
         """A batch was decided and committed."""
         self.state = state
+        if self.has_contact and self._acts_since is None:
+            self._acts_since = self._clock.now()
         self._states += 1
         is_whole = (
             self._states % WHOLE_EVERY == 0
