@@ -177,7 +177,7 @@ class HubConnection:
             socket = await opening
         except InvalidStatus as exc:
             if exc.response.status_code == 401:
-                await self._tokens.replace(token)
+                self._tokens.reject(token)
             return f"HTTP {exc.response.status_code} at the upgrade"
         except TimeoutError:
             return f"no connection within {self._timings.connect_s:g} s"
@@ -227,7 +227,7 @@ class HubConnection:
                 if not isinstance(message, Invocation):
                     self._on_control(message)
                 elif message.target.lower() == "gatewaylogout":
-                    await self._on_logout(token)
+                    self._on_logout(token)
                 else:
                     self._publish(message, now)
 
@@ -254,11 +254,11 @@ class HubConnection:
             case _:
                 pass
 
-    async def _on_logout(self, token: Secret) -> NoReturn:
-        """The server ended the session: another client took over, or the token ended (5.4). A new login comes first."""
+    def _on_logout(self, token: Secret) -> NoReturn:
+        """The server ended the session: another client took over, or the token ended (5.4). The next one logs in first."""
         self._health.logged_out(self._clock.monotonic())
         self._tell_contested()
-        await self._tokens.replace(token)
+        self._tokens.reject(token)
         raise _Ended("GatewayLogout")
 
     def _tell_contested(self) -> None:

@@ -34,6 +34,10 @@ class TokenSource(Protocol):
 
     async def replace(self, rejected: Secret) -> Secret: ...
 
+    def reject(self, rejected: Secret) -> None:
+        """Forget this token, if it is still the current one: whoever needs one next logs in first."""
+        ...
+
 
 class HubListener(Protocol):
     """What a subscriber of a connection hears, in the reader's task: be quick.
