@@ -57,6 +57,7 @@ class HubConnection:
         self._answers: dict[str, asyncio.Future[str | None]] = {}
         self._restart: asyncio.Future[str] | None = None
         self._is_up = False
+        self._told_up: list[HubListener] = []
         self._since: datetime | None = None
         self._bad_events = 0
         self._was_contested = False
@@ -65,10 +66,10 @@ class HubConnection:
     # -- for subscribers -----------------------------------------------------------------------------------------------
 
     def listen(self, listener: HubListener) -> None:
-        """Add a listener; if the connection is up, it hears so at once."""
+        """Add a listener; it hears that the connection is up once everything wanted so far is answered, perhaps at once."""
         self._listeners.append(listener)
-        if self._is_up:
-            listener.on_up()
+        if self._is_up and not self._subscriptions.due():
+            self._tell_up()
 
     def probe(self, probe: Probe) -> None:
         """Ask this from time to time while there is a connection; what it answers ends the connection."""
@@ -332,14 +333,20 @@ class HubConnection:
     async def _tell_settled(self) -> None:
         if not self._is_up:
             self._is_up, self._since = True, self._clock.now()
-            for listener in tuple(self._listeners):
-                listener.on_up()
+        self._tell_up()
         async with self._settled:
             self._settled.notify_all()
+
+    def _tell_up(self) -> None:
+        for listener in tuple(self._listeners):
+            if listener not in self._told_up:
+                self._told_up.append(listener)
+                listener.on_up()
 
     def _tell_lost(self, reason: str) -> None:
         if self._is_up:
             self._is_up, self._since = False, self._clock.now()
+            self._told_up.clear()
             for listener in tuple(self._listeners):
                 listener.on_lost(reason)
 

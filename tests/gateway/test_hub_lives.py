@@ -2,11 +2,73 @@
 
 from __future__ import annotations
 
-from desk.gateway import GatewayClient, HubPool, UserFeed
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+from websockets.asyncio.server import ServerConnection, serve
+
+from desk.gateway import GatewayClient, HubPool, HubTimings, UserFeed
 from desk.sim import SimServer
 
 from .conftest import ACCOUNT, until
-from .test_hub import QUICK, Log
+from .test_hub import QUICK, SHAKEN, Log, OneToken
+
+Answer = Callable[[ServerConnection, str], Awaitable[str | None]]
+"""What a call of that name is answered with: the members of its completion, None for nothing at all."""
+DONE = '"result":0'
+
+
+async def serve_calls(socket: ServerConnection, answer: Answer) -> None:
+    await socket.send(SHAKEN)
+    async for frame in socket:
+        for record in str(frame).split("\x1e"):
+            message = msgspec.json.decode(record) if record else {}
+            if message.get("type") != 1:
+                continue
+            members = await answer(socket, message["target"])
+            if members is not None:
+                await socket.send('{"type":3,"invocationId":"' + message["invocationId"] + '",' + members + "}\x1e")
+
+
+@asynccontextmanager
+async def hub_of(
+    lives: list[Answer], tokens: OneToken, timings: HubTimings = QUICK
+) -> AsyncIterator[tuple[HubPool, str]]:
+    """A server whose connections behave as listed, the later ones as the last; yields a pool and the hub's URL."""
+    served = 0
+
+    async def handle(socket: ServerConnection) -> None:
+        nonlocal served
+        served += 1
+        await serve_calls(socket, lives[min(served, len(lives)) - 1])
+
+    async with serve(handle, "127.0.0.1", 0) as server, HubPool(timings=timings) as pool:
+        yield pool, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hubs/any"
+
+
+async def test_who_joins_a_connection_that_is_up_hears_so_when_its_own_calls_are_answered() -> None:
+    """What is read before the subscription stands misses what happens until then (reference 5.5, 4)."""
+    answered, may_answer, log = list[str](), asyncio.Event(), Log()
+
+    async def answer(socket: ServerConnection, target: str) -> str | None:
+        await may_answer.wait()
+        answered.append(target)
+        return DONE
+
+    tokens = OneToken()
+    async with hub_of([answer], tokens) as (pool, url):
+        connection = pool.connection(url, tokens)
+        await connection.settled()
+        user = UserFeed(pool, url, tokens, [ACCOUNT], watch=log.watch)
+        heard_before = list(log.lines)
+        may_answer.set()
+        await user.settled()
+        assert (heard_before, log.lines, len(answered)) == ([], ["up"], 4)
+        late = Log()
+        UserFeed(pool, url, tokens, [ACCOUNT], watch=late.watch)
+        assert late.lines == ["up"], "all it wants is there already"
 
 
 async def test_a_logout_is_a_loss_before_the_new_login_comes(sim: SimServer, client: GatewayClient) -> None:
