@@ -58,6 +58,7 @@ class HubConnection:
         self._restart: asyncio.Future[str] | None = None
         self._is_up = False
         self._told_up: list[HubListener] = []
+        self._has_spoken = False  # events came on the present connection
         self._since: datetime | None = None
         self._bad_events = 0
         self._was_contested = False
@@ -233,6 +234,7 @@ class HubConnection:
                     self._publish(message, now)
 
     def _publish(self, message: Invocation, now: datetime) -> None:
+        self._has_spoken = True
         for listener in tuple(self._listeners):
             try:
                 listener.on_event(message.target, message.arguments, now)
@@ -344,11 +346,15 @@ class HubConnection:
                 listener.on_up()
 
     def _tell_lost(self, reason: str) -> None:
+        """Also of a connection that never came up, if events came on it: they are from before a gap."""
+        if not self._is_up and not self._has_spoken:
+            return
         if self._is_up:
             self._is_up, self._since = False, self._clock.now()
-            self._told_up.clear()
-            for listener in tuple(self._listeners):
-                listener.on_lost(reason)
+        self._has_spoken = False
+        self._told_up.clear()
+        for listener in tuple(self._listeners):
+            listener.on_lost(reason)
 
     def _forget_connection(self) -> None:
         self._subscriptions.disconnected()

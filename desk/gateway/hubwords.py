@@ -52,7 +52,7 @@ class HubListener(Protocol):
         ...
 
     def on_lost(self, reason: str) -> None:
-        """It was up and is not any more: what it said is stale (a gap)."""
+        """It was up, or had begun to tell, and is not any more: what it said is stale (a gap)."""
         ...
 
     def on_waiting(self, reason: str, wait_s: float) -> None:

@@ -249,8 +249,9 @@ class Feeds:
             self._inbox.put(HubChanged(is_up=True, reason="connected", ts=self._clock.now()))
 
     def _user_lost(self, reason: str) -> None:
-        self._is_user_up = False
-        self._inbox.put(HubChanged(is_up=False, reason=reason, ts=self._clock.now()))
+        if self._is_user_up:
+            self._is_user_up = False
+            self._inbox.put(HubChanged(is_up=False, reason=reason, ts=self._clock.now()))
 
     def _user_not_understood(self, error: ProtocolError) -> None:
         """A report was lost to us: what it said is read again."""

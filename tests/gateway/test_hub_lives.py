@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
 
-from desk.gateway import GatewayClient, HubPool, HubTimings, UserFeed
+from desk.gateway import GatewayClient, HubPool, HubTimings, Kind, MarketFeed, UserFeed
 from desk.sim import SimServer
 
-from .conftest import ACCOUNT, until
+from .conftest import ACCOUNT, MNQ, until
 from .test_hub import QUICK, SHAKEN, Log, OneToken
 
 Answer = Callable[[ServerConnection, str], Awaitable[str | None]]
 """What a call of that name is answered with: the members of its completion, None for nothing at all."""
 DONE = '"result":0'
+
+
+def quote_of(members: str) -> str:
+    times = '"lastUpdated":"2026-11-18T15:00:00.1234567+00:00"'
+    return f'{{"type":1,"target":"GatewayQuote","arguments":["{MNQ}",{{{members},{times}}}]}}\x1e'
 
 
 async def serve_calls(socket: ServerConnection, answer: Answer) -> None:
@@ -82,3 +88,31 @@ async def test_a_logout_is_a_loss_before_the_new_login_comes(sim: SimServer, cli
         await until(lambda: len(log.lines) > 1)
         assert log.lines[1] == "lost: GatewayLogout"
         await until(lambda: log.ups == 2)
+
+
+async def test_what_a_connection_said_before_it_was_up_is_lost_with_it() -> None:
+    """Quotes come as soon as theirs is answered: the next connection's must not be merged with them (reference 5.3)."""
+
+    async def half(socket: ServerConnection, target: str) -> str | None:
+        if target == "SubscribeContractQuotes":
+            await socket.send(quote_of('"bestBid":1.25,"bestAsk":1.5'))
+            return DONE
+        await until(lambda: feed.quote(MNQ))
+        await socket.close()
+        return None
+
+    async def whole(socket: ServerConnection, target: str) -> str | None:
+        if target == "SubscribeContractQuotes":
+            await socket.send(quote_of('"bestBid":2.25'))
+        return DONE
+
+    log, tokens = Log(), OneToken()
+    async with hub_of([half, whole], tokens) as (pool, url):
+        feed = MarketFeed(pool, url, tokens, watch=log.watch)
+        await feed.subscribe(MNQ, [Kind.QUOTES, Kind.TRADES])
+        await feed.settled()
+        await until(lambda: (quote := feed.quote(MNQ)) and quote.bid == Decimal("2.25"))
+        quote = feed.quote(MNQ)
+        assert quote is not None
+        assert quote.ask is None
+        assert [line for line in log.lines if not line.startswith("waiting")] == ["lost: ConnectionClosedOK", "up"]
