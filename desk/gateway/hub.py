@@ -63,6 +63,7 @@ class HubConnection:
         self._bad_events = 0
         self._was_contested = False
         self._last_heard = self._last_sent = 0.0
+        self._up_at = self._lived_s = 0.0  # when the present connection came up, and how long the last one was
 
     # -- for subscribers -----------------------------------------------------------------------------------------------
 
@@ -144,16 +145,16 @@ class HubConnection:
     async def run(self) -> NoReturn:
         """Stay connected. Ends only by cancellation, or with the bug of a listener."""
         while True:
-            opened_before, started = self._health.opened, self._clock.monotonic()
+            opened_before, self._lived_s = self._health.opened, 0.0
             try:
                 reason = await self._one_life()
             except _EXPECTED as exc:
                 reason = _describe(exc)
             finally:
                 self._forget_connection()
-            was_opened = self._health.opened > opened_before
-            self._health.ended(reason, was_opened=was_opened, lived_s=self._clock.monotonic() - started)
             self._tell_lost(reason)
+            was_opened = self._health.opened > opened_before
+            self._health.ended(reason, was_opened=was_opened, lived_s=self._lived_s)
             wait_s = self._health.backoff_s(self._clock.monotonic()) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             if wait_s > 0:
                 for listener in tuple(self._listeners):
@@ -334,7 +335,7 @@ class HubConnection:
 
     async def _tell_settled(self) -> None:
         if not self._is_up:
-            self._is_up, self._since = True, self._clock.now()
+            self._is_up, self._since, self._up_at = True, self._clock.now(), self._clock.monotonic()
         self._tell_up()
         async with self._settled:
             self._settled.notify_all()
@@ -351,6 +352,7 @@ class HubConnection:
             return
         if self._is_up:
             self._is_up, self._since = False, self._clock.now()
+            self._lived_s = self._clock.monotonic() - self._up_at
         self._has_spoken = False
         self._told_up.clear()
         for listener in tuple(self._listeners):

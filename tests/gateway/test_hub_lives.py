@@ -116,3 +116,20 @@ async def test_what_a_connection_said_before_it_was_up_is_lost_with_it() -> None
         assert quote is not None
         assert quote.ask is None
         assert [line for line in log.lines if not line.startswith("waiting")] == ["lost: ConnectionClosedOK", "up"]
+
+
+async def test_connections_that_never_come_up_wait_longer_and_bring_a_new_login_however_long_they_live() -> None:
+    """A server that upgrades and then says nothing is no connection that proved itself (reference 5.5, 1 and 2)."""
+    log, tokens = Log(), OneToken()
+    timings = HubTimings(handshake_s=0.03, early_death_s=0.01, backoff_s=(0.0, 0.01, 0.02), look_every_s=0.01)
+
+    async def mute(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async with serve(mute, "127.0.0.1", 0) as server, HubPool(timings=timings) as pool:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hubs/market"
+        feed = MarketFeed(pool, url, tokens, watch=log.watch)
+        await until(lambda: feed.status.opened >= 6)
+        assert feed.status.failures >= 5
+        assert log.lines[:5] == ["waiting: no handshake within 0.03 s"] * 5
+        assert tokens.replaced == 1
