@@ -59,6 +59,7 @@ class HubConnection:
         self._is_up = False
         self._told_up: list[HubListener] = []
         self._has_spoken = False  # events came on the present connection
+        self._told_refused: dict[Subscription, str] = {}
         self._since: datetime | None = None
         self._bad_events = 0
         self._was_contested = False
@@ -332,6 +333,10 @@ class HubConnection:
             raise _Ended(f"a subscription was not answered within {self._timings.invoke_s:g} s")
         for call, answer in zip(due, answers, strict=True):
             self._subscriptions.answered(call, answer.result())
+        if self._told_refused != (refused := self._subscriptions.refused):
+            self._told_refused = refused
+            for listener in tuple(self._listeners):
+                listener.on_refused(refused)
 
     async def _tell_settled(self) -> None:
         if not self._is_up:
@@ -360,6 +365,7 @@ class HubConnection:
 
     def _forget_connection(self) -> None:
         self._subscriptions.disconnected()
+        self._told_refused = {}
         for answer in self._answers.values():
             answer.cancel()
         self._answers.clear()

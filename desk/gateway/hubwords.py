@@ -63,6 +63,13 @@ class HubListener(Protocol):
         """So many GatewayLogout that another program must be using the login (5.4); False: not any more."""
         ...
 
+    def on_refused(self, refused: dict[Subscription, str]) -> None:
+        """What the server refuses of all wishes, with its words, changed; what is not in it any more stands from now on.
+
+        What it would have told until then is not known.
+        """
+        ...
+
     def on_bad_event(self, error: ProtocolError) -> None:
         """An event that cannot be understood; the connection stays."""
         ...

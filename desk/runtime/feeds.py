@@ -22,6 +22,7 @@ from desk.core.events import (
 from desk.core.ids import AccountId, ContractId
 from desk.core.words import Quote
 from desk.gateway import FeedWatch, GatewayClient, HubPool, Kind, MarketFeed, SilenceConfig, UserFeed
+from desk.gateway.subscriptions import Subscription
 from desk.market import DepthRow, MarketTrade, cme_is_open
 from desk.market.depth import DepthBook
 from desk.runtime.desk import Desk
@@ -35,6 +36,7 @@ MEANING = {
     "market entries with a stop in points still work",
     "user hub": "fills cannot be seen: alerts are held until it is up",
 }
+REFUSED = "reports of the user hub"
 CONTESTED = "another program uses this login: the gateway keeps ending our session; close it there, or use another key"
 
 
@@ -240,7 +242,9 @@ class Feeds:
             on_position=lambda position: inbox.put(PositionReported(position=position, ts=now())),
             on_fill=lambda fill: inbox.put(FillReported(fill=fill, ts=now())),
             on_account=lambda account: inbox.put(AccountReported(account=account, ts=now())),
-            watch=replace(watch, on_up=up, on_lost=lost, on_bad_event=self._user_not_understood),
+            watch=replace(
+                watch, on_up=up, on_lost=lost, on_bad_event=self._user_not_understood, on_refused=self._user_refused
+            ),
         )
 
     def _user_up(self) -> None:
@@ -249,6 +253,7 @@ class Feeds:
             self._inbox.put(HubChanged(is_up=True, reason="connected", ts=self._clock.now()))
 
     def _user_lost(self, reason: str) -> None:
+        self._troubles.pop(REFUSED, None)
         if self._is_user_up:
             self._is_user_up = False
             self._inbox.put(HubChanged(is_up=False, reason=reason, ts=self._clock.now()))
@@ -257,6 +262,17 @@ class Feeds:
         """A report was lost to us: what it said is read again."""
         log.warning("hub.bad_event", hub="user hub", error=str(error))
         self._inbox.put(ResyncRequested(reason="a report of the user hub was not understood", ts=self._clock.now()))
+
+    def _user_refused(self, refused: dict[Subscription, str]) -> None:
+        """Some reports do not come although the hub is up. When they do, what happened meanwhile is read."""
+        if refused:
+            names = ", ".join(f"{one.what} of {one.argument or 'the login'}" for one in sorted(refused, key=str))
+            why = next(iter(refused.values()))
+            self._troubles[REFUSED] = f"the gateway refuses {names} ({why}): they are only read from time to time"
+            log.warning("hub.refused", hub="user hub", refused=names, error=why)
+        elif self._troubles.pop(REFUSED, None):
+            log.info("hub.accepted", hub="user hub")
+            self._inbox.put(ResyncRequested(reason="reports of the user hub began late", ts=self._clock.now()))
 
     def _watch(self, hub: str) -> FeedWatch:
         """Logs, and keeps the hub's trouble current for whoever looks at the desk's health."""

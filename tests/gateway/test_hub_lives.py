@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
 
 from desk.gateway import GatewayClient, HubPool, HubTimings, Kind, MarketFeed, UserFeed
+from desk.gateway.subscriptions import Subscription
 from desk.sim import SimServer
 
 from .conftest import ACCOUNT, MNQ, until
@@ -133,3 +136,20 @@ async def test_connections_that_never_come_up_wait_longer_and_bring_a_new_login_
         assert feed.status.failures >= 5
         assert log.lines[:5] == ["waiting: no handshake within 0.03 s"] * 5
         assert tokens.replaced == 1
+
+
+async def test_a_refusal_is_told_once_and_so_is_its_end() -> None:
+    """Nothing of it is heard in between, and the connection stays up: whoever needs it has to read (reference 5.5, 3)."""
+    told: list[dict[Subscription, str]] = []
+    asked, log, tokens = Counter[str](), Log(), OneToken()
+
+    async def answer(socket: ServerConnection, target: str) -> str | None:
+        asked[target] += 1
+        return '"error":"try later"' if target == "SubscribeOrders" and asked[target] < 4 else DONE
+
+    async with hub_of([answer], tokens, replace(QUICK, refused_retry_s=0.02)) as (pool, url):
+        watch = replace(log.watch, on_refused=lambda refused: told.append(dict(refused)))
+        feed = UserFeed(pool, url, tokens, [ACCOUNT], watch=watch)
+        await until(lambda: len(told) > 1)
+        assert told == [{Subscription("Orders", ACCOUNT): "try later"}, {}]
+        assert (log.lines, feed.status.active) == (["up"], 4)

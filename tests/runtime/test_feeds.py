@@ -8,8 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from desk.core.events import ResyncRequested
 from desk.gateway import GatewayClient, HubPool
-from desk.runtime.feeds import CONTESTED, Feeds
+from desk.gateway.config import SystemClock
+from desk.gateway.subscriptions import Subscription
+from desk.runtime.feeds import CONTESTED, REFUSED, Feeds
 
 SATURDAY, WEDNESDAY = datetime(2026, 11, 21, 15, tzinfo=UTC), datetime(2026, 11, 18, 15, tzinfo=UTC)
 
@@ -31,6 +34,23 @@ def test_a_contested_login_is_a_trouble_until_both_hubs_are_left_alone() -> None
     assert troubles
     market.on_contested(False)
     assert troubles == {}
+
+
+def test_reports_that_the_gateway_refuses_are_a_trouble_and_are_read_when_they_come() -> None:
+    feeds, troubles = feeds_of("paper")
+    asked: list[Any] = []
+    feeds._inbox = cast(Any, SimpleNamespace(put=asked.append))
+    feeds._clock = SystemClock()
+    feeds._user_refused({Subscription("Orders", 21000001): "try later", Subscription("Accounts"): "try later"})
+    assert troubles[REFUSED].startswith("the gateway refuses Accounts of the login, Orders of 21000001 (try later)")
+    assert asked == []
+    feeds._user_refused({})
+    assert troubles == {}
+    assert isinstance(asked.pop(), ResyncRequested)
+    feeds._user_refused({Subscription("Orders", 21000001): "try later"})
+    feeds._user_lost("gone")
+    assert troubles == {}, "the next connection asks anew and reads everything anyway"
+    assert asked == []
 
 
 @pytest.mark.parametrize(("mode", "open_on_saturday"), [("paper", True), ("live", False)])
