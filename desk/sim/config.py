@@ -73,6 +73,8 @@ class SimConfig:
     when_expired: what an open hub does when its token ends (reference 2.3): nothing, close, or GatewayLogout.
     hours: the market never closes, or keeps the ``exchange``'s sessions and Topstep's 15:10 cut (reference 6.4).
     partial_fills: contracts one print fills of one order; None: an order fills whole.
+    oco_delay_ms: how long after a bracket leg's fill the other is cancelled; until then both may fill (reference 6.3).
+    quote_snapshot: a new subscriber of quotes gets a whole one first; False: the next tick's changes (reference 5.2).
     resize_legs: whether Order/modify may change the size of a bracket leg; modify_suspended: whether it may give a
     sleeping leg its price. The reference (3.7) knows neither.
     margin_per_mini_usd: balance that each mini held needs, else ``Not enough margin.``; None: no limit.
@@ -109,6 +111,8 @@ class SimConfig:
     clock: Callable[[], datetime] = utc_now
     hours: Literal["always", "exchange"] = "always"
     partial_fills: int | None = None
+    oco_delay_ms: float = 0.0
+    quote_snapshot: bool = True
     resize_legs: bool = True
     modify_suspended: bool = False
     margin_per_mini_usd: Decimal | None = None

@@ -233,7 +233,7 @@ class Feed:
     # -- subscribers ------------------------------------------------------------------------------------------
 
     def on_subscribe(self, one: HubConnection, subscription: Subscription) -> None:
-        """A new subscriber of quotes gets one whole quote after the completion, one of depth the whole book."""
+        """A new subscriber of quotes may get one whole quote after the completion, one of depth gets the whole book."""
         kind, contract_id = str(subscription[0]), str(subscription[1])
         if contract_id not in self.tickers:
             self._open(contract_id)
@@ -245,7 +245,7 @@ class Feed:
         if "market" in self.faults.silent_hubs:
             return
         now = stamp(self.config.clock())
-        if kind == "quote":
+        if kind == "quote" and self.faults.quote_snapshot:
             one.send_text(ticker.whole(now))
         elif kind == "depth":
             one.send_text(ticker.whole_book(now))
@@ -291,5 +291,7 @@ class Feed:
         quote = market.quote(contract, self.config.clock())
         ticker = Ticker(contract, session, self.config.seed)
         ticker.stand(int(quote.last / tick), int(quote.bid / tick), int(quote.ask / tick))
+        if not self.faults.quote_snapshot:
+            ticker.whole(stamp(self.config.clock()))  # told to others before: only what changes from now on is
         self.tickers[contract.id] = ticker
         return ticker
