@@ -263,7 +263,7 @@ class SimServer:
         app = web.Application(client_max_size=1 << 20)
         app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/hubs/{hub}", self._hubs.connect)
-        app.router.add_route("POST", "/hubs/{hub}/negotiate", self._hubs.negotiate)
+        app.router.add_route("*", "/hubs/{hub}/negotiate", self._hubs.negotiate)
         app.router.add_route("*", "/sim/{action}", self._control)
         app.router.add_route("*", "/{path:.*}", self._door.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
