@@ -67,7 +67,8 @@ def utc_now() -> datetime:
 class SimConfig:
     """Everything that can be set. Times carry their unit in the name; ``port=0`` takes a free one.
 
-    latency_ms: short name (``LATENCY_KEYS``) or full path to milliseconds, waited before the call is executed.
+    latency_ms: short name (``LATENCY_KEYS``) or full path to milliseconds, waited before the call is executed; of half of
+    the writes of orders a random part after it, so that events come before the reply (reference 5.4).
     market: ``generated`` moves by itself, ``manual`` stands still until ``set_price``.
     limit_fills: a resting limit fills when the price trades ``through`` it, or already at a ``touch``.
     when_expired: what an open hub does when its token ends (reference 2.3): nothing, close, or GatewayLogout.
