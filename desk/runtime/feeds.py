@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,6 +37,7 @@ MEANING = {
     "market entries with a stop in points still work",
     "user hub": "fills cannot be seen: alerts are held until it is up",
 }
+BAD_EVENTS_LOGGED_EVERY_S = 60.0
 REFUSED = "reports of the user hub"
 CONTESTED = "another program uses this login: the gateway keeps ending our session; close it there, or use another key"
 
@@ -79,6 +81,7 @@ class Feeds:
         self._books: dict[ContractId, DepthBook] = {}
         self._listeners: list[MarketListener] = []
         self._contested: set[str] = set()  # hubs
+        self._bad: dict[str, tuple[float, int]] = {}  # hub: when its bad events were logged, and how many came since
         self._is_user_up = False
         self.market: MarketFeed | None = None
         self.user: UserFeed | None = None
@@ -260,8 +263,17 @@ class Feeds:
 
     def _user_not_understood(self, error: ProtocolError) -> None:
         """A report was lost to us: what it said is read again."""
-        log.warning("hub.bad_event", hub="user hub", error=str(error))
+        self._not_understood("user hub", error)
         self._inbox.put(ResyncRequested(reason="a report of the user hub was not understood", ts=self._clock.now()))
+
+    def _not_understood(self, hub: str, error: ProtocolError) -> None:
+        """Logged at once, then at most once a minute with their number: an odd payload comes many times a second."""
+        now_s, (since_s, count) = self._clock.monotonic(), self._bad.get(hub, (-math.inf, 0))
+        if now_s - since_s < BAD_EVENTS_LOGGED_EVERY_S:
+            self._bad[hub] = (since_s, count + 1)
+            return
+        self._bad[hub] = (now_s, 0)
+        log.warning("hub.bad_event", hub=hub, error=str(error), count=count + 1)
 
     def _user_refused(self, refused: dict[Subscription, str]) -> None:
         """Some reports do not come although the hub is up. When they do, what happened meanwhile is read."""
@@ -291,7 +303,7 @@ class Feeds:
             on_waiting=lambda reason, wait_s: log.warning(
                 "hub.waiting", hub=hub, reason=reason, wait_s=round(wait_s, 1)
             ),
-            on_bad_event=lambda error: log.warning("hub.bad_event", hub=hub, error=str(error)),
+            on_bad_event=lambda error: self._not_understood(hub, error),
             on_contested=lambda is_contested: self._login_contested(hub, is_contested),
         )
 
