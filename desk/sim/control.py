@@ -106,15 +106,19 @@ async def _skew(sim: "SimServer", _: Body, members: Json) -> Json:
 
 
 async def _fills(sim: "SimServer", _: Body, members: Json) -> Json:
-    """``{"partial"?, "ocoMs"?}``: contracts of an order per print, 0: whole ones; how long a pair outlives its first fill."""
-    if "partial" not in members and "ocoMs" not in members:
-        raise FaultError("name one of partial or ocoMs")
+    """``{"partial"?, "ocoMs"?, "cancelMs"?}``: contracts of an order per print, 0: whole ones; how long a filled leg's sibling
+    and a cancelled order live on.
+    """
+    if not members.keys() & {"partial", "ocoMs", "cancelMs"}:
+        raise FaultError("name one of partial, ocoMs or cancelMs")
     partial = whole_of(members, "partial", high=_MANY) if "partial" in members else None
-    oco_ms = number_of(members, "ocoMs") if "ocoMs" in members else None
+    delays = {name: number_of(members, name) for name in ("ocoMs", "cancelMs") if name in members}
     if partial is not None:
         sim.fill_in_parts(partial or None)
-    if oco_ms is not None:
-        sim.cancel_pairs_after(oco_ms)
+    if "ocoMs" in delays:
+        sim.cancel_pairs_after(delays["ocoMs"])
+    if "cancelMs" in delays:
+        sim.cancel_after(delays["cancelMs"])
     return {}
 
 

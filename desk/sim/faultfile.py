@@ -55,6 +55,7 @@ class FaultFile:
     event_delay_ms: float = 0.0
     partial_fills: int | None = None
     oco_delay_ms: float | None = None
+    cancel_delay_ms: float | None = None
     quote_snapshot: bool | None = None
 
     def apply(self, faults: Faults) -> None:
@@ -102,7 +103,10 @@ def _file_of(document: Mapping[str, Any]) -> FaultFile:
         _table(document, "token", {"lifetimeS", "whenExpired"}),
     )
     clock, events = _table(document, "clock", {"skewS"}), _table(document, "events", {"delayMs"})
-    fills, quotes = _table(document, "fills", {"partial", "ocoMs"}), _table(document, "quotes", {"snapshot"})
+    fills, quotes = (
+        _table(document, "fills", {"partial", "ocoMs", "cancelMs"}),
+        _table(document, "quotes", {"snapshot"}),
+    )
     for key in latency:
         known_endpoint("latency", key)
     when = token.get("whenExpired")
@@ -117,6 +121,7 @@ def _file_of(document: Mapping[str, Any]) -> FaultFile:
         event_delay_ms=number_of(events, "delayMs", 0.0),
         partial_fills=whole_of(fills, "partial") if "partial" in fills else None,
         oco_delay_ms=number_of(fills, "ocoMs") if "ocoMs" in fills else None,
+        cancel_delay_ms=number_of(fills, "cancelMs") if "cancelMs" in fills else None,
         quote_snapshot=flag_of(quotes, "snapshot") if "snapshot" in quotes else None,
     )
 

@@ -43,10 +43,11 @@ class Agenda:
 
 
 class Floor:
-    """Fills. Three knobs may be turned while it runs:
+    """Fills. Four knobs may be turned while it runs:
 
     fill_limit: how many contracts of an order one fill may take, at least 1; None for all that are left.
     refuses_leg: True for a bracket leg that the exchange rejects at the moment it should start to work.
+    cancel_delay: how long after a cancel was accepted the order is cancelled, if it did not fill until then (reference 3.9).
     oco_delay: how long after a leg filled its sibling is cancelled; until then it may fill, too (reference 3.7, 6.3).
     """
 
@@ -57,7 +58,8 @@ class Floor:
         self.agenda = Agenda()
         self.fill_limit: Callable[[Order], int | None] = lambda order: rules.lot
         self.refuses_leg: Callable[[Order], bool] = lambda leg: False
-        self.oco_delay = timedelta(0)
+        self.oco_delay = self.cancel_delay = timedelta(0)
+        self._cancelling: set[int] = set()
         self._find = find
 
     def touch(self, order: Order, quote: Quote, now: datetime) -> None:
@@ -79,6 +81,11 @@ class Floor:
             return
         if self._is_left_over(order):
             self.books.finish(order, Status.CANCELLED, now)
+            return
+        if order.id in self._cancelling:
+            self._cancelling.discard(order.id)
+            if order.is_working:
+                self._end(order, Status.CANCELLED, now)
             return
         quote = self.quotes.get(order.contract_id)
         if quote is None or not (order.status is Status.PENDING or is_triggered(order) or is_marketable(order, quote)):
@@ -112,6 +119,13 @@ class Floor:
 
     def cancel(self, order: Order, status: Status, now: datetime) -> None:
         """End one order; an entry without a fill takes its sleeping legs along, a leg leaves its sibling alone."""
+        if status is Status.CANCELLED and self.cancel_delay and order.status is Status.OPEN:
+            self._cancelling.add(order.id)
+            self.agenda.add(now + self.cancel_delay, order.id)
+        else:
+            self._end(order, status, now)
+
+    def _end(self, order: Order, status: Status, now: datetime) -> None:
         self.books.finish(order, status, now)
         if order.fill_volume == 0:
             for leg in self.legs(order.id):

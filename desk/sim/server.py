@@ -230,6 +230,11 @@ class SimServer:
         self._venue.exchange.floor.oco_delay = timedelta(milliseconds=ms)
         self.faults.say(f"fills.oco_delay ms={ms:g}")
 
+    def cancel_after(self, ms: float) -> None:
+        """From now on a cancel is answered at once and carried out so much later; until then the order may fill (3.9)."""
+        self._venue.exchange.floor.cancel_delay = timedelta(milliseconds=ms)
+        self.faults.say(f"cancels.delay ms={ms:g}")
+
     def set_limits(self, general: tuple[int, float] | None = None, history: tuple[int, float] | None = None) -> None:
         """Other rate windows: requests and seconds (reference 6.1)."""
         self._door.set_limits(general, history)
@@ -254,6 +259,8 @@ class SimServer:
             self.fill_in_parts(planned.partial_fills or None)
         if planned.oco_delay_ms is not None:
             self.cancel_pairs_after(planned.oco_delay_ms)
+        if planned.cancel_delay_ms is not None:
+            self.cancel_after(planned.cancel_delay_ms)
 
     async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
         """The Date header tells the gateway's own time, right or wrong."""

@@ -241,6 +241,24 @@ def test_a_pair_is_cancelled_a_moment_after_a_leg_filled() -> None:
     assert venue.books.positions == {}
 
 
+@pytest.mark.parametrize("price", ["29980", "30000"])
+def test_a_cancel_may_take_its_time_and_lose_the_race(price: str) -> None:
+    """Reference 3.9: whoever cancels waits for status 3, for a leg may fill on the way."""
+    venue = exchange()
+    venue.floor.cancel_delay = timedelta(milliseconds=200)
+    entry = number(place(venue, **BOTH))
+    reply, told = venue.cancel(AUTO, entry + 1, NOW)
+    assert (reply.code, told, order(venue, entry + 1).status) == (0, [], Status.OPEN)
+    assert venue.cancel(AUTO, entry + 1, NOW)[0].code == 0, "asked twice while it is under way"
+    venue.on_print(MNQ, at(price), NOW + timedelta(milliseconds=100))
+    venue.advance(NOW + timedelta(milliseconds=200))
+    is_filled = price == "29980"
+    assert order(venue, entry + 1).status is (Status.FILLED if is_filled else Status.CANCELLED)
+    assert len(venue.books.positions) == (0 if is_filled else 1)
+    assert venue.cancel(AUTO, entry + 1, NOW)[0].code == 5
+    assert venue.next_due() is None
+
+
 def test_both_legs_fill_when_the_market_is_faster_than_the_pair() -> None:
     """Reference 6.3: a reversal that nobody wanted."""
     venue = exchange()

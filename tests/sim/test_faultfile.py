@@ -248,6 +248,19 @@ async def test_both_legs_of_a_pair_may_fill_on_request(sim: SimServer, rest: Res
     assert (await rest.post("/sim/fills", {}))[0] == 400
 
 
+async def test_a_cancel_may_be_carried_out_after_its_reply(sim: SimServer, rest: Rest, open_hub: OpenHub) -> None:
+    """Reference 3.9: wait for status 3."""
+    contract = contract_of(sim)
+    raw = await open_hub("user")
+    await raw.invoke("SubscribeOrders", COMBINE)
+    await told(rest, "fills", {"cancelMs": 50})
+    placed = await rest.place(contractId=contract, type=1, limitPrice=100)
+    assert (await raw.event("GatewayUserOrder"))[0]["data"]["status"] == 1
+    await rest.ok("/api/Order/cancel", {"accountId": COMBINE, "orderId": placed["orderId"]})
+    assert [int(row.status) for row in sim.orders] == [1]
+    assert (await raw.event("GatewayUserOrder"))[0]["data"]["status"] == 3
+
+
 async def test_quotes_may_begin_with_what_changes(sim: SimServer, rest: Rest, open_hub: OpenHub) -> None:
     """Reference 5.2 and 5.3: no snapshot, the next tick, and in it only what changed."""
     contract = contract_of(sim)
@@ -280,6 +293,7 @@ delayMs = 3
 [fills]
 partial = 2
 ocoMs = 15
+cancelMs = 20
 [quotes]
 snapshot = false
 [[fault]]
@@ -308,7 +322,9 @@ async def test_a_file_plans_everything(tmp_path: Path) -> None:
         assert [(row.kind, row.times) for row in sim.faults.event_faults] == [("duplicate", 3)]
         assert [(row.kind, row.every_s) for row in sim.faults.hub_faults] == [("silence", 600)]
         assert (sim._door._history.size, sim._door._history.seconds) == (5, 1.5)
-        assert (sim._venue.exchange.floor.oco_delay, sim.faults.quote_snapshot) == (timedelta(milliseconds=15), False)
+        floor = sim._venue.exchange.floor
+        assert (floor.oco_delay, floor.cancel_delay) == (timedelta(milliseconds=15), timedelta(milliseconds=20))
+        assert not sim.faults.quote_snapshot
 
 
 @pytest.mark.parametrize(
