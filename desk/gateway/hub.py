@@ -63,6 +63,7 @@ class HubConnection:
         self._since: datetime | None = None
         self._bad_events = 0
         self._was_contested = False
+        self._turned_away = 0  # tokens in a row that the upgrade refused
         self._last_heard = self._last_sent = 0.0
         self._up_at = self._lived_s = 0.0  # when the present connection came up, and how long the last one was
 
@@ -181,11 +182,15 @@ class HubConnection:
             socket = await opening
         except InvalidStatus as exc:
             if exc.response.status_code == 401:
-                self._tokens.reject(token)
+                is_first = self._turned_away % self._timings.early_deaths_before_login == 0
+                if is_first:  # a second refusal is not the token's fault (6.3)
+                    self._tokens.reject(token)
+                self._turned_away += 1
             return f"HTTP {exc.response.status_code} at the upgrade"
         except TimeoutError:
             return f"no connection within {self._timings.connect_s:g} s"
         self._health.opened += 1
+        self._turned_away = 0
         async with socket:
             reason = await self._use(socket, token, self._rotate_after_s())
             self._tell_lost(reason)  # before the closing handshake, which may take its time

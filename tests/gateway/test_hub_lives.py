@@ -16,7 +16,7 @@ from desk.gateway import GatewayClient, HubPool, HubTimings, Kind, MarketFeed, U
 from desk.gateway.subscriptions import Subscription
 from desk.sim import SimServer
 
-from .conftest import ACCOUNT, MNQ, until
+from .conftest import ACCOUNT, MNQ, count, until
 from .test_hub import QUICK, SHAKEN, Log, OneToken
 
 Answer = Callable[[ServerConnection, str], Awaitable[str | None]]
@@ -153,3 +153,18 @@ async def test_a_refusal_is_told_once_and_so_is_its_end() -> None:
         await until(lambda: len(told) > 1)
         assert told == [{Subscription("Orders", ACCOUNT): "try later"}, {}]
         assert (log.lines, feed.status.active) == (["up"], 4)
+
+
+async def test_a_hub_that_turns_every_token_away_costs_one_login(sim: SimServer, client: GatewayClient) -> None:
+    """No data entitlement, for instance (reference 6.3): REST and the user hub go on with the token they have."""
+    log = Log()
+    sim.faults.refuse_hub("market", times=5, status=401)
+    async with HubPool(timings=QUICK) as pool:
+        feed = MarketFeed(pool, sim.market_hub_url, client.tokens, watch=log.watch)
+        await feed.settled()
+        assert log.lines == [*["waiting: HTTP 401 at the upgrade"] * 5, "up"]
+        assert count(sim, "/api/Auth/loginKey") == 2
+        sim.expire_tokens()
+        await sim.drop_hubs("market")
+        await until(lambda: log.ups == 2)
+        assert count(sim, "/api/Auth/loginKey") == 3, "after it was open once a refusal is the token's again"
