@@ -262,7 +262,7 @@ class Feed:
             return
         now, market = self.config.clock(), self.venue.market
         if market.is_frozen(contract):
-            self._start(contract, session_of(market, contract, now))
+            self._start(contract, session_of(market, contract, now), now)
             return
         task = asyncio.create_task(self._opened(contract, now), name=f"sim-ticker-{contract_id}")
         self.opening[contract_id] = task
@@ -278,17 +278,18 @@ class Feed:
             market.steps(contract, int(now.timestamp()) // 60)  # kept by the market, so that the beat finds it made
             return session_of(market, contract, now)
 
-        ticker = self._start(contract, await self.venue.in_thread(read))
+        ticker = self._start(contract, await self.venue.in_thread(read), now)
         for one in self.hubs.live("market"):
             for kind, key in tuple(one.subscriptions):
                 if key == contract.id:
                     self._welcome(ticker, one, kind)
 
-    def _start(self, contract: Contract, session: "Session") -> "Ticker":
+    def _start(self, contract: Contract, session: "Session", at: datetime) -> "Ticker":
+        """at: when the session was read. The market is told as of then, for every step since then follows."""
         from desk.sim.ticker import Ticker
 
         market, tick = self.venue.market, contract.tick_size
-        quote = market.quote(contract, self.config.clock())
+        quote = market.quote(contract, at)
         ticker = Ticker(contract, session, self.config.seed)
         ticker.stand(int(quote.last / tick), int(quote.bid / tick), int(quote.ask / tick))
         if not self.faults.quote_snapshot:
