@@ -29,6 +29,7 @@ __all__ = ["TokenKeeper"]
 
 _LIFETIME_S = 24 * 3600.0  # documented; used when the token does not say
 _NOT_FATAL = frozenset({8})  # UnknownError; every other number that the reference lists is final
+_DEAD = frozenset({1, 2, 3})  # of validate: InvalidSession, SessionNotFound, ExpiredToken; 4 says nothing of the token
 FINAL_COUNTS_S = 60.0  # then one more try: what is held must be got out of once a person has set it right
 _LOOK_EVERY_S = 60.0  # by the wall clock, because a laptop that slept does not advance timers
 _login_decoder = msgspec.json.Decoder(LoginReply)
@@ -62,7 +63,7 @@ class TokenKeeper:
 
     A final refusal (wrong key, no subscription) is remembered: for a minute every later call raises it without asking again,
     unless :meth:`login` is called on purpose (reference 2.2: do not loop). on_login: told of each login, why it failed
-    or None.
+    or None. A token that still lives serves on, whatever becomes of a login.
     """
 
     def __init__(self, config: GatewayConfig, caller: Caller, clock: Clock) -> None:
@@ -131,7 +132,9 @@ class TokenKeeper:
                 self._config.timeout_s,
                 self._clock,
             )
-        except (TokenRejected, Refused):
+        except (TokenRejected, Refused) as exc:
+            if not isinstance(exc, Refused) or exc.code in _DEAD:
+                self.reject(old)
             await self._log_in()
             return
         if reply.new_token:
@@ -151,7 +154,8 @@ class TokenKeeper:
         """
         while True:
             await asyncio.sleep(min(_LOOK_EVERY_S, max(self._lifetime_s / 20, 0.05)))
-            if self._refresh_at is None or self._clock.now() < self._refresh_at or self._final is not None:
+            is_refused = self._final is not None and self._clock.monotonic() < self._final_until_s
+            if self._refresh_at is None or self._clock.now() < self._refresh_at or is_refused:
                 continue
             try:
                 await self.refresh()
@@ -172,7 +176,6 @@ class TokenKeeper:
             failed = AuthFailed(f"login refused: {exc.text}", fatal=fatal, endpoint=endpoint.path, code=exc.code)
             self._final = failed if failed.fatal else None
             self._final_until_s = self._clock.monotonic() + FINAL_COUNTS_S
-            self._token = None
             self.on_login(failed)
             raise failed from exc
         except DeskError as failed_for_now:

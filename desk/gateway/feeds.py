@@ -67,6 +67,7 @@ class FeedWatch:
     on_lost: Callable[[str], None] = _nothing
     on_waiting: Callable[[str, float], None] = _nothing
     on_bad_event: Callable[[ProtocolError], None] = _nothing
+    on_refused: Callable[[dict[Subscription, str]], None] = _nothing
     on_contested: Callable[[bool], None] = _nothing
 
 
@@ -216,6 +217,9 @@ class MarketFeed:
     def on_bad_event(self, error: ProtocolError) -> None:
         self._watch.on_bad_event(error)
 
+    def on_refused(self, refused: dict[Subscription, str]) -> None:
+        self._watch.on_refused(refused)
+
     def on_contested(self, is_contested: bool) -> None:
         self._watch.on_contested(is_contested)
 
@@ -311,6 +315,9 @@ class UserFeed:
 
     def on_bad_event(self, error: ProtocolError) -> None:
         self._watch.on_bad_event(error)
+
+    def on_refused(self, refused: dict[Subscription, str]) -> None:
+        self._watch.on_refused(refused)
 
     def on_contested(self, is_contested: bool) -> None:
         self._watch.on_contested(is_contested)

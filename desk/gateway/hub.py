@@ -57,18 +57,23 @@ class HubConnection:
         self._answers: dict[str, asyncio.Future[str | None]] = {}
         self._restart: asyncio.Future[str] | None = None
         self._is_up = False
+        self._told_up: list[HubListener] = []
+        self._has_spoken = False  # events came on the present connection
+        self._told_refused: dict[Subscription, str] = {}
         self._since: datetime | None = None
         self._bad_events = 0
         self._was_contested = False
+        self._turned_away = 0  # tokens in a row that the upgrade refused
         self._last_heard = self._last_sent = 0.0
+        self._up_at = self._lived_s = 0.0  # when the present connection came up, and how long the last one was
 
     # -- for subscribers -----------------------------------------------------------------------------------------------
 
     def listen(self, listener: HubListener) -> None:
-        """Add a listener; if the connection is up, it hears so at once."""
+        """Add a listener; it hears that the connection is up once everything wanted so far is answered, perhaps at once."""
         self._listeners.append(listener)
-        if self._is_up:
-            listener.on_up()
+        if self._is_up and not self._subscriptions.due():
+            self._tell_up()
 
     def probe(self, probe: Probe) -> None:
         """Ask this from time to time while there is a connection; what it answers ends the connection."""
@@ -142,16 +147,16 @@ class HubConnection:
     async def run(self) -> NoReturn:
         """Stay connected. Ends only by cancellation, or with the bug of a listener."""
         while True:
-            opened_before, started = self._health.opened, self._clock.monotonic()
+            opened_before, self._lived_s = self._health.opened, 0.0
             try:
                 reason = await self._one_life()
             except _EXPECTED as exc:
                 reason = _describe(exc)
             finally:
                 self._forget_connection()
-            was_opened = self._health.opened > opened_before
-            self._health.ended(reason, was_opened=was_opened, lived_s=self._clock.monotonic() - started)
             self._tell_lost(reason)
+            was_opened = self._health.opened > opened_before
+            self._health.ended(reason, was_opened=was_opened, lived_s=self._lived_s)
             wait_s = self._health.backoff_s(self._clock.monotonic()) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             if wait_s > 0:
                 for listener in tuple(self._listeners):
@@ -177,11 +182,15 @@ class HubConnection:
             socket = await opening
         except InvalidStatus as exc:
             if exc.response.status_code == 401:
-                await self._tokens.replace(token)
+                is_first = self._turned_away % self._timings.early_deaths_before_login == 0
+                if is_first:  # a second refusal is not the token's fault (6.3)
+                    self._tokens.reject(token)
+                self._turned_away += 1
             return f"HTTP {exc.response.status_code} at the upgrade"
         except TimeoutError:
             return f"no connection within {self._timings.connect_s:g} s"
         self._health.opened += 1
+        self._turned_away = 0
         async with socket:
             reason = await self._use(socket, token, self._rotate_after_s())
             self._tell_lost(reason)  # before the closing handshake, which may take its time
@@ -227,11 +236,12 @@ class HubConnection:
                 if not isinstance(message, Invocation):
                     self._on_control(message)
                 elif message.target.lower() == "gatewaylogout":
-                    await self._on_logout(token)
+                    self._on_logout(token)
                 else:
                     self._publish(message, now)
 
     def _publish(self, message: Invocation, now: datetime) -> None:
+        self._has_spoken = True
         for listener in tuple(self._listeners):
             try:
                 listener.on_event(message.target, message.arguments, now)
@@ -254,11 +264,11 @@ class HubConnection:
             case _:
                 pass
 
-    async def _on_logout(self, token: Secret) -> NoReturn:
-        """The server ended the session: another client took over, or the token ended (5.4). A new login comes first."""
+    def _on_logout(self, token: Secret) -> NoReturn:
+        """The server ended the session: another client took over, or the token ended (5.4). The next one logs in first."""
         self._health.logged_out(self._clock.monotonic())
         self._tell_contested()
-        await self._tokens.replace(token)
+        self._tokens.reject(token)
         raise _Ended("GatewayLogout")
 
     def _tell_contested(self) -> None:
@@ -328,23 +338,39 @@ class HubConnection:
             raise _Ended(f"a subscription was not answered within {self._timings.invoke_s:g} s")
         for call, answer in zip(due, answers, strict=True):
             self._subscriptions.answered(call, answer.result())
+        if self._told_refused != (refused := self._subscriptions.refused):
+            self._told_refused = refused
+            for listener in tuple(self._listeners):
+                listener.on_refused(refused)
 
     async def _tell_settled(self) -> None:
         if not self._is_up:
-            self._is_up, self._since = True, self._clock.now()
-            for listener in tuple(self._listeners):
-                listener.on_up()
+            self._is_up, self._since, self._up_at = True, self._clock.now(), self._clock.monotonic()
+        self._tell_up()
         async with self._settled:
             self._settled.notify_all()
 
+    def _tell_up(self) -> None:
+        for listener in tuple(self._listeners):
+            if listener not in self._told_up:
+                self._told_up.append(listener)
+                listener.on_up()
+
     def _tell_lost(self, reason: str) -> None:
+        """Also of a connection that never came up, if events came on it: they are from before a gap."""
+        if not self._is_up and not self._has_spoken:
+            return
         if self._is_up:
             self._is_up, self._since = False, self._clock.now()
-            for listener in tuple(self._listeners):
-                listener.on_lost(reason)
+            self._lived_s = self._clock.monotonic() - self._up_at
+        self._has_spoken = False
+        self._told_up.clear()
+        for listener in tuple(self._listeners):
+            listener.on_lost(reason)
 
     def _forget_connection(self) -> None:
         self._subscriptions.disconnected()
+        self._told_refused = {}
         for answer in self._answers.values():
             answer.cancel()
         self._answers.clear()

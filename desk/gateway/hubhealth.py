@@ -15,7 +15,7 @@ __all__ = ["HubHealth", "HubTimings"]
 class HubTimings:
     """Seconds (reference 5.1, 5.5).
 
-    early_death_s: a connection that ends sooner did not prove itself. rotate_share: part of its token's remaining life
+    early_death_s: a connection that was not up for so long did not prove itself. rotate_share: part of its token's remaining life
     that a connection may use. look_every_s: how often an open connection is looked at (silence, contested login).
     """
 
@@ -47,6 +47,7 @@ class HubHealth:
         self.last_error: str | None = None
 
     def ended(self, reason: str, *, was_opened: bool, lived_s: float) -> None:
+        """lived_s: how long it was up, every subscription answered; an open line alone proves nothing."""
         self.last_error = reason
         if was_opened and lived_s >= self._timings.early_death_s:
             self.failures = self._early_deaths = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
@@ -76,6 +76,8 @@ class WireDepth(msgspec.Struct, frozen=True, rename="camel", gc=False):
     timestamp: datetime | None = None
 
 
+_ORDER_AHEAD = timedelta(seconds=5)  # further ahead of us a time is wrong, or their clock is: then arrival is the order
+
 _contract_decoder = msgspec.json.Decoder(str)
 _quote_decoder = msgspec.json.Decoder(WireQuote)
 _trade_decoder = msgspec.json.Decoder(list[WireMarketTrade | None] | WireMarketTrade)
@@ -120,7 +122,7 @@ def parse_quote(contract_id: ContractId, payload: msgspec.Raw, ts_recv: datetime
         last=_quoted_price(wire.last_price, "quote.lastPrice"),
         volume=None if wire.volume is None else int(wire.volume),
         ts_event=updated if wire.timestamp is None else parse_time(wire.timestamp, "quote.timestamp"),
-        ts_order=updated,
+        ts_order=min(updated, ts_recv + _ORDER_AHEAD),
         ts_recv=ts_recv,
     )
 

@@ -34,6 +34,10 @@ class TokenSource(Protocol):
 
     async def replace(self, rejected: Secret) -> Secret: ...
 
+    def reject(self, rejected: Secret) -> None:
+        """Forget this token, if it is still the current one: whoever needs one next logs in first."""
+        ...
+
 
 class HubListener(Protocol):
     """What a subscriber of a connection hears, in the reader's task: be quick.
@@ -48,7 +52,7 @@ class HubListener(Protocol):
         ...
 
     def on_lost(self, reason: str) -> None:
-        """It was up and is not any more: what it said is stale (a gap)."""
+        """It was up, or had begun to tell, and is not any more: what it said is stale (a gap)."""
         ...
 
     def on_waiting(self, reason: str, wait_s: float) -> None:
@@ -57,6 +61,13 @@ class HubListener(Protocol):
 
     def on_contested(self, is_contested: bool) -> None:
         """So many GatewayLogout that another program must be using the login (5.4); False: not any more."""
+        ...
+
+    def on_refused(self, refused: dict[Subscription, str]) -> None:
+        """What the server refuses of all wishes, with its words, changed; what is not in it any more stands from now on.
+
+        What it would have told until then is not known.
+        """
         ...
 
     def on_bad_event(self, error: ProtocolError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from desk.core.events import (
 from desk.core.ids import AccountId, ContractId
 from desk.core.words import Quote
 from desk.gateway import FeedWatch, GatewayClient, HubPool, Kind, MarketFeed, SilenceConfig, UserFeed
+from desk.gateway.subscriptions import Subscription
 from desk.market import DepthRow, MarketTrade, cme_is_open
 from desk.market.depth import DepthBook
 from desk.runtime.desk import Desk
@@ -35,6 +37,8 @@ MEANING = {
     "market entries with a stop in points still work",
     "user hub": "fills cannot be seen: alerts are held until it is up",
 }
+BAD_EVENTS_LOGGED_EVERY_S = 60.0
+REFUSED = "reports of the user hub"
 CONTESTED = "another program uses this login: the gateway keeps ending our session; close it there, or use another key"
 
 
@@ -77,6 +81,7 @@ class Feeds:
         self._books: dict[ContractId, DepthBook] = {}
         self._listeners: list[MarketListener] = []
         self._contested: set[str] = set()  # hubs
+        self._bad: dict[str, tuple[float, int]] = {}  # hub: when its bad events were logged, and how many came since
         self._is_user_up = False
         self.market: MarketFeed | None = None
         self.user: UserFeed | None = None
@@ -240,7 +245,9 @@ class Feeds:
             on_position=lambda position: inbox.put(PositionReported(position=position, ts=now())),
             on_fill=lambda fill: inbox.put(FillReported(fill=fill, ts=now())),
             on_account=lambda account: inbox.put(AccountReported(account=account, ts=now())),
-            watch=replace(watch, on_up=up, on_lost=lost, on_bad_event=self._user_not_understood),
+            watch=replace(
+                watch, on_up=up, on_lost=lost, on_bad_event=self._user_not_understood, on_refused=self._user_refused
+            ),
         )
 
     def _user_up(self) -> None:
@@ -249,13 +256,35 @@ class Feeds:
             self._inbox.put(HubChanged(is_up=True, reason="connected", ts=self._clock.now()))
 
     def _user_lost(self, reason: str) -> None:
-        self._is_user_up = False
-        self._inbox.put(HubChanged(is_up=False, reason=reason, ts=self._clock.now()))
+        self._troubles.pop(REFUSED, None)
+        if self._is_user_up:
+            self._is_user_up = False
+            self._inbox.put(HubChanged(is_up=False, reason=reason, ts=self._clock.now()))
 
     def _user_not_understood(self, error: ProtocolError) -> None:
         """A report was lost to us: what it said is read again."""
-        log.warning("hub.bad_event", hub="user hub", error=str(error))
+        self._not_understood("user hub", error)
         self._inbox.put(ResyncRequested(reason="a report of the user hub was not understood", ts=self._clock.now()))
+
+    def _not_understood(self, hub: str, error: ProtocolError) -> None:
+        """Logged at once, then at most once a minute with their number: an odd payload comes many times a second."""
+        now_s, (since_s, count) = self._clock.monotonic(), self._bad.get(hub, (-math.inf, 0))
+        if now_s - since_s < BAD_EVENTS_LOGGED_EVERY_S:
+            self._bad[hub] = (since_s, count + 1)
+            return
+        self._bad[hub] = (now_s, 0)
+        log.warning("hub.bad_event", hub=hub, error=str(error), count=count + 1)
+
+    def _user_refused(self, refused: dict[Subscription, str]) -> None:
+        """Some reports do not come although the hub is up. When they do, what happened meanwhile is read."""
+        if refused:
+            names = ", ".join(f"{one.what} of {one.argument or 'the login'}" for one in sorted(refused, key=str))
+            why = next(iter(refused.values()))
+            self._troubles[REFUSED] = f"the gateway refuses {names} ({why}): they are only read from time to time"
+            log.warning("hub.refused", hub="user hub", refused=names, error=why)
+        elif self._troubles.pop(REFUSED, None):
+            log.info("hub.accepted", hub="user hub")
+            self._inbox.put(ResyncRequested(reason="reports of the user hub began late", ts=self._clock.now()))
 
     def _watch(self, hub: str) -> FeedWatch:
         """Logs, and keeps the hub's trouble current for whoever looks at the desk's health."""
@@ -274,7 +303,7 @@ class Feeds:
             on_waiting=lambda reason, wait_s: log.warning(
                 "hub.waiting", hub=hub, reason=reason, wait_s=round(wait_s, 1)
             ),
-            on_bad_event=lambda error: log.warning("hub.bad_event", hub=hub, error=str(error)),
+            on_bad_event=lambda error: self._not_understood(hub, error),
             on_contested=lambda is_contested: self._login_contested(hub, is_contested),
         )
 

@@ -63,6 +63,8 @@ _GROUPS = {
 """Price path to product group, which decides the hours (``sessions.py``)."""
 _METAL_FEES = {"SI": "1.66", "SIL": "1.11"}
 """Fees per side of 2026 that are known not to be the figure of 2025 less one cent."""
+_PASSED_OVER = {"ZC": "U", "ZW": "U", "ZS": "QU", "ZM": "QUV", "ZL": "QUV"}
+"""Months that are listed and never the active one: in August the harvest's month is (reference 7)."""
 
 _QUARTERS, _ALL, _GRAINS = "HMUZ", "FGHJKMNQUVXZ", "HKNUZ"
 _TABLE = f"""
@@ -144,7 +146,10 @@ def front_month(product: Product, today: date, ahead: int = 0) -> tuple[int, int
     """Year and month number of the one contract that ``available`` lists on that day, or of a later one (reference 3.3)."""
     for offset in range(60):
         year, month = today.year + (today.month - 1 + offset) // 12, (today.month - 1 + offset) % 12 + 1
-        if MONTHS[month - 1] in product.months and today < _last_day(product, year, month):
+        is_active_once = MONTHS[month - 1] in product.months and MONTHS[month - 1] not in _PASSED_OVER.get(
+            product.symbol, ""
+        )
+        if is_active_once and today < _last_day(product, year, month):
             if ahead == 0:
                 return year, month
             ahead -= 1

@@ -67,12 +67,15 @@ def utc_now() -> datetime:
 class SimConfig:
     """Everything that can be set. Times carry their unit in the name; ``port=0`` takes a free one.
 
-    latency_ms: short name (``LATENCY_KEYS``) or full path to milliseconds, waited before the call is executed.
+    latency_ms: short name (``LATENCY_KEYS``) or full path to milliseconds, waited before the call is executed; of half of
+    the writes of orders a random part after it, so that events come before the reply (reference 5.4).
     market: ``generated`` moves by itself, ``manual`` stands still until ``set_price``.
     limit_fills: a resting limit fills when the price trades ``through`` it, or already at a ``touch``.
     when_expired: what an open hub does when its token ends (reference 2.3): nothing, close, or GatewayLogout.
     hours: the market never closes, or keeps the ``exchange``'s sessions and Topstep's 15:10 cut (reference 6.4).
     partial_fills: contracts one print fills of one order; None: an order fills whole.
+    oco_delay_ms: how long after a bracket leg's fill the other is cancelled; until then both may fill (reference 6.3).
+    quote_snapshot: a new subscriber of quotes gets a whole one first; False: the next tick's changes (reference 5.2).
     resize_legs: whether Order/modify may change the size of a bracket leg; modify_suspended: whether it may give a
     sleeping leg its price. The reference (3.7) knows neither.
     margin_per_mini_usd: balance that each mini held needs, else ``Not enough margin.``; None: no limit.
@@ -109,6 +112,8 @@ class SimConfig:
     clock: Callable[[], datetime] = utc_now
     hours: Literal["always", "exchange"] = "always"
     partial_fills: int | None = None
+    oco_delay_ms: float = 0.0
+    quote_snapshot: bool = True
     resize_legs: bool = True
     modify_suspended: bool = False
     margin_per_mini_usd: Decimal | None = None

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from desk.sim.faultfile import EXPIRIES, HOWS, FaultError, known_endpoint, limit_of, number_of, one_of, plan, whole_of
+from desk.sim.faultfile import (
+    EXPIRIES,
+    HOWS,
+    FaultError,
+    flag_of,
+    known_endpoint,
+    limit_of,
+    number_of,
+    one_of,
+    plan,
+    whole_of,
+)
 from desk.sim.wire import BadRequest, Body, Json, account_json, order_json, position_json, trade_json
 
 if TYPE_CHECKING:
@@ -95,8 +106,25 @@ async def _skew(sim: "SimServer", _: Body, members: Json) -> Json:
 
 
 async def _fills(sim: "SimServer", _: Body, members: Json) -> Json:
-    """``{"partial"}``: so many contracts of an order per print; 0: whole orders again."""
-    sim.fill_in_parts(whole_of(members, "partial", high=_MANY) or None)
+    """``{"partial"?, "ocoMs"?, "cancelMs"?}``: contracts of an order per print, 0: whole ones; how long a filled leg's sibling
+    and a cancelled order live on.
+    """
+    if not members.keys() & {"partial", "ocoMs", "cancelMs"}:
+        raise FaultError("name one of partial, ocoMs or cancelMs")
+    partial = whole_of(members, "partial", high=_MANY) if "partial" in members else None
+    delays = {name: number_of(members, name) for name in ("ocoMs", "cancelMs") if name in members}
+    if partial is not None:
+        sim.fill_in_parts(partial or None)
+    if "ocoMs" in delays:
+        sim.cancel_pairs_after(delays["ocoMs"])
+    if "cancelMs" in delays:
+        sim.cancel_after(delays["cancelMs"])
+    return {}
+
+
+async def _quotes(sim: "SimServer", _: Body, members: Json) -> Json:
+    """``{"snapshot"}``: whether a new subscriber of quotes gets a whole one first."""
+    sim.faults.quote_snapshot = flag_of(members, "snapshot")
     return {}
 
 
@@ -193,6 +221,7 @@ ACTIONS: dict[str, Action] = {
     "token": _token,
     "skew": _skew,
     "fills": _fills,
+    "quotes": _quotes,
     "reject": _reject,
     "frames": _frames,
     "burst": _burst,

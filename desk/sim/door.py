@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ PING = "/api/Status/ping"
 HISTORY = "/api/History/retrieveBars"
 _PATHS = {path.lower(): path for path in (*OPERATIONS, *LOGINS, PING)}
 """The gateway's routes have no case."""
+_WRITES = frozenset(path for key in ("place", "cancel", "modify", "close") for path in paths_of(key))
 _KEPT_REQUESTS = 50_000
 """A simulator that runs for weeks forgets the oldest rows of its request log."""
 
@@ -42,6 +44,7 @@ class Door:
         self._general = RateWindow(*config.general_limit)
         self._history = RateWindow(*config.history_limit)
         self._closing = asyncio.Event()
+        self._dice = random.Random(f"{config.seed}|replies")
         for key, value in config.latency_ms.items():
             faults.latency_ms.update(dict.fromkeys(paths_of(key), value))
 
@@ -86,18 +89,28 @@ class Door:
         if request.method != method:
             return web.Response(status=405, headers={"Allow": method})
         fault = self._faults.take(path, raw)
-        if not await self._waited(self._faults.latency_ms.get(path, 0.0) + (fault.before_ms if fault else 0.0)):
+        before_ms, after_ms = self._latency_of(path)
+        if not await self._waited(before_ms + (fault.before_ms if fault else 0.0)):
             return None
         if fault is not None and fault.kind in ("drop_before", "refuse", "reject", "hang"):
             return await self._instead(fault)
         response = await self._execute(request, path, raw)
         if fault is not None and fault.kind == "drop_after":
             return None
-        if fault is not None and not await self._waited(fault.after_ms):
+        after_ms += fault.after_ms if fault else 0.0
+        if after_ms > 0 and not await self._waited(after_ms):
             return None
         if fault is not None and fault.kind == "refuse_after":
             return _bare(fault)
         return response
+
+    def _latency_of(self, path: str) -> tuple[float, float]:
+        """Milliseconds before and after the execution. Half of the writes have both: their events are early (5.4)."""
+        whole = self._faults.latency_ms.get(path, 0.0)
+        if whole <= 0 or path not in _WRITES or self._dice.random() < 0.5:
+            return whole, 0.0
+        after = whole * self._dice.random()
+        return whole - after, after
 
     async def _instead(self, fault: Fault) -> web.Response | None:
         if fault.kind == "hang":

@@ -54,6 +54,9 @@ class FaultFile:
     skew_s: float = 0.0
     event_delay_ms: float = 0.0
     partial_fills: int | None = None
+    oco_delay_ms: float | None = None
+    cancel_delay_ms: float | None = None
+    quote_snapshot: bool | None = None
 
     def apply(self, faults: Faults) -> None:
         """Plan everything that ``faults`` holds; limits, token and fills are the server's."""
@@ -61,6 +64,8 @@ class FaultFile:
         faults.event_delay_ms = self.event_delay_ms
         if self.when_expired is not None:
             faults.when_expired = self.when_expired
+        if self.quote_snapshot is not None:
+            faults.quote_snapshot = self.quote_snapshot
         if self.skew_s:
             faults.skew(self.skew_s)
         for members in self.faults:
@@ -82,7 +87,7 @@ def read_faults(path: Path) -> FaultFile:
 
 
 def _file_of(document: Mapping[str, Any]) -> FaultFile:
-    known = {"fault", "latency", "limits", "token", "clock", "events", "fills"}
+    known = {"fault", "latency", "limits", "token", "clock", "events", "fills", "quotes"}
     _only("the file", document, known)
     faults = document.get("fault", [])
     if not isinstance(faults, list):
@@ -98,7 +103,10 @@ def _file_of(document: Mapping[str, Any]) -> FaultFile:
         _table(document, "token", {"lifetimeS", "whenExpired"}),
     )
     clock, events = _table(document, "clock", {"skewS"}), _table(document, "events", {"delayMs"})
-    fills = _table(document, "fills", {"partial"})
+    fills, quotes = (
+        _table(document, "fills", {"partial", "ocoMs", "cancelMs"}),
+        _table(document, "quotes", {"snapshot"}),
+    )
     for key in latency:
         known_endpoint("latency", key)
     when = token.get("whenExpired")
@@ -112,6 +120,9 @@ def _file_of(document: Mapping[str, Any]) -> FaultFile:
         skew_s=number_of(clock, "skewS", 0.0, low=-1e8, high=1e8),
         event_delay_ms=number_of(events, "delayMs", 0.0),
         partial_fills=whole_of(fills, "partial") if "partial" in fills else None,
+        oco_delay_ms=number_of(fills, "ocoMs") if "ocoMs" in fills else None,
+        cancel_delay_ms=number_of(fills, "cancelMs") if "cancelMs" in fills else None,
+        quote_snapshot=flag_of(quotes, "snapshot") if "snapshot" in quotes else None,
     )
 
 
@@ -218,6 +229,14 @@ def whole_of(members: Mapping[str, Any], name: str, default: int | None = None, 
     value = members.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise FaultError(f"{name}: a whole number from {low} on")
+    return value
+
+
+def flag_of(members: Mapping[str, Any], name: str) -> bool:
+    """Yes or no."""
+    value = members.get(name)
+    if not isinstance(value, bool):
+        raise FaultError(f"{name}: true or false")
     return value
 
 

@@ -164,6 +164,7 @@ class Faults:
     event_delay_ms: float = 0.0
     seed: int = 7
     when_expired: WhenExpired = "ignore"
+    quote_snapshot: bool = True
     skew_s: float = 0.0
     event_faults: list[EventFault] = field(default_factory=list)
     hub_faults: list[HubFault] = field(default_factory=list)

@@ -233,7 +233,7 @@ class Feed:
     # -- subscribers ------------------------------------------------------------------------------------------
 
     def on_subscribe(self, one: HubConnection, subscription: Subscription) -> None:
-        """A new subscriber of quotes gets one whole quote after the completion, one of depth the whole book."""
+        """A new subscriber of quotes may get one whole quote after the completion, one of depth gets the whole book."""
         kind, contract_id = str(subscription[0]), str(subscription[1])
         if contract_id not in self.tickers:
             self._open(contract_id)
@@ -245,7 +245,7 @@ class Feed:
         if "market" in self.faults.silent_hubs:
             return
         now = stamp(self.config.clock())
-        if kind == "quote":
+        if kind == "quote" and self.faults.quote_snapshot:
             one.send_text(ticker.whole(now))
         elif kind == "depth":
             one.send_text(ticker.whole_book(now))
@@ -262,7 +262,7 @@ class Feed:
             return
         now, market = self.config.clock(), self.venue.market
         if market.is_frozen(contract):
-            self._start(contract, session_of(market, contract, now))
+            self._start(contract, session_of(market, contract, now), now)
             return
         task = asyncio.create_task(self._opened(contract, now), name=f"sim-ticker-{contract_id}")
         self.opening[contract_id] = task
@@ -278,18 +278,21 @@ class Feed:
             market.steps(contract, int(now.timestamp()) // 60)  # kept by the market, so that the beat finds it made
             return session_of(market, contract, now)
 
-        ticker = self._start(contract, await self.venue.in_thread(read))
+        ticker = self._start(contract, await self.venue.in_thread(read), now)
         for one in self.hubs.live("market"):
             for kind, key in tuple(one.subscriptions):
                 if key == contract.id:
                     self._welcome(ticker, one, kind)
 
-    def _start(self, contract: Contract, session: "Session") -> "Ticker":
+    def _start(self, contract: Contract, session: "Session", at: datetime) -> "Ticker":
+        """at: when the session was read. The market is told as of then, for every step since then follows."""
         from desk.sim.ticker import Ticker
 
         market, tick = self.venue.market, contract.tick_size
-        quote = market.quote(contract, self.config.clock())
+        quote = market.quote(contract, at)
         ticker = Ticker(contract, session, self.config.seed)
         ticker.stand(int(quote.last / tick), int(quote.bid / tick), int(quote.ask / tick))
+        if not self.faults.quote_snapshot:
+            ticker.whole(stamp(self.config.clock()))  # told to others before: only what changes from now on is
         self.tickers[contract.id] = ticker
         return ticker

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -43,10 +43,12 @@ class Agenda:
 
 
 class Floor:
-    """Fills. Two knobs may be turned while it runs:
+    """Fills. Four knobs may be turned while it runs:
 
     fill_limit: how many contracts of an order one fill may take, at least 1; None for all that are left.
     refuses_leg: True for a bracket leg that the exchange rejects at the moment it should start to work.
+    cancel_delay: how long after a cancel was accepted the order is cancelled, if it did not fill until then (reference 3.9).
+    oco_delay: how long after a leg filled its sibling is cancelled; until then it may fill, too (reference 3.7, 6.3).
     """
 
     def __init__(self, books: Books, find: FindContract, rules: FillRules) -> None:
@@ -56,6 +58,8 @@ class Floor:
         self.agenda = Agenda()
         self.fill_limit: Callable[[Order], int | None] = lambda order: rules.lot
         self.refuses_leg: Callable[[Order], bool] = lambda leg: False
+        self.oco_delay = self.cancel_delay = timedelta(0)
+        self._cancelling: set[int] = set()
         self._find = find
 
     def touch(self, order: Order, quote: Quote, now: datetime) -> None:
@@ -74,6 +78,14 @@ class Floor:
         """A market order fills, a marketable limit fills, a triggered stop goes on, a sleeping leg wakes up."""
         if order.status is Status.SUSPENDED:
             self._wake(order, now)
+            return
+        if self._is_left_over(order):
+            self.books.finish(order, Status.CANCELLED, now)
+            return
+        if order.id in self._cancelling:
+            self._cancelling.discard(order.id)
+            if order.is_working:
+                self._end(order, Status.CANCELLED, now)
             return
         quote = self.quotes.get(order.contract_id)
         if quote is None or not (order.status is Status.PENDING or is_triggered(order) or is_marketable(order, quote)):
@@ -107,6 +119,13 @@ class Floor:
 
     def cancel(self, order: Order, status: Status, now: datetime) -> None:
         """End one order; an entry without a fill takes its sleeping legs along, a leg leaves its sibling alone."""
+        if status is Status.CANCELLED and self.cancel_delay and order.status is Status.OPEN:
+            self._cancelling.add(order.id)
+            self.agenda.add(now + self.cancel_delay, order.id)
+        else:
+            self._end(order, status, now)
+
+    def _end(self, order: Order, status: Status, now: datetime) -> None:
         self.books.finish(order, status, now)
         if order.fill_volume == 0:
             for leg in self.legs(order.id):
@@ -142,8 +161,17 @@ class Floor:
                 continue
             if leg.is_working and sibling.left > size:
                 self.books.put_order(replace(sibling, size=sibling.size - size, updated=now))
+            elif self.oco_delay and sibling.status is Status.OPEN:
+                self.agenda.add(now + self.oco_delay, sibling.id)
             else:
                 self.books.finish(sibling, Status.CANCELLED, now)
         parent = self.books.orders[parent_id]
         if not leg.is_working and parent.is_working:
             self.books.finish(parent, Status.CANCELLED, now)
+
+    def _is_left_over(self, leg: Order) -> bool:
+        """The other leg of its pair has filled, and this one still works."""
+        if leg.status is not Status.OPEN or leg.parent_id is None:
+            return False
+        pair = (self.books.orders.get(leg.parent_id + offset) for offset in (1, 2))
+        return any(row is not None and row.id != leg.id and row.status is Status.FILLED for row in pair)

@@ -172,6 +172,8 @@ class Hubs:
         """POST /hubs/<hub>/negotiate: WebSockets is all there is."""
         if request.match_info["hub"] not in HUBS:
             return web.Response(status=404)
+        if request.method != "POST":
+            return web.Response(status=405, headers={"Allow": "POST"})
         if self._token_of(request) is None:
             return web.Response(status=401)
         identity = uuid4().hex
@@ -364,10 +366,10 @@ class Hubs:
     def _key(self, one: HubConnection, kind: str, target: str, arguments: list[Any]) -> int | str | None:
         """The checked argument: nothing, an account id as a JSON number, or a contract id."""
         failed = f"Failed to invoke '{target}' due to an error on the server."
+        if len(arguments) != (kind != "account"):
+            raise HubError(f"{failed} InvalidDataException: Invocation provides {len(arguments)} argument(s).")
         if kind == "account":
             return None
-        if len(arguments) != 1:
-            raise HubError(f"{failed} InvalidDataException: Invocation provides {len(arguments)} argument(s).")
         key = arguments[0]
         if one.hub == "user":
             if isinstance(key, bool) or not isinstance(key, int):

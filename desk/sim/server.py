@@ -5,7 +5,7 @@ import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
@@ -43,7 +43,11 @@ class SimServer:
 
     def __init__(self, config: SimConfig | None = None) -> None:
         self.config = config or SimConfig()
-        self.faults = Faults(seed=self.config.seed, when_expired=self.config.when_expired)
+        self.faults = Faults(
+            seed=self.config.seed,
+            when_expired=self.config.when_expired,
+            quote_snapshot=self.config.quote_snapshot,
+        )
         self.config = replace(self.config, clock=SkewedClock(self.config.clock, self.faults))
         kind = Tokens if self.config.replay_file is None else WallTokens
         self.tokens = kind(self.config.seed, self.config.token_lifetime_s)
@@ -221,6 +225,16 @@ class SimServer:
         self._venue.exchange.floor.fill_limit = lambda order: contracts
         self.faults.say(f"fills.partial contracts={contracts}")
 
+    def cancel_pairs_after(self, ms: float) -> None:
+        """From now on the sibling of a filled bracket leg lives so much longer and may fill, too (reference 6.3)."""
+        self._venue.exchange.floor.oco_delay = timedelta(milliseconds=ms)
+        self.faults.say(f"fills.oco_delay ms={ms:g}")
+
+    def cancel_after(self, ms: float) -> None:
+        """From now on a cancel is answered at once and carried out so much later; until then the order may fill (3.9)."""
+        self._venue.exchange.floor.cancel_delay = timedelta(milliseconds=ms)
+        self.faults.say(f"cancels.delay ms={ms:g}")
+
     def set_limits(self, general: tuple[int, float] | None = None, history: tuple[int, float] | None = None) -> None:
         """Other rate windows: requests and seconds (reference 6.1)."""
         self._door.set_limits(general, history)
@@ -243,6 +257,10 @@ class SimServer:
             self.tokens.lifetime_s = planned.token_lifetime_s
         if planned.partial_fills is not None:
             self.fill_in_parts(planned.partial_fills or None)
+        if planned.oco_delay_ms is not None:
+            self.cancel_pairs_after(planned.oco_delay_ms)
+        if planned.cancel_delay_ms is not None:
+            self.cancel_after(planned.cancel_delay_ms)
 
     async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
         """The Date header tells the gateway's own time, right or wrong."""
@@ -252,7 +270,7 @@ class SimServer:
         app = web.Application(client_max_size=1 << 20)
         app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/hubs/{hub}", self._hubs.connect)
-        app.router.add_route("POST", "/hubs/{hub}/negotiate", self._hubs.negotiate)
+        app.router.add_route("*", "/hubs/{hub}/negotiate", self._hubs.negotiate)
         app.router.add_route("*", "/sim/{action}", self._control)
         app.router.add_route("*", "/{path:.*}", self._door.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)

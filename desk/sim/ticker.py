@@ -161,10 +161,10 @@ class Ticker:
         return self._quote_text(changed, time, now)
 
     def whole(self, now: str) -> str:
-        """All members, for a new subscriber."""
+        """All members, for a new subscriber, with the time of what was told last."""
         self._told = self._members()
         changed = "".join(f'"{name}":{text},' for name, text in self._told.items())
-        return self._quote_text(changed, now, now)
+        return self._quote_text(changed, self._newest(now), now)
 
     def depth(self, rows: list[str]) -> str:
         """Rows as one event."""
@@ -172,8 +172,12 @@ class Ticker:
 
     def whole_book(self, now: str) -> str:
         """Reset and all levels, for a new subscriber (SIM: an initial batch is plausible)."""
-        self._time = now
+        self._time = self._newest(now)
         return self.depth(self.book.snapshot())
+
+    def _newest(self, now: str) -> str:
+        """When the last step that was told happened; a step may be told a little before its time."""
+        return min(step_text(self.next_step - 1), now)
 
     def _members(self) -> dict[str, str]:
         session, text = self.session, self._text

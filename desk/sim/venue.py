@@ -46,6 +46,7 @@ class Venue:
         if config.hours == "exchange" and now.date() > KNOWN_UNTIL:
             log.warning("hours unknown after=%s: weekends and daily hours only, no holidays", KNOWN_UNTIL)
         self.exchange = Exchange(_accounts_of(config), self.catalogue.find, _rules_of(config))
+        self.exchange.floor.oco_delay = timedelta(milliseconds=config.oco_delay_ms)
         manual = config.market == "manual"
         self.market = Market(
             config.seed, manual=manual, started=now, spread_ticks=config.spread_ticks, hours=config.hours,

@@ -31,13 +31,16 @@ def number(value: Decimal | None) -> int | float | None:
 
 
 def stamp(at: datetime) -> str:
-    """ISO-8601 with offset, trailing zeros of the fraction dropped (reference 3.1)."""
+    """ISO-8601 with offset, up to 7 digits of fraction, trailing zeros dropped (reference 3.1).
+
+    The seventh of a time that is no whole millisecond is 0 to 4, so that whoever rounds and whoever cuts read the same.
+    """
     text = at.astimezone(UTC).isoformat()
     if "." not in text:
         return text
     head, tail = text.split(".")
-    fraction = tail[:6].rstrip("0")
-    return f"{head}.{fraction}{tail[6:]}"
+    tenths = "" if at.microsecond % 1000 == 0 else str(at.microsecond % 5)
+    return f"{head}.{(tail[:6] + tenths).rstrip('0')}{tail[6:]}"
 
 
 def account_json(row: Account) -> Json:

@@ -244,8 +244,11 @@ class OneToken:
         return Secret("t")
 
     async def replace(self, rejected: Secret) -> Secret:
-        self.replaced += 1
+        self.reject(rejected)
         return Secret("t")
+
+    def reject(self, rejected: Secret) -> None:
+        self.replaced += 1
 
 
 Behaviour = Callable[[ServerConnection], Awaitable[None]]

@@ -113,6 +113,9 @@ async def test_every_attempt_carries_the_token_of_its_moment(sim: SimServer, cli
         async def replace(self, rejected: Secret) -> Secret:
             return await client.tokens.replace(rejected)
 
+        def reject(self, rejected: Secret) -> None:
+            client.tokens.reject(rejected)
+
     log = Log()
     async with HubPool(timings=QUICK) as pool:
         UserFeed(pool, sim.user_hub_url, Noting(), [ACCOUNT], watch=log.watch)

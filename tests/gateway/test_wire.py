@@ -1,6 +1,6 @@
 """Golden rows are those of the gateway reference, with their section numbers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +33,7 @@ from desk.gateway.wire import (
     decode,
     parse_price,
 )
-from desk.market import DepthKind
+from desk.market import DepthKind, QuoteBook, QuoteUpdate
 
 NOW = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 ORDER_3_8 = (
@@ -268,6 +268,27 @@ def test_a_sparse_quote_says_only_what_it_carried() -> None:
         None,
     )
     assert update.ts_event < update.ts_order, "source time and gateway time are two clocks"
+
+
+def quote_at(updated: datetime, bid: int, ts_recv: datetime) -> QuoteUpdate:
+    payload = f'{{"lastUpdated":"{updated.isoformat()}","bestBid":{bid}}}'.encode()
+    return parse_quote(ContractId("C"), msgspec.Raw(payload), ts_recv)
+
+
+@pytest.mark.parametrize("ahead_s", [10, 3600, 100_000_000])
+def test_a_quote_of_the_future_does_not_silence_those_of_today(ahead_s: int) -> None:
+    """One wrong ``lastUpdated`` would make every later quote old news until the hub is lost."""
+    book = QuoteBook()
+    book.apply(quote_at(NOW + timedelta(seconds=ahead_s), 1, NOW))
+    later = NOW + timedelta(seconds=6)
+    assert book.apply(quote_at(later, 2, later)).bid == 2
+
+
+def test_a_gateway_whose_clock_is_ahead_is_heard_in_the_order_of_arrival() -> None:
+    book = QuoteBook()
+    for bid in range(3):
+        recv = NOW + timedelta(seconds=bid)
+        assert book.apply(quote_at(recv + timedelta(hours=1), bid, recv)).bid == bid
 
 
 TRADE = b'{"symbolId":"F.US.MES","price":7730.5,"timestamp":"2026-08-19T20:51:30.052+00:00","type":1,"volume":2}'

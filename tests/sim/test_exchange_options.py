@@ -224,6 +224,57 @@ def test_one_fill_can_be_limited_and_one_leg_rejected_while_it_runs() -> None:
     assert order(venue, resting).fill_volume == 1
 
 
+def test_a_pair_is_cancelled_a_moment_after_a_leg_filled() -> None:
+    """Reference 3.7: some 15 ms lie between one leg's fill and the other's cancellation."""
+    venue = exchange()
+    venue.floor.oco_delay = timedelta(milliseconds=15)
+    entry = number(place(venue, **BOTH))
+    target = order(venue, entry + 2).limit_price
+    assert target is not None
+    told = venue.on_print(MNQ, at(target + TICK), NOW)
+    assert [row.row.status for row in told if isinstance(row.row, Order)] == [Status.FILLED]
+    assert order(venue, entry + 1).status is Status.OPEN
+    due = NOW + timedelta(milliseconds=15)
+    assert venue.next_due() == due
+    assert [row.row.id for row in venue.advance(due) if isinstance(row.row, Order)] == [entry + 1]
+    assert (order(venue, entry + 1).status, order(venue, entry + 1).updated) == (Status.CANCELLED, due)
+    assert venue.books.positions == {}
+
+
+@pytest.mark.parametrize("price", ["29980", "30000"])
+def test_a_cancel_may_take_its_time_and_lose_the_race(price: str) -> None:
+    """Reference 3.9: whoever cancels waits for status 3, for a leg may fill on the way."""
+    venue = exchange()
+    venue.floor.cancel_delay = timedelta(milliseconds=200)
+    entry = number(place(venue, **BOTH))
+    reply, told = venue.cancel(AUTO, entry + 1, NOW)
+    assert (reply.code, told, order(venue, entry + 1).status) == (0, [], Status.OPEN)
+    assert venue.cancel(AUTO, entry + 1, NOW)[0].code == 0, "asked twice while it is under way"
+    venue.on_print(MNQ, at(price), NOW + timedelta(milliseconds=100))
+    venue.advance(NOW + timedelta(milliseconds=200))
+    is_filled = price == "29980"
+    assert order(venue, entry + 1).status is (Status.FILLED if is_filled else Status.CANCELLED)
+    assert len(venue.books.positions) == (0 if is_filled else 1)
+    assert venue.cancel(AUTO, entry + 1, NOW)[0].code == 5
+    assert venue.next_due() is None
+
+
+def test_both_legs_fill_when_the_market_is_faster_than_the_pair() -> None:
+    """Reference 6.3: a reversal that nobody wanted."""
+    venue = exchange()
+    venue.floor.oco_delay = timedelta(milliseconds=15)
+    entry = number(place(venue, **BOTH))
+    stop, target = order(venue, entry + 1).stop_price, order(venue, entry + 2).limit_price
+    assert stop is not None
+    assert target is not None
+    venue.on_print(MNQ, at(target + TICK), NOW)
+    venue.on_print(MNQ, at(stop), NOW + timedelta(milliseconds=10))
+    assert [order(venue, entry + leg).status for leg in (1, 2)] == [Status.FILLED] * 2
+    assert [row.net for row in venue.books.positions.values()] == [-1]
+    venue.advance(NOW + timedelta(seconds=1))
+    assert [row.net for row in venue.books.positions.values()] == [-1], "what was due meanwhile is over"
+
+
 # -- modify -----------------------------------------------------------------------------------------------------------
 
 

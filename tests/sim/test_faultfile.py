@@ -235,6 +235,48 @@ async def test_hub_messages_can_end_in_the_middle_of_frames(sim: SimServer, rest
         assert (await raw.event("GatewayUserOrder"))[0]["data"]["status"] == 6
 
 
+async def test_both_legs_of_a_pair_may_fill_on_request(sim: SimServer, rest: Rest) -> None:
+    """Reference 6.3: the market is faster than the cancel of the sibling."""
+    contract = contract_of(sim)
+    price = sim.quote(contract).last
+    await told(rest, "fills", {"ocoMs": 60_000})
+    legs = {"stopLossBracket": {"ticks": -8, "type": 4}, "takeProfitBracket": {"ticks": 8, "type": 1}}
+    await rest.place(contractId=contract, **legs)
+    sim.set_price(contract, price + 10)
+    sim.set_price(contract, price - 10)
+    assert [(row.net, row.account_id) for row in sim.positions] == [(-1, COMBINE)]
+    assert (await rest.post("/sim/fills", {}))[0] == 400
+
+
+async def test_a_cancel_may_be_carried_out_after_its_reply(sim: SimServer, rest: Rest, open_hub: OpenHub) -> None:
+    """Reference 3.9: wait for status 3."""
+    contract = contract_of(sim)
+    raw = await open_hub("user")
+    await raw.invoke("SubscribeOrders", COMBINE)
+    await told(rest, "fills", {"cancelMs": 50})
+    placed = await rest.place(contractId=contract, type=1, limitPrice=100)
+    assert (await raw.event("GatewayUserOrder"))[0]["data"]["status"] == 1
+    await rest.ok("/api/Order/cancel", {"accountId": COMBINE, "orderId": placed["orderId"]})
+    assert [int(row.status) for row in sim.orders] == [1]
+    assert (await raw.event("GatewayUserOrder"))[0]["data"]["status"] == 3
+
+
+async def test_quotes_may_begin_with_what_changes(sim: SimServer, rest: Rest, open_hub: OpenHub) -> None:
+    """Reference 5.2 and 5.3: no snapshot, the next tick, and in it only what changed."""
+    contract = contract_of(sim)
+    price = sim.quote(contract).last
+    await told(rest, "quotes", {"snapshot": False})
+    raw = await open_hub("market")
+    await raw.invoke("SubscribeContractQuotes", contract)
+    always = {"symbol", "lastUpdated", "timestamp", "contract"}
+    assert (await raw.event("GatewayQuote"))[1].keys() == always
+    sim.set_price(contract, price + 1)
+    moved = await raw.until(lambda one: one.get("target") == "GatewayQuote" and "lastPrice" in one["arguments"][1])
+    assert moved["arguments"][1].keys() <= always | {
+        "lastPrice", "bestBid", "bestAsk", "change", "changePercent", "high", "volume",
+    }  # fmt: skip
+
+
 FILE = """
 [latency]
 accounts = 30
@@ -250,6 +292,10 @@ skewS = 90
 delayMs = 3
 [fills]
 partial = 2
+ocoMs = 15
+cancelMs = 20
+[quotes]
+snapshot = false
 [[fault]]
 endpoint = "place"
 kind = "drop_after"
@@ -276,6 +322,9 @@ async def test_a_file_plans_everything(tmp_path: Path) -> None:
         assert [(row.kind, row.times) for row in sim.faults.event_faults] == [("duplicate", 3)]
         assert [(row.kind, row.every_s) for row in sim.faults.hub_faults] == [("silence", 600)]
         assert (sim._door._history.size, sim._door._history.seconds) == (5, 1.5)
+        floor = sim._venue.exchange.floor
+        assert (floor.oco_delay, floor.cancel_delay) == (timedelta(milliseconds=15), timedelta(milliseconds=20))
+        assert not sim.faults.quote_snapshot
 
 
 @pytest.mark.parametrize(
@@ -288,6 +337,7 @@ async def test_a_file_plans_everything(tmp_path: Path) -> None:
         ("[[fault]]\nendpoint = 'place'\nkind = 'hang'\nhow = 'abort'", "endpoint has no how"),
         ("[fault]\nendpoint = 'place'", "write [[fault]]"),
         ("[limits]\ngeneral = [0, 60]", "general: requests"),
+        ("[quotes]\nsnapshot = 0", "snapshot: true or false"),
         ("[nonsense]", "the file has no nonsense"),
         ("a = ", "Invalid value"),
     ],

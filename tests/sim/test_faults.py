@@ -184,3 +184,23 @@ async def test_the_control_door_steers_from_another_process(sim: SimServer, rest
     assert (await rest.post("/sim/clear", {}))[0] == 200
     assert (await rest.post("/sim/expire", {}))[0] == 200
     assert (await rest.post("/api/Account/search", {"onlyActiveAccounts": True}))[0] == 401
+
+
+async def test_with_a_latency_events_come_before_some_replies_and_after_others(
+    sim: SimServer, rest: Rest, open_hub: OpenHub
+) -> None:
+    """Reference 5.4 and 6.5, 5: a writing call spends a part of its time after it was carried out, or none of it."""
+    contract = contract_of(sim)
+    raw = await open_hub("user")
+    await raw.invoke("SubscribeOrders", COMBINE)
+    sim.faults.set_latency({"place": 60})
+    is_early: list[bool] = []
+    for number in range(16):
+        placing = asyncio.create_task(rest.place(contractId=contract, type=1, limitPrice=100 + number))
+        await raw.event("GatewayUserOrder")
+        is_early.append(sim.requests[-1].ended is None)
+        await placing
+        row = sim.requests[-1]
+        assert row.ended is not None
+        assert row.ended - row.started >= 0.06
+    assert 2 < sum(is_early) < 14

@@ -50,6 +50,7 @@ async def test_negotiate_offers_websockets_only(sim: SimServer, rest: Rest) -> N
     async with connect(url) as socket:
         await RawHub(socket).shake_hands()
     assert (await rest.raw("POST", "/hubs/market/negotiate?negotiateVersion=1"))[0] == 401
+    assert (await rest.raw("HEAD", "/hubs/market/negotiate?negotiateVersion=1"))[0] == 405
 
 
 async def test_handshake_version_0_is_closed_without_a_word(sim: SimServer, rest: Rest) -> None:
@@ -97,6 +98,7 @@ async def test_messages_may_share_a_frame_or_be_cut_anywhere(sim: SimServer, res
         ("user", "SubscribeOrders", [str(COMBINE)], "Error binding arguments"),
         ("user", "SubscribeOrders", [5], "Account not found"),
         ("user", "SubscribeOrders", [], "argument"),
+        ("user", "SubscribeAccounts", [COMBINE], "argument"),
         ("market", "SubscribeContractQuotes", [5], "Error binding arguments"),
     ],
 )

@@ -167,3 +167,7 @@ def test_the_listed_months_fit_the_reference() -> None:
         assert names[root] == month
     august = {row.name for row in CATALOGUE.available(datetime(2026, 8, 19, tzinfo=UTC).date())}
     assert {"NQU6", "CLV6", "MCLV6", "GCZ6", "NGU6", "PLV6", "LEV6", "MBTQ6"} <= august
+    assert {"ZCZ6", "ZWZ6", "ZMZ6", "ZLZ6", "ZSX6"} <= august, "the harvest's month comes before its turn"
+    september = CATALOGUE.find("CON.F.US.ZCE.U26", datetime(2026, 8, 19, tzinfo=UTC).date())
+    assert september is not None
+    assert not september.active

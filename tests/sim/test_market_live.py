@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -306,3 +306,24 @@ async def test_twenty_symbols_in_a_burst_never_hold_the_loop_for_long() -> None:
 async def drained(socket: Any) -> None:
     async for _ in socket:
         pass
+
+
+async def test_what_a_new_subscriber_hears_first_is_not_newer_than_what_follows() -> None:
+    """Its session is read in a thread: time goes on meanwhile, and those steps are told after the whole quote."""
+    clock = Clock(US_HOURS)
+    async with streaming(clock) as (sim, raw):
+        in_thread = sim._venue.in_thread
+
+        async def slowly(work: Callable[[], Any]) -> Any:
+            result = await in_thread(work)
+            clock.now += timedelta(seconds=2)
+            return result
+
+        sim._venue.in_thread = slowly  # type: ignore[method-assign]
+        await raw.invoke("SubscribeContractQuotes", CONTRACTS["MNQ"].id)
+        events = [await raw.event("GatewayQuote")]
+        events += [one["arguments"] for one in await gathered(raw, 0.2) if one["target"] == "GatewayQuote"]
+    times = [event[1]["timestamp"] for event in events]
+    assert len(times) > 20
+    assert times == sorted(times)
+    assert all(event[1]["timestamp"] <= event[1]["lastUpdated"] for event in events)
