@@ -165,6 +165,16 @@ def _no_leftover_tasks(_no_leftovers: None, request: pytest.FixtureRequest) -> N
         request.getfixturevalue("_no_leftover_tasks_here")
 
 
+# --- processes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: while one waits for a daemon or a clock, another has work."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (mine or 1) + 1
+
+
 # --- time --------------------------------------------------------------------------------------------------------
 
 
