@@ -93,6 +93,34 @@ def _loopback_only() -> Iterator[None]:
     assert not attempts, f"reached for the outside world: {attempts}"
 
 
+# --- event loops -------------------------------------------------------------------------------------------------
+
+LOOP: Any = asyncio.ProactorEventLoop if sys.platform == "win32" else asyncio.SelectorEventLoop
+
+
+class WatchedLoop(LOOP):
+    """Refuses what asyncio's debug mode refuses: callbacks from a foreign thread, and coroutines as callbacks. The rest of
+    that mode, a stack for every future and handle, is for a person who looks for something and takes twice the time."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        self._check_thread()
+        self._check_callback(callback, "call_soon")
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        self._check_thread()
+        self._check_callback(callback, "call_at")
+        return super().call_at(when, callback, *args, context=context)
+
+
+class WatchedLoops(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return WatchedLoop()
+
+
+asyncio.set_event_loop_policy(WatchedLoops())
+sys.set_coroutine_origin_tracking_depth(3)  # where the one was made that nobody awaited
+
 # --- leftovers ---------------------------------------------------------------------------------------------------
 
 
