@@ -59,13 +59,18 @@ help:
 run: .venv/run.stamp
 	@exec $(PY) trading_bot.py $(ARGS)
 
-# One process per core; what a long file leaves over is taken by whoever is done.
+# One process more than there are cores, for many tests wait; what a long file leaves over is taken by whoever is done.
+# The types are checked beside the tests, behind them. Without bytecode every worker would rewrite every test file anew.
 WORKERS ?= auto
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/dev.stamp
 	@echo "== format" && $(PY) -m ruff format --check .
 	@echo "== lint" && $(PY) -m ruff check .
-	@echo "== types" && $(PY) -m mypy
-	@echo "== tests" && $(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@echo "== tests, and types beside them"; \
+	mkdir -p .mypy_cache; nice $(PY) -m mypy >.mypy_cache/said.txt 2>&1 & types=$$!; trap 'kill $$types; exit 130' INT TERM; \
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
+	wait $$types; types=$$?; echo "== types"; cat .mypy_cache/said.txt; \
+	[ $$tests -eq 0 ] && [ $$types -eq 0 ]
 	@echo "== all green"
 
 bench: .venv/run.stamp

@@ -71,6 +71,7 @@ TINY = Counts(
     flattened=(1,),
     quiet_s=0.3,
     memory_s=0.5,
+    symbols=3,
     restarts=1,
     held=(1,),
     exits=1,

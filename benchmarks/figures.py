@@ -28,6 +28,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     flattened: tuple[int, ...] = (1, 5, 20)  # positions
     quiet_s: float = 1.5  # no request for so long: an action is over
     memory_s: float = 60.0
+    symbols: int = 20  # that stream, and that the warm-up reads
     restarts: int = 5  # of each number of open orders
     held: tuple[int, ...] = (0, 5, 50)  # positions at a restart, two open orders each
     exits: int = 15  # of each way and case

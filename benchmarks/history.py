@@ -32,7 +32,6 @@ LATENCY_MS = 100
 MOST = 20_000  # bars of one request (reference 3.4)
 MEMORY_GOAL_MS, RESTART_GOAL_MS = 5.0, 60.0
 AT_ONCE = 50
-SYMBOLS = 20
 WARM_BARS = 500  # how many the daemon fetches ahead
 COLUMN_BYTES = 48  # six int64 columns in memory
 WARM_S = 60.0
@@ -65,7 +64,7 @@ async def measure(counts: Counts, folder: Path, profile: Path | None = None) -> 
         stalls.append(_stall("after a restart", restarts[-1][2], restarts[-1][3]))
         figures.append(shared)
         figures += await _from_redis(folder / "redis", gateway, month, counts, notes)
-        figures += await _warm_up(folder / "warm", gateway)
+        figures += await _warm_up(folder / "warm", gateway, counts.symbols)
     figures.append(_bytes_per_bar(folder / "cold" / "data"))
     figures += [await socket_to_bar(counts), *stalls]
     return Group(
@@ -372,18 +371,18 @@ async def _from_redis(folder: Path, gateway: str, month: _Question, counts: Coun
 # --- warm-up, size ----------------------------------------------------------------------------------------------------
 
 
-async def _warm_up(folder: Path, gateway: str) -> list[Figure]:
+async def _warm_up(folder: Path, gateway: str, symbols: int) -> list[Figure]:
     """From ready to the warm-up's end, as its log line tells it; the floor asks for one series per product, all at once."""
-    roots = [product.root for product in ROOTS.values() if product.offered][:SYMBOLS]
+    roots = [product.root for product in ROOTS.values() if product.offered][:symbols]
     settings = {"CACHE_INIT": "eager", "PREFETCH_SYMBOLS": ",".join(roots), "PREFETCH_TIMEFRAMES": "1m"}
     before = await asyncio.to_thread(_asked, gateway, None)
     async with measured_desk(folder, gateway, subscribed=1, more=settings):
         told = await asyncio.to_thread(_line_with, folder / "daemon.log", '"history.prefetched"')
     requests = await asyncio.to_thread(_asked, gateway, None) - before
-    if told["series"] != SYMBOLS:
-        raise RuntimeError(f"the warm-up brought {told['series']} series instead of {SYMBOLS}")
+    if told["series"] != symbols:
+        raise RuntimeError(f"the warm-up brought {told['series']} series instead of {symbols}")
     whole = at_most(
-        f"warm-up of {SYMBOLS} symbols, 1m, {told['bars']:,} bars in all",
+        f"warm-up of {symbols} symbols, 1m, {told['bars']:,} bars in all",
         told["took_ms"],
         "ms",
         floor=LATENCY_MS,
@@ -391,7 +390,7 @@ async def _warm_up(folder: Path, gateway: str) -> list[Figure]:
         samples=1,
     )
     made = at_most(
-        "requests made for it", requests, "requests", floor=SYMBOLS, floor_name="one request per series", samples=1
+        "requests made for it", requests, "requests", floor=symbols, floor_name="one request per series", samples=1
     )
     return [whole, made]
 

@@ -1,4 +1,5 @@
-"""Always on: loopback-only sockets, no leftovers, none of a developer's settings; plus ``unit`` for the few real waits.
+"""Always on: loopback-only sockets, no leftovers, none of a developer's settings, temporary files in memory; plus ``unit``
+for the few real waits.
 
 Sockets are watched through the interpreter's audit events, so nothing is patched and C code is covered, too.
 """
@@ -9,12 +10,15 @@ import asyncio
 import inspect
 import ipaddress
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +31,11 @@ UNIT_S = 0.05 * TIME_SCALE
 
 for _row in SETTINGS:  # for the subprocesses of tests, too
     os.environ.pop(_row.key, None)
+
+MEMORY, ROOM = Path("/dev/shm"), 1 << 30  # noqa: S108 - only pytest's own folders are made there
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    # A journal syncs its commits, hundreds of tests open one, and a busy disk takes 50 ms for it. Processes inherit it.
+    os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
 
 hypothesis_settings.register_profile("desk", deadline=None, max_examples=60)
 hypothesis_settings.register_profile(
@@ -83,6 +92,34 @@ def _loopback_only() -> Iterator[None]:
     _outside_attempts.clear()
     assert not attempts, f"reached for the outside world: {attempts}"
 
+
+# --- event loops -------------------------------------------------------------------------------------------------
+
+LOOP: Any = asyncio.ProactorEventLoop if sys.platform == "win32" else asyncio.SelectorEventLoop
+
+
+class WatchedLoop(LOOP):
+    """Refuses what asyncio's debug mode refuses: callbacks from a foreign thread, and coroutines as callbacks. The rest of
+    that mode, a stack for every future and handle, is for a person who looks for something and takes twice the time."""
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        self._check_thread()
+        self._check_callback(callback, "call_soon")
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        self._check_thread()
+        self._check_callback(callback, "call_at")
+        return super().call_at(when, callback, *args, context=context)
+
+
+class WatchedLoops(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return WatchedLoop()
+
+
+asyncio.set_event_loop_policy(WatchedLoops())
+sys.set_coroutine_origin_tracking_depth(3)  # where the one was made that nobody awaited
 
 # --- leftovers ---------------------------------------------------------------------------------------------------
 
@@ -154,6 +191,16 @@ def _no_leftover_tasks(_no_leftovers: None, request: pytest.FixtureRequest) -> N
     function = getattr(getattr(function, "hypothesis", None), "inner_test", function)
     if inspect.iscoroutinefunction(function):
         request.getfixturevalue("_no_leftover_tasks_here")
+
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: while one waits for a daemon or a clock, another has work."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (mine or 1) + 1
 
 
 # --- time --------------------------------------------------------------------------------------------------------

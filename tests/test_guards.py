@@ -104,8 +104,20 @@ def test_warning_fails():
 def test_clean_environment_passes():
     assert "TRADING_MODE" not in os.environ and "WEBHOOK_TOKEN" not in os.environ
 
-async def test_debug_mode_passes():
-    assert asyncio.get_running_loop().get_debug()
+async def test_callback_from_a_foreign_thread_fails():
+    await asyncio.to_thread(asyncio.get_running_loop().call_soon, int)
+
+async def test_timer_from_a_foreign_thread_fails():
+    await asyncio.to_thread(asyncio.get_running_loop().call_later, 0, int)
+
+async def test_callback_handed_over_to_the_loop_passes():
+    await asyncio.to_thread(asyncio.get_running_loop().call_soon_threadsafe, int)
+
+async def test_coroutine_as_a_callback_fails():
+    asyncio.get_running_loop().call_soon(asyncio.sleep, 0)
+
+async def test_forgotten_await_fails():
+    asyncio.sleep(0)
 
 @pytest.mark.timeout(0.2)
 def test_time_limit_fails():

@@ -81,10 +81,10 @@ def imported_place(dotted: str) -> str | None:
     return rest.partition(".")[0] if first == "desk" else None
 
 
-def wrong_imports(text: str, path: Path) -> list[str]:
+def wrong_imports(tree: ast.AST, path: Path) -> list[str]:
     place = place_of(path)
     found = []
-    for line, dotted in imports(ast.parse(text), path.relative_to(ROOT).parent.parts):
+    for line, dotted in imports(tree, path.relative_to(ROOT).parent.parts):
         target = imported_place(dotted)
         if target is None or target == place:
             continue
@@ -104,8 +104,16 @@ def wrong_imports(text: str, path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_imports_point_downward(path: Path) -> None:
-    assert wrong_imports(path.read_text(encoding="utf-8"), path) == []
+def test_a_source_keeps_to_its_place_and_to_every_platform(path: Path) -> None:
+    """Imports point downward; a pure room neither waits nor reads a clock; only load_env reads the environment; nothing needs a
+    POSIX system without a guard."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = wrong_imports(tree, path) + posix_only(tree)
+    if LEVELS.get(place_of(path)) in PURE_LEVELS:
+        found += impure(tree)
+    if path.name != "load_env.py":
+        found += environment_reads(tree)
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -126,7 +134,7 @@ def test_imports_point_downward(path: Path) -> None:
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_found(place: str, text: str) -> None:
-    assert len(wrong_imports(text, ROOT / place)) == 1
+    assert len(wrong_imports(ast.parse(text), ROOT / place)) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,7 +151,7 @@ def test_an_import_that_points_the_wrong_way_is_found(place: str, text: str) -> 
     ],
 )
 def test_an_import_that_points_downward_is_let_through(place: str, text: str) -> None:
-    assert wrong_imports(text, ROOT / place) == []
+    assert wrong_imports(ast.parse(text), ROOT / place) == []
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
@@ -164,20 +172,26 @@ def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.Name]:
     return [target for target in targets if isinstance(target, ast.Name)]
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if LEVELS.get(place_of(path)) in PURE_LEVELS], ids=name_of)
-def test_a_pure_room_neither_waits_nor_reads_a_clock(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def impure(tree: ast.AST) -> list[str]:
+    """What waits, and what reads a clock."""
     reaches = [
-        f"line {line}: {dotted}"
+        f"line {line}: a pure room reaches {dotted}"
         for line, dotted in imports(tree, ())
         if dotted.split(".")[0] in OUTSIDE or ".".join(dotted.split(".")[:2]) in OUTSIDE
     ]
     reads = [
-        f"line {node.lineno}: {dotted_name(node.func)}"
+        f"line {node.lineno}: a pure room reads {dotted_name(node.func)}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ".".join(dotted_name(node.func).split(".")[-2:]) in CLOCKS
     ]
-    assert reaches + reads == []
+    return reaches + reads
+
+
+@pytest.mark.parametrize(
+    "text", ["import asyncio", "from urllib.request import urlopen", "import time\ntime.time()", "datetime.now(UTC)"]
+)
+def test_what_waits_or_reads_a_clock_is_found(text: str) -> None:
+    assert len(impure(ast.parse(text))) == 1
 
 
 def test_every_module_has_a_name_that_says_what_it_is() -> None:
@@ -204,22 +218,17 @@ def dotted_name(node: ast.AST) -> str:
     return "?"
 
 
-def environment_reads(text: str) -> list[str]:
-    tree = ast.parse(text)
+def environment_reads(tree: ast.AST) -> list[str]:
     names = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
-    found = [f"line {line}: {dotted}" for line, dotted in imports(tree, ()) if dotted in names]
+    found = [(line, dotted) for line, dotted in imports(tree, ()) if dotted in names]
     attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-    return found + [f"line {node.lineno}: {dotted_name(node)}" for node in attributes if dotted_name(node) in names]
-
-
-@pytest.mark.parametrize("path", [path for path in SOURCES if path.name != "load_env.py"], ids=name_of)
-def test_only_load_env_reads_the_environment(path: Path) -> None:
-    assert environment_reads(path.read_text(encoding="utf-8")) == []
+    found += [(node.lineno, dotted) for node in attributes if (dotted := dotted_name(node)) in names]
+    return [f"line {line}: {dotted}: only load_env reads the environment" for line, dotted in found]
 
 
 @pytest.mark.parametrize("text", ["import os\nos.getenv('A')", "from os import environ", "import os\nos.environ['A']"])
 def test_a_read_of_the_environment_is_found(text: str) -> None:
-    assert len(environment_reads(text)) == 1
+    assert len(environment_reads(ast.parse(text))) == 1
 
 
 # --- platforms -----------------------------------------------------------------------------------------------------
@@ -246,10 +255,10 @@ def is_platform_test(node: ast.AST) -> bool:
     return bool(names & {"sys.platform", "os.name", "platform.system", "hasattr"})
 
 
-def posix_only(text: str) -> list[str]:
+def posix_only(tree: ast.Module) -> list[str]:
     """Uses of what Windows lacks, outside a platform ``if``, its early return, or a ``try`` that expects the lack."""
     found: list[str] = []
-    visit_block(ast.parse(text).body, found)
+    visit_block(tree.body, found)
     return found
 
 
@@ -271,11 +280,11 @@ def visit(node: ast.AST, found: list[str]) -> None:
         for line, dotted in imports(node, ()):
             module, _, name = dotted.partition(".")
             if module in POSIX_MODULES or name in POSIX_NAMES.get(module, "").split():
-                found.append(f"line {line}: {dotted}")
+                found.append(f"line {line}: {dotted} is not on every platform")
     elif isinstance(node, ast.Attribute):
         module, _, name = dotted_name(node).rpartition(".")
         if name in POSIX_METHODS or name in POSIX_NAMES.get(module, "").split():
-            found.append(f"line {node.lineno}: {module}.{name}")
+            found.append(f"line {node.lineno}: {module}.{name} is not on every platform")
     for _, value in ast.iter_fields(node):
         if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
             visit_block(value, found)
@@ -287,11 +296,6 @@ def visit(node: ast.AST, found: list[str]) -> None:
 
 def caught_names(handler: ast.ExceptHandler) -> set[str]:
     return {part.id for part in ast.walk(handler.type) if isinstance(part, ast.Name)} if handler.type else set()
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nothing_needs_a_posix_system_without_a_guard(path: Path) -> None:
-    assert posix_only(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -308,7 +312,7 @@ def test_nothing_needs_a_posix_system_without_a_guard(path: Path) -> None:
     ],
 )
 def test_an_unguarded_posix_call_is_found(text: str) -> None:
-    assert len(posix_only(text)) == 1
+    assert len(posix_only(ast.parse(text))) == 1
 
 
 @pytest.mark.parametrize(
@@ -323,4 +327,4 @@ def test_an_unguarded_posix_call_is_found(text: str) -> None:
     ],
 )
 def test_a_guarded_posix_call_is_let_through(text: str) -> None:
-    assert posix_only(text) == []
+    assert posix_only(ast.parse(text)) == []

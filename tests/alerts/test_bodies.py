@@ -161,6 +161,6 @@ def test_the_default_strategy_text_is_recognised_and_not_traded() -> None:
     ['secret:"x;', "secret   ", "key=", "{" * 9, "time", '"', "a=b;", " ", "order buy @ ", "\\", "key \\\\\\", "key  "],
 )
 def test_no_body_makes_the_reader_slow(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     read_body((piece * (65_000 // len(piece))).encode())
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -127,10 +127,10 @@ def test_a_bot_that_pinned_its_dialect_takes_no_other() -> None:
     "piece", ["command=x;", "command=", "a=b ", "s=b c=position|", 'command="', "#;", "SIGNAL=' ", "n(", "a() {("]
 )
 def test_no_text_makes_a_translator_slow(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for head in ("command=PLACE;", "SIGNAL=BUY;", "s=a b=long q=1 ", "x(Y) {"):
         read_body((head + piece * (60_000 // len(piece))).encode())
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def first_cells(section: str, heading: str) -> set[str]:

@@ -28,21 +28,27 @@ from desk.sim import SimConfig, SimServer
 MNQ, ES = ContractId("CON.F.US.MNQ.Z26"), ContractId("CON.F.US.EP.Z26")
 T0 = datetime(2026, 11, 18, 15, 0, 30, tzinfo=UTC)  # a Wednesday
 SPEED = 30.0
+LONGEST_S = 1.0
 FAST = LiveConfig(tick_s=0.02, settled_s=12.0, read_after_s=4.0, check_s=15.0, quiet_s=90.0, burst=1000)
 TIMINGS = HubTimings(dead_after_s=1e6, backoff_s=(0.0, 2.0, 4.0), early_death_s=0.0)
 
 
 class FastClock:
-    """``SPEED`` seconds in one."""
+    """``SPEED`` seconds in one. A pause of this process is no more than ``LONGEST_S`` of them: else a moment in which the
+    processor is another's would be seconds in which the hub says nothing."""
 
     def __init__(self, start: datetime = T0, speed: float = SPEED) -> None:
-        self._start, self._speed, self._began = start, speed, time.monotonic()
+        self._start, self._speed = start, speed
+        self._seen, self._passed = time.monotonic(), 0.0
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        return (time.monotonic() - self._began) * self._speed
+        seen = time.monotonic()
+        self._passed += min((seen - self._seen) * self._speed, LONGEST_S)
+        self._seen = seen
+        return self._passed
 
     __call__ = now
 

@@ -112,7 +112,7 @@ async def test_row_12_how_long_things_take(rest: Rest) -> None:
             assert time.monotonic() - started >= 0.05
             await until(lambda: all(row.status in (1, 2) for row in sim.orders))
             rows = [(await hub.event("GatewayUserOrder"))[0]["data"] for _ in range(6)]
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 5
 
     def after(identity: int, status: int) -> float:
         row = next(one for one in rows if (one["id"], one["status"]) == (identity, status))

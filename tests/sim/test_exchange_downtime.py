@@ -16,6 +16,7 @@ from desk.sim.venue import Venue
 from .raw import COMBINE, MNQ, PRACTICE
 
 NOW = datetime(2026, 11, 18, 15, tzinfo=UTC)
+AWAY = timedelta(hours=12)  # over the end of the trading day; the last trade comes after six
 CONTRACTS = (MNQ, "CON.F.US.MES.Z26", "CON.F.US.ZCE.Z26", "CON.F.US.MGC.Z26")
 
 
@@ -48,19 +49,19 @@ class World:
 
 @pytest.mark.parametrize("hours", ["always", "exchange"])
 async def test_several_contracts_trade_the_down_time_in_one_order(tmp_path: Path, hours: Any) -> None:
-    """Away for a day, or there all the time: the same orders, trades with the same ids, and balances."""
+    """Away for half a day, or there all the time: the same orders, trades with the same ids, and balances."""
     away = World(tmp_path / "state.db", hours=hours)
     away.trade_all()
     away.venue.close()
     back = World.__new__(World)
-    back.now = NOW + timedelta(days=1)
+    back.now = NOW + AWAY
     back.config = SimConfig(state_file=tmp_path / "state.db", clock=lambda: back.now, fill_delay_ms=0, hours=hours)
     back.venue = Venue(back.config)
     back.venue.close()
 
     lived = World(None, hours=hours)
     lived.trade_all()
-    while lived.now < NOW + timedelta(days=1):
+    while lived.now < NOW + AWAY:
         lived.now += timedelta(minutes=5)
         lived.venue.sync()
     lived.venue.close()

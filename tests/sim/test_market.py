@@ -122,12 +122,12 @@ def test_every_product_has_a_price_on_its_grid() -> None:
 
 
 def test_twenty_thousand_minutes_take_about_a_second() -> None:
-    """The goal is one second on a quiet machine; three here, for tests share theirs."""
+    """The goal is one second; three here, of this process alone, for processors differ."""
     made = market()
     query = BarQuery(2, 1, NOW - timedelta(days=30), NOW, 20_000, False)
-    started = time.perf_counter()
+    started = time.process_time()
     text = made.bars_json(MNQ, query, NOW)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert text.count(b'"t"') == 20_000
 
 

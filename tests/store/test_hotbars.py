@@ -243,7 +243,7 @@ async def test_a_server_that_never_answers_costs_a_moment_and_then_nothing(clock
         for _ in range(20):
             with pytest.raises(TierDown):
                 await tier.put(NOVEMBER, SMALL)
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < TIMEOUT_S, "none of them waited"
         assert len(asked) == connections
         clock.advance(RETRY_S)
         found = await asyncio.gather(*(tier.get(NOVEMBER) for _ in range(4)), return_exceptions=True)

@@ -200,7 +200,6 @@ def test_half_of_the_open_files_is_left_for_everything_else(
 
 async def test_five_hundred_slow_clients_do_not_hold_up_a_real_alert(room: Room, http: aiohttp.ClientSession) -> None:
     loop, slow = asyncio.get_running_loop(), min(500, most_connections() // 2)
-    loop.set_debug(False)  # what is timed is the door, not asyncio's own book-keeping
     begun = (b"POST /webhook HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("/webhook", 500) + b"{", b"")
     async with open_doors(room.desk, config(body_timeout_s=60)) as doors:
         host, port = doors.public_url.removeprefix("http://").split(":")

@@ -153,9 +153,9 @@ def test_only_the_words_at_the_end_of_a_table_are_folded() -> None:
 
 def test_a_long_table_is_drawn_before_an_alert_could_notice() -> None:
     sheet = Sheet.of("day,>open,>close,", [("Wed", "30943.75", "30923.75", "")] * 1000)
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(drawn(sheet, 80)) == 1001
-    assert time.perf_counter() - began < 0.3
+    assert time.process_time() - began < 0.3
 
 
 def test_times_across_a_change_of_the_clocks_name_both_zones() -> None:
