@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from desk.core.alert import PositionSide
 from desk.core.ids import AccountId
-from desk.core.intents import Enter, Exit, Intent, Reduce
+from desk.core.intents import Enter, Exit, Intent, Reduce, TrailOn
 from desk.core.words import Contract, OrderType, Quote
 from desk.runtime.desk import Desk
 from desk.surfaces import market
@@ -44,7 +45,11 @@ def ticket(command: str, usage: str) -> Handler:
         question = _question(desk, account_id, contract, held, intent, newest)
         place = (account_id, contract.contract_id)
         said = tuple(dict.fromkeys(ranging.said))
-        return await give(desk, caller, Wanted(*place, intent, question, asked.has_yes, said))
+
+        def still() -> Intent:
+            return _still(intent, contract, held, desk.state.position_qty(place))
+
+        return await give(desk, caller, Wanted(*place, intent, question, asked.has_yes, said, still))
 
     return handle
 
@@ -66,6 +71,23 @@ async def _quote_for(desk: Desk, contract: Contract, intent: Intent) -> Quote | 
     needs = needs or any(entry.type is OrderType.TRAILING_STOP for entry in entries)
     newest = await market.newest_quote(desk, contract.contract_id) if needs else desk.quotes.quote(contract.contract_id)
     return newest if newest is not None and desk.clock.now() - newest.ts_recv < market.FRESH else None
+
+
+def _still(intent: Intent, contract: Contract, was: int, held: int) -> Intent:
+    """The intent for what is held at the yes: a close takes as many as the question said, else it is asked anew."""
+    if held == was:
+        return intent
+    if held * was > 0 and isinstance(intent, Exit | Reduce):
+        qty = intent.qty if isinstance(intent, Reduce) else abs(was)
+        side = PositionSide.LONG if held > 0 else PositionSide.SHORT
+        return Reduce(qty=qty, side=side) if qty < abs(held) else Exit(side=side)
+    if held * was > 0 and isinstance(intent, TrailOn):
+        return intent
+    before, now = (f"{'long' if qty > 0 else 'short'} {abs(qty)}" if qty else "" for qty in (was, held))
+    raise BadCall(
+        f"{before or 'no'} {contract.name} was held when this was asked, now it is {now or 'flat'}. Nothing was done. "
+        "positions shows what is held; write it again if it is still meant"
+    )
 
 
 def _check_market(entry: Enter, contract: Contract, newest: Quote | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -48,6 +48,7 @@ class Wanted:
     """One command, understood. ``question``: everything that a person must see before saying yes, but for ``said``.
 
     said: how what was typed was understood, where it is not what it says; shown with the question and with the answer.
+    still: what the yes means for what is held by then; raises BadCall where the question was about something else.
     """
 
     account_id: AccountId
@@ -56,6 +57,7 @@ class Wanted:
     question: str
     has_yes: bool
     said: tuple[str, ...] = ()
+    still: Callable[[], Intent] | None = None
 
 
 async def ask_person(caller: Caller, question: str, *, has_yes: bool) -> CommandResult | None:
@@ -72,12 +74,13 @@ async def give(desk: Desk, caller: Caller, wanted: Wanted) -> CommandResult:
     answer = await ask_person(caller, question, has_yes=wanted.has_yes)
     if answer is not None:
         return answer
+    intent = wanted.intent if wanted.still is None else wanted.still()
     now = desk.clock.now()
     event = IntentGiven(
         cause=desk.new_cause(),
         account_id=wanted.account_id,
         contract_id=wanted.contract_id,
-        intent=later(wanted.intent, now - asked_at),
+        intent=later(intent, now - asked_at),
         by=caller.by,
         ts=now,
     )
