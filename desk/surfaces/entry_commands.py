@@ -15,7 +15,14 @@ from desk.surfaces.arguments import Arguments, take_apart
 from desk.surfaces.calls import BadCall, Caller, CommandResult, Handler
 from desk.surfaces.entry_terms import ENTRY_OPTIONS, Scene
 from desk.surfaces.giving import Wanted, give
-from desk.surfaces.intent_words import entries_of, expected_fill, intent_words, risk_words
+from desk.surfaces.intent_words import (
+    at_once_words,
+    entries_of,
+    expected_fill,
+    intent_words,
+    market_words,
+    risk_words,
+)
 from desk.surfaces.places import account_for, contract_of, find_position
 from desk.surfaces.plan_words import account_name
 from desk.surfaces.show import price_text
@@ -39,7 +46,8 @@ def ticket(command: str, usage: str) -> Handler:
             contract=contract, held=held, max_position=desk.max_position, now=desk.clock.now(), ranging=ranging
         )
         intent = write_ticket(command, scene, asked)
-        newest = await _quote_for(desk, contract, intent)
+        is_asked = caller.confirm is not None and not asked.has_yes
+        newest = await _quote_for(desk, contract, intent, is_asked=is_asked)
         for entry in entries_of(intent):
             _check_market(entry, contract, newest)
         question = _question(desk, account_id, contract, held, intent, newest)
@@ -61,16 +69,17 @@ def _place(desk: Desk, caller: Caller, command: str, asked: Arguments) -> tuple[
     return account_for(desk, caller, asked.options), desk.contract(asked.words[0])
 
 
-async def _quote_for(desk: Desk, contract: Contract, intent: Intent) -> Quote | None:
-    """A quote that is not old. Waited for where the risk or the engine's own prices cannot do without."""
+async def _quote_for(desk: Desk, contract: Contract, intent: Intent, *, is_asked: bool) -> Quote | None:
+    """A quote that is not old. Waited for where the question, the risk or the engine's own prices cannot do without."""
     await desk.quotes.watch(contract.contract_id)  # trailing needs them, too
     entries = entries_of(intent)
     if not entries:
         return None
-    needs = any(entry.stop_ticks is None or entry.touch_price is not None for entry in entries)
+    needs = is_asked or any(entry.stop_ticks is None or entry.touch_price is not None for entry in entries)
     needs = needs or any(entry.type is OrderType.TRAILING_STOP for entry in entries)
-    newest = await market.newest_quote(desk, contract.contract_id) if needs else desk.quotes.quote(contract.contract_id)
-    return newest if newest is not None and desk.clock.now() - newest.ts_recv < market.FRESH else None
+    if needs:
+        await market.newest_quote(desk, contract.contract_id)
+    return market.fresh_quote(desk, contract.contract_id)
 
 
 def _still(intent: Intent, contract: Contract, was: int, held: int) -> Intent:
@@ -122,5 +131,8 @@ def _question(
     if not entries_of(intent):
         return f"{account}: {side} {abs(held)} {words}."
     has = f" Held now: {side} {abs(held)}." if held else ""
-    now = f" Market {price_text(newest.bid, contract)} / {price_text(newest.ask, contract)}." if newest else ""
+    now = market_words(contract, newest)
+    for entry in entries_of(intent):
+        if entry.type is OrderType.LIMIT and entry.touch_price is None:
+            now += at_once_words(entry.side, entry.limit_price, contract, newest)
     return f"{account}: {words}; {risk_words(intent, contract, newest)}.{has}{now}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -9,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from desk.core.alert import PositionSide
+from desk.core.ids import ContractId
 from desk.core.intents import Enter, Exit, Intent, Reduce
 from desk.core.orders import OrderState
 from desk.core.records import OrderChanged, PositionChanged, Record
@@ -104,3 +106,57 @@ async def test_a_yes_to_what_is_not_so_any_more_does_nothing(
 async def test_what_did_not_change_is_done_as_asked(room: Room, person: Person) -> None:
     await run(room, "trade MNQ buy 1 stop=80", person.caller)
     assert [type(event.intent) for event in room.intents] == [Enter]
+
+
+# --- a limit through the market ------------------------------------------------------------------------------------------
+
+
+async def test_a_limit_through_the_market_is_told_before_the_yes_and_measured_where_it_fills(
+    room: Room, person: Person
+) -> None:
+    """Cause: a digit too many bought at the market after a question that showed a limit, and a risk of 20,900 $."""
+    await run(room, "limit MNQ sell 1 2100 stop=@21044.25", person.caller)
+    (question,) = person.asked
+    assert "The limit 2100.00 is through the market: it fills at once, at about 21034.25" in question
+    assert "risk about 20.00 $" in question
+
+
+async def test_a_limit_that_rests_is_measured_from_its_own_price(room: Room, person: Person) -> None:
+    await run(room, "limit MNQ buy 1 20990.25 stop=@20980.25", person.caller)
+    (question,) = person.asked
+    assert "risk 20.00 $" in question
+    assert "through the market" not in question
+
+
+@pytest.mark.parametrize(("price", "is_through"), [("21050", True), ("20980.25", False)])
+async def test_moving_an_entry_through_the_market_is_told_before_the_yes(
+    room: Room, person: Person, price: str, is_through: bool
+) -> None:
+    room.tell(resting())
+    await run(room, f"modify 501 2 {price}", person.caller)
+    (question,) = person.asked
+    assert ("is through the market: it fills at once, at about 21034.50" in question) is is_through
+    assert "Market 21034.25 / 21034.50" in question
+
+
+async def test_an_exact_stop_beyond_the_market_of_a_limit_that_fills_at_once_is_refused(
+    room: Room, person: Person
+) -> None:
+    result = await run(room, "limit MNQ buy 1 40000 stop=@30000", person.caller)
+    assert "has to lie below where it fills, and MNQZ6 is at 21034.50" in result.text
+    assert person.asked == []
+
+
+async def test_the_first_question_about_a_symbol_waits_for_its_market(
+    room: Room, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cause: it was subscribed by the ticket itself, so a market order was confirmed without a price on the screen."""
+    room.quotes.newest.clear()
+
+    async def watch(contract_id: ContractId) -> None:
+        assert contract_id == MNQ.contract_id
+        asyncio.get_running_loop().call_soon(room.quotes.say, "21034.25", T0)
+
+    monkeypatch.setattr(room.quotes, "watch", watch)
+    await run(room, "trade MNQ buy 1 stop=80", person.caller)
+    assert "Market 21034.25 / 21034.50" in person.asked[0]
