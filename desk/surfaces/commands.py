@@ -209,7 +209,9 @@ _ROWS = (
         does_change_exposure=True, most=1, more=MANUAL["reload"],
     ),
     Command("help", "[command]", "this list, or the forms and examples of a command", _help, ("command",), most=1),
-    Command("quit", "", "stop the daemon; protective stops stay at the venue", house.leave),
+    Command(
+        "quit", "[yes]", "stop the daemon; protective stops stay at the venue", house.leave, most=1, more=MANUAL["quit"],
+    ),
 )  # fmt: skip
 COMMANDS = {command.name: command for command in _ROWS}
 _OTHER_NAMES = {"exit": "quit", "q": "quit", "?": "help"}

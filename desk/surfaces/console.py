@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["print_page", "prompt_text", "run_console", "toolbar_text"]
 
 HISTORY_FILE = "console_history"
-LEAVE = "quit"  # the command
+LEAVE, LEAVE_AT_ONCE = "quit", "quit yes"  # the commands
 TWICE_S = 2.0
 ONCE_MORE = "Ctrl-C again within two seconds stops the daemon."
 LEFT = "Not waited for any longer. What was begun goes on: positions, orders and plans show how far it is."
@@ -118,11 +118,14 @@ async def run_console(
         size=attending.size,
         is_ascii=attending.is_ascii,
     )
-    session, ctrl_c = _session(desk, data_dir), _CtrlC(desk)
+    session, ctrl_c, has_left = _session(desk, data_dir), _CtrlC(desk), False
     with patch_stdout(raw=True), (interrupts or Interrupts()).taken_by(ctrl_c.taken):
         try:
             while not desk.stop.is_set():
-                line = await _next_line(desk, session, sitting, ctrl_c)
+                try:
+                    line, has_left = await _next_line(desk, session, sitting, ctrl_c), False
+                except EOFError:  # a terminal that is gone gives them for ever: only the first one may be asked about
+                    line, has_left = LEAVE_AT_ONCE if has_left else LEAVE, True
                 try:
                     result = await ctrl_c.left_alone(run_command(desk, line, caller))
                 except _Stopped:
@@ -171,16 +174,14 @@ def prompt_text(desk: Desk, sitting: Sitting) -> str:
 
 
 async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting, ctrl_c: _CtrlC) -> str:
-    """The next line; ``quit`` when the person leaves by a key. Raises _Stopped when the daemon stops meanwhile."""
+    """The next line; the command to stop after Ctrl-C twice. Raises EOFError after Ctrl-D, _Stopped when the daemon stops."""
     while True:
         try:
             return await _unless_stopped(desk, _prompt(session, prompt_text(desk, sitting)))
         except _Interrupted:
             if ctrl_c.is_second():
-                return LEAVE
+                return LEAVE_AT_ONCE
             print(ONCE_MORE)
-        except EOFError:
-            return LEAVE
 
 
 async def _prompt(session: PromptSession[str], text: str) -> str:

@@ -8,14 +8,20 @@ from datetime import datetime, timedelta, tzinfo
 import structlog
 
 from desk.alerts import strategy_template
+from desk.core.plans import CarePlan
 from desk.runtime.desk import Desk, Phase
 from desk.surfaces import view
+from desk.surfaces.arguments import take_apart
 from desk.surfaces.banner import EXAMPLE_STOP_POINTS, curl_lines, timeline_sheet, webhook_url
 from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.giving import ask_person
+from desk.surfaces.plan_words import symbol_of
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import EXCHANGE_ZONE, age_text, clock_text, day_text, mode_words, zone_name
 
-__all__ = ["bot", "leave", "status"]
+__all__ = ["QUIT_USAGE", "bot", "leave", "status"]
+
+QUIT_USAGE = "quit [yes]"
 
 log = structlog.get_logger()
 _PHASES = {
@@ -98,7 +104,41 @@ async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
 
 
 async def leave(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    del args
+    """Asks in the console where something ends, or stays in danger, with the daemon."""
+    asked = take_apart(args, (), QUIT_USAGE)
+    asked.of_length(0)
+    ends = _what_ends(desk)
+    if ends:
+        answer = await ask_person(caller, f"Stop the daemon: {'; '.join(ends)}.", has_yes=asked.has_yes)
+        if answer is not None:
+            return answer
     log.info("stop.asked", by=caller.by)
     desk.stop.set()
     return CommandResult(True, {"stopping": True}, (Line("Stopping. Protective stops stay at the venue."),))
+
+
+def _what_ends(desk: Desk) -> list[str]:
+    """What the venue does not go on with by itself."""
+    words = [
+        f"{p.symbol} {p.qty:+d} in {p.account} stays open WITHOUT A STOP"
+        for p in view.view_positions(desk)
+        if not p.is_protected
+    ]
+    resting = sum(1 for order in view.view_orders(desk) if order.role == "entry")
+    if resting:
+        words.append("1 resting entry is cancelled" if resting == 1 else f"{resting} resting entries are cancelled")
+    waiting = len(view.view_waiting(desk))
+    if waiting:
+        what = (
+            "1 order that waits for its price is" if waiting == 1 else f"{waiting} orders that wait for their price are"
+        )
+        words.append(f"{what} dropped")
+    cares = [plan for plan in desk.state.plans.values() if isinstance(plan, CarePlan)]
+    cared = sorted({symbol_of(desk, p.contract_id) for p in cares if p.care.trail or _is_break_even_to_come(p)})
+    if cared:
+        words.append(f"break-even and trailing of {', '.join(cared)} rest until the next start")
+    return words
+
+
+def _is_break_even_to_come(plan: CarePlan) -> bool:
+    return plan.care.breakeven is not None and not plan.is_at_break_even

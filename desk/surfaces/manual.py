@@ -198,5 +198,10 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  archive export MNQH6 1m 2026-01-05 2026-01-09 parquet",
         "  Files go to DATA_DIR/exports. Columns and rules: docs/history.md.",
     ),
+    "quit": (
+        "  Asks where something ends with the daemon: resting entries are cancelled, what",
+        "  waits for its price is dropped, break-even and trailing rest. yes asks nothing.",
+        "  Ctrl-D is quit; Ctrl-C twice within two seconds stops without a question.",
+    ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }
