@@ -41,6 +41,7 @@ from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
 from desk.surfaces.entry_terms import ENTRY_OPTIONS
 from desk.surfaces.explain_command import explain
+from desk.surfaces.former_names import FORMER_NAMES
 from desk.surfaces.manual import MANUAL, USAGE
 from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
 from desk.surfaces.reload import reload_bots
@@ -214,13 +215,18 @@ _ROWS = (
     ),
 )  # fmt: skip
 COMMANDS = {command.name: command for command in _ROWS}
+_ALIKE = 0.7  # less alike, and cancel is offered for compliance
+_MOST_MEANT = 3
 _OTHER_NAMES = {"exit": "quit", "q": "quit", "?": "help"}
 
 
 def suggestion(name: str) -> str:
     """The nearest command, as a sentence; or where the list is."""
-    near = get_close_matches(name, COMMANDS, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]}?" if near else "help lists the commands."
+    if name in FORMER_NAMES:
+        return FORMER_NAMES[name]
+    near = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
+    near = near[:_MOST_MEANT] or get_close_matches(name, COMMANDS, n=1, cutoff=_ALIKE)
+    return f"Did you mean {' or '.join(near)}?" if near else "help lists the commands."
 
 
 async def run_command(desk: Desk, line: str, caller: Caller) -> CommandResult:

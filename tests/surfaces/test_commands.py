@@ -67,6 +67,44 @@ async def test_a_typo_gets_the_nearest_command(room: Room, caller: Caller, line:
     assert hint in result.text
 
 
+FORMER = (
+    "trade limit bracket native_bracket stop_bracket stop stop_buy stop_sell trail positions orders close flatten cancel "
+    "modify modify_stop modify_tp quote depth history chart monitor bracket_monitor activate_monitor deactivate_monitor "
+    "check_fills test_fills auto_fills stop_auto_fills clear_notifications account_info account_state compliance risk "
+    "drawdown max_loss accounts switch_account trades contracts metrics strategy_start strategy_stop strategy_status "
+    "strategy_test strategy_execute strategies help quit"
+)
+
+
+@pytest.mark.parametrize("name", FORMER.split())
+async def test_a_command_of_other_bots_is_there_or_says_what_to_write_instead(
+    room: Room, caller: Caller, name: str
+) -> None:
+    """Cause: compliance was answered with "Did you mean cancel?", strategies with trades, risk with nothing."""
+    if name in COMMANDS:
+        return
+    for line in (name, f"{name} list", f"help {name}"):
+        text = (await run(room, line, caller)).text
+        assert "There is no command" in text
+        assert "Did you mean" not in text
+        named = [word.strip(".,") for word in text.partition(". ")[2].split()]
+        assert any(word in COMMANDS for word in named), text
+
+
+@pytest.mark.parametrize("name", ["sell", "buy", "foo", "cancle_the_stop", "xyz"])
+async def test_what_is_only_a_little_like_a_command_is_not_taken_for_it(room: Room, caller: Caller, name: str) -> None:
+    assert "Did you mean" not in (await run(room, name, caller)).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("pos", "positions"), ("hist", "history"), ("canc", "cancel or cancel_all"), ("switch", "switch_account")],
+)
+async def test_the_beginning_of_a_command_is_recognised(room: Room, caller: Caller, typed: str, meant: str) -> None:
+    assert f"Did you mean {meant}?" in (await run(room, typed, caller)).text
+    assert room.events == []
+
+
 async def test_too_many_arguments_get_the_usage(room: Room, caller: Caller) -> None:
     assert "Write positions" in (await run(room, "positions now", caller)).text
 
