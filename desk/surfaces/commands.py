@@ -239,6 +239,8 @@ async def run_command(desk: Desk, line: str, caller: Caller) -> CommandResult:
         command = _find(words[0])
         if command.takes_text:
             words = line.split(maxsplit=1)
+        elif len(lines := [text for text in line.splitlines() if text.strip()]) > 1:
+            raise BadCall(f"{len(lines)} lines came at once, and nothing was done: write one command at a time")
         if len(words) - 1 > command.most:
             raise BadCall(f"{command.name}: too many arguments. Write {command.usage}")
         result = await command.handler(desk, words[1:], caller)

@@ -160,3 +160,22 @@ async def test_the_first_question_about_a_symbol_waits_for_its_market(
     monkeypatch.setattr(room.quotes, "watch", watch)
     await run(room, "trade MNQ buy 1 stop=80", person.caller)
     assert "Market 21034.25 / 21034.50" in person.asked[0]
+
+
+# --- lines ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line", ["trade MNQ buy 1 stop=80\nyes", "close MNQ\n1", "positions\r\norders", "flatten\n\n y\n"]
+)
+async def test_lines_that_were_pasted_together_are_no_command(room: Room, person: Person, line: str) -> None:
+    """Cause: a trade and the line below it were one command, whose yes had never been an answer."""
+    room.tell(*rooms.position_records())
+    result = await run(room, line, person.caller)
+    assert "2 lines came at once, and nothing was done: write one command at a time" in result.text
+    assert room.events == []
+    assert person.asked == []
+
+
+async def test_an_empty_line_below_a_command_is_no_second_line(room: Room, person: Person) -> None:
+    assert (await run(room, "\n accounts \n\n", person.caller)).ok
