@@ -91,7 +91,7 @@ def enter_words(enter: Enter, contract: Contract | None, symbol: str) -> str:
         *care_words(enter.care),
     ]
     if enter.expires_at is not None:
-        parts.append(f"until {enter.expires_at:%H:%M:%S} UTC")
+        parts.append(f"until {enter.expires_at:%Y-%m-%d %H:%M:%S} UTC")
     return ", ".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,8 +14,9 @@ from desk.core.alert import PositionSide
 from desk.core.ids import ContractId
 from desk.core.intents import Enter, Exit, Intent, Reduce
 from desk.core.orders import OrderState
-from desk.core.records import OrderChanged, PositionChanged, Record
-from desk.core.words import OrderType, VenuePosition
+from desk.core.plans import TouchPlan
+from desk.core.records import OrderChanged, PlanChanged, PositionChanged, Record
+from desk.core.words import OrderType, Side, VenuePosition
 from desk.surfaces.calls import Caller, Sitting
 from tests.surfaces import room as rooms
 from tests.surfaces.room import ACCOUNT, CAUSE, MNQ, T0, Room
@@ -179,3 +181,50 @@ async def test_lines_that_were_pasted_together_are_no_command(room: Room, person
 
 async def test_an_empty_line_below_a_command_is_no_second_line(room: Room, person: Person) -> None:
     assert (await run(room, "\n accounts \n\n", person.caller)).ok
+
+
+# --- until when ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_question_names_the_day_on_which_an_order_goes(room: Room, person: Person) -> None:
+    """Cause: expire=2d was asked as "until 16:58:45 UTC", which was now."""
+    await run(room, "limit MNQ buy 1 20990.25 stop=80 expire=2d", person.caller)
+    assert "until 2026-11-20 14:30:00 UTC" in person.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "head", "until"),
+    [
+        (T0 + timedelta(minutes=15), "until (CET)", "15:45:00"),
+        (T0 + timedelta(days=2), "until (CET)", "Fri 11-20 15:30:00"),
+        (T0 + timedelta(hours=9), "until (CET)", "Thu 11-19 00:30:00"),
+        (None, "until", ""),
+    ],
+)
+async def test_orders_tell_until_when_in_which_zone(
+    room: Room, person: Person, expires_at: datetime | None, head: str, until: str
+) -> None:
+    record = resting()
+    assert isinstance(record, OrderChanged)
+    room.tell(OrderChanged(cause=CAUSE, order=rooms.replaced(record.order, expires_at=expires_at), why="venue", ts=T0))
+    head_line, row = (await run(room, "orders", person.caller)).text.splitlines()[1:3]
+    assert head_line.endswith(head)
+    assert row.partition("working")[2].strip() == until
+
+
+async def test_what_waits_tells_what_is_sent_then_and_until_when(room: Room, person: Person) -> None:
+    """Cause: two rows looked alike, one of which sent a market order and the other a limit."""
+    for name, kind, limit in (("a", OrderType.MARKET, None), ("b", OrderType.LIMIT, Decimal("21052.5"))):
+        enter = Enter(
+            side=Side.BUY, qty=1, stop_ticks=80, stages=(), type=kind, limit_price=limit, touch_price=Decimal(21050),
+            max_position=4, fresh_until=T0, expires_at=T0 + timedelta(days=2),
+        )  # fmt: skip
+        plan = TouchPlan(
+            plan_id=f"touch:{name}", cause=CAUSE, account_id=ACCOUNT, contract_id=MNQ.contract_id, enter=enter,
+            is_above=True, started_at=T0,
+        )  # fmt: skip
+        room.tell(PlanChanged(cause=CAUSE, plan=plan, ts=T0))
+    text = (await run(room, "orders", person.caller)).text
+    assert "symbol  side  qty        at  then            until (CET)" in text
+    assert "MNQZ6   buy     1  21050.00  market          Fri 11-20 15:30:00" in text
+    assert "MNQZ6   buy     1  21050.00  limit 21052.50  Fri 11-20 15:30:00" in text
