@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from desk.core.alert import PositionSide
 from desk.core.ids import AccountId
-from desk.core.intents import Enter, Exit, Intent, Reduce, TrailOn
+from desk.core.intents import Enter, Exit, Intent, Reduce, Reverse, TrailOn
 from desk.core.words import Contract, OrderType, Quote
+from desk.engine.state import Place
 from desk.runtime.desk import Desk
-from desk.surfaces import market
+from desk.surfaces import market, view
 from desk.surfaces.arguments import Arguments, take_apart
 from desk.surfaces.calls import BadCall, Caller, CommandResult, Handler
 from desk.surfaces.entry_terms import ENTRY_OPTIONS, Scene
@@ -24,7 +25,7 @@ from desk.surfaces.intent_words import (
     risk_words,
 )
 from desk.surfaces.places import account_for, contract_of, find_position
-from desk.surfaces.plan_words import account_name
+from desk.surfaces.plan_words import account_name, symbol_of
 from desk.surfaces.show import price_text
 from desk.surfaces.ticket import BREAKEVEN_FLAG, write_ticket
 
@@ -50,8 +51,8 @@ def ticket(command: str, usage: str) -> Handler:
         newest = await _quote_for(desk, contract, intent, is_asked=is_asked)
         for entry in entries_of(intent):
             _check_market(entry, contract, newest)
-        question = _question(desk, account_id, contract, held, intent, newest)
         place = (account_id, contract.contract_id)
+        question = _question(desk, account_id, contract, held, intent, newest) + _what_goes_too(desk, place, intent)
         said = tuple(dict.fromkeys(ranging.said))
 
         def still() -> Intent:
@@ -80,6 +81,18 @@ async def _quote_for(desk: Desk, contract: Contract, intent: Intent, *, is_asked
     if needs:
         await market.newest_quote(desk, contract.contract_id)
     return market.fresh_quote(desk, contract.contract_id)
+
+
+def _what_goes_too(desk: Desk, place: Place, intent: Intent) -> str:
+    """Entries that the end of a position takes with it."""
+    if not isinstance(intent, Exit | Reverse):
+        return ""
+    resting = [o for o in view.view_orders(desk) if o.role == "entry" and (o.account_id, o.contract_id) == place]
+    waiting = [o for o in view.view_waiting(desk) if (o.account_id, o.contract_id) == place]
+    n, symbol = len(resting) + len(waiting), symbol_of(desk, place[1])
+    if not n:
+        return ""
+    return f" 1 resting entry of {symbol} goes, too." if n == 1 else f" {n} resting entries of {symbol} go, too."
 
 
 def _still(intent: Intent, contract: Contract, was: int, held: int) -> Intent:

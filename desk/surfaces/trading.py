@@ -108,7 +108,9 @@ def _leg_text(position: PositionView, leg: LegView | None, contract: Contract | 
     words = [price_text(leg.price, contract)]
     words += [leg.state] if leg.state not in {"working", "open"} else []
     words += ["not ours"] if not leg.is_ours else []
-    return ", ".join(words) + (f" (+{others})" if others else "")
+    covered = position.qty_of(leg.kind)
+    is_part = leg.kind == "target" and covered < abs(position.qty)  # of a stop the last column tells it
+    return ", ".join(words) + (f" (+{others})" if others else "") + (f" for {covered}" if is_part else "")
 
 
 def _value_notes(held: Sequence[PositionView]) -> list[str]:

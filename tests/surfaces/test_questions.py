@@ -228,3 +228,38 @@ async def test_what_waits_tells_what_is_sent_then_and_until_when(room: Room, per
     assert "symbol  side  qty        at  then            until (CET)" in text
     assert "MNQZ6   buy     1  21050.00  market          Fri 11-20 15:30:00" in text
     assert "MNQZ6   buy     1  21050.00  limit 21052.50  Fri 11-20 15:30:00" in text
+
+
+# --- what else goes, and what is really set ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "goes"),
+    [("trade MNQ sell 2", True), ("reverse MNQ stop=80", True), ("trade MNQ sell 1", False), ("close MNQ", False)],
+)
+async def test_an_end_of_a_position_names_the_entries_that_go_with_it(
+    room: Room, person: Person, line: str, goes: bool
+) -> None:
+    """Cause: reverse and a closing trade cancelled resting and waiting entries without a word; close says "orders go"."""
+    room.tell(held(2), resting())
+    await run(room, line, person.caller)
+    assert ("1 resting entry of MNQZ6 goes, too." in person.asked[0]) is goes
+
+
+async def test_break_even_names_the_price_on_the_grid_that_the_stop_gets(room: Room, person: Person) -> None:
+    """Cause: an average of several fills was asked as "30361.1667, which keeps 0.00 $"."""
+    position = VenuePosition(
+        account_id=ACCOUNT, contract_id=MNQ.contract_id, qty=3, avg_price=Decimal("21034.1666667"), opened_at=T0
+    )
+    room.tell(PositionChanged(cause=CAUSE, position=position, source="hub", ts=T0))
+    await run(room, "breakeven MNQ", person.caller)
+    await run(room, "breakeven MNQ 4", person.caller)
+    assert "stop to break-even, 21034.25, which keeps 0.50 $." in person.asked[0]
+    assert "stop to break-even, 21035.25, which keeps 6.50 $." in person.asked[1]
+
+
+async def test_a_target_for_a_part_is_not_shown_as_one_for_all(room: Room, person: Person) -> None:
+    room.tell(*rooms.position_records(qty=3))
+    assert "21074.25 for 2" in (await run(room, "positions", person.caller)).text
+    await run(room, "modify_tp MNQ 21090", person.caller)
+    assert "target from 21074.25 to 21090.00, for 2 of 3 contracts." in person.asked[0]
