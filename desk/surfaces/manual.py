@@ -51,7 +51,8 @@ _FROM_AVERAGE = ("  PRICE, or a distance from the average price: 80t ticks, 20p 
 MANUAL: Mapping[str, tuple[str, ...]] = {
     "trade": (
         "  Against a position it only closes, never more than is held (see reverse).",
-        *_OPTIONS,
+        *_OPTIONS[:4],
+        *_OPTIONS[5:],
         "  trade MNQ buy 2 stop=20p target=40p",
         "  trade MNQ sell 3 stop=80 target=40:2,120:1 be=40",
     ),

@@ -98,11 +98,11 @@ def day_text(when: datetime, zone: tzinfo | None) -> str:
 
 
 def until_text(when: datetime | None, now: datetime, zone: tzinfo | None) -> str:
-    """A time to come: with its day where that is another one than ``now`` is on."""
+    """A time to come: to the second on the day of ``now``, else its day and minute."""
     if when is None:
         return ""
-    clock, there = clock_text(when, zone), when.astimezone(zone)
-    return clock if there.date() == now.astimezone(zone).date() else f"{there:%a %m-%d} {clock}"
+    there = when.astimezone(zone)
+    return f"{there:%H:%M:%S}" if there.date() == now.astimezone(zone).date() else f"{there:%a %m-%d %H:%M}"
 
 
 def zone_name(when: datetime, zone: tzinfo | None) -> str:

@@ -196,8 +196,8 @@ async def test_the_question_names_the_day_on_which_an_order_goes(room: Room, per
     ("expires_at", "head", "until"),
     [
         (T0 + timedelta(minutes=15), "until (CET)", "15:45:00"),
-        (T0 + timedelta(days=2), "until (CET)", "Fri 11-20 15:30:00"),
-        (T0 + timedelta(hours=9), "until (CET)", "Thu 11-19 00:30:00"),
+        (T0 + timedelta(days=2), "until (CET)", "Fri 11-20 15:30"),
+        (T0 + timedelta(hours=9), "until (CET)", "Thu 11-19 00:30"),
         (None, "until", ""),
     ],
 )
@@ -226,8 +226,8 @@ async def test_what_waits_tells_what_is_sent_then_and_until_when(room: Room, per
         room.tell(PlanChanged(cause=CAUSE, plan=plan, ts=T0))
     text = (await run(room, "orders", person.caller)).text
     assert "symbol  side  qty        at  then            until (CET)" in text
-    assert "MNQZ6   buy     1  21050.00  market          Fri 11-20 15:30:00" in text
-    assert "MNQZ6   buy     1  21050.00  limit 21052.50  Fri 11-20 15:30:00" in text
+    assert "MNQZ6   buy     1  21050.00  market          Fri 11-20 15:30" in text
+    assert "MNQZ6   buy     1  21050.00  limit 21052.50  Fri 11-20 15:30" in text
 
 
 # --- what else goes, and what is really set ------------------------------------------------------------------------------
@@ -263,3 +263,30 @@ async def test_a_target_for_a_part_is_not_shown_as_one_for_all(room: Room, perso
     assert "21074.25 for 2" in (await run(room, "positions", person.caller)).text
     await run(room, "modify_tp MNQ 21090", person.caller)
     assert "target from 21074.25 to 21090.00, for 2 of 3 contracts." in person.asked[0]
+
+
+# --- a question that stood there for long --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["trade MNQ buy 1 stop=80", "limit MNQ buy 1 20990.25 stop=80", "reverse MNQ stop=80"])
+async def test_a_late_yes_opens_nothing_at_a_market_that_has_moved_on(room: Room, person: Person, line: str) -> None:
+    """Cause: a question left open over lunch named the market and the risk of before lunch, and its yes traded."""
+    room.tell(held(2 if line.startswith("reverse") else 0))
+    person.meanwhile = lambda: room.clock.advance(12 * 60)
+    result = await run(room, line, person.caller)
+    assert not result.ok
+    assert "asked 12 min ago, and the market has moved on. Nothing was done" in result.text
+    assert room.events == []
+
+
+@pytest.mark.parametrize("line", ["close MNQ", "trade MNQ sell 2", "modify_stop MNQ 21020.25"])
+async def test_what_reduces_may_be_answered_late(room: Room, person: Person, line: str) -> None:
+    room.tell(*rooms.position_records())
+    person.meanwhile = lambda: room.clock.advance(12 * 60)
+    assert (await run(room, line, person.caller)).ok
+    assert len(room.intents) == 1
+
+
+async def test_help_of_a_market_order_offers_nothing_that_it_refuses(room: Room, person: Person) -> None:
+    assert "expire=" not in (await run(room, "help trade", person.caller)).text
+    assert "expire=" in (await run(room, "help limit", person.caller)).text
