@@ -55,14 +55,15 @@ log = structlog.get_logger()
 
 
 async def _help(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    del desk, caller
+    del desk
     if args:
         command = _find(args[0])
         asks = "  Asks y/N in the console; over HTTP it acts at once."
         mark = (asks,) if command.does_change_exposure else ()
         page: Page = tuple(Line(text) for text in (command.usage, f"  {command.help}", *command.more, *mark))
         return CommandResult(True, [_as_data(command)], page)
-    rows = [(_short(command), command.help) for command in COMMANDS.values()]
+    room = caller.size()[0] - 2 - max(len(command.help) for command in COMMANDS.values())
+    rows = [(_short(command, max(room, _SHORT)), command.help) for command in COMMANDS.values()]
     hints = (
         Line("help trade shows the forms, options and examples of trade.", "dim"),
         Line("Upper or lower case is the same. Symbols: MNQ, MNQZ6, CME_MINI:MNQ1!.", "dim"),
@@ -71,9 +72,9 @@ async def _help(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     return CommandResult(True, data, (Sheet.of("command,what it does", rows), *hints))
 
 
-def _short(command: Command) -> str:
+def _short(command: Command, room: int) -> str:
     """Its usage where that leaves room for what it does."""
-    return command.usage if len(command.usage) <= _SHORT else f"{command.name} ..."
+    return command.usage if len(command.usage) <= room else f"{command.name} ..."
 
 
 _SHORT = 30

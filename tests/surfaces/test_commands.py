@@ -52,6 +52,24 @@ async def test_help_names_every_command(room: Room, caller: Caller) -> None:
     assert all(f"\n{name}" in text for name in COMMANDS)
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown", "hidden"),
+    [
+        (80, "trade ...  ", "trade SYMBOL"),
+        (130, "trade SYMBOL buy|sell QTY stop=80 [target=160]  ", "stop_bracket SYMBOL"),
+        (200, "stop_bracket SYMBOL buy|sell QTY ENTRY STOP PROFIT [--breakeven]  ", "..."),
+    ],
+)
+async def test_help_shows_what_to_write_where_the_screen_has_room(
+    room: Room, caller: Caller, columns: int, shown: str, hidden: str
+) -> None:
+    text = (await run(room, "help", replace(caller, size=lambda: (columns, 50)))).text
+    assert shown in text
+    table = "\n".join(line for line in text.splitlines() if not line.startswith("watch"))
+    assert hidden not in table
+    assert max(map(len, text.splitlines())) <= max(columns, 110)
+
+
 async def test_help_of_one_command_tells_its_arguments(room: Room, caller: Caller) -> None:
     result = await run(room, "HELP History", caller)
     assert result.ok
