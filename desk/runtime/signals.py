@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for an orderly stop, the second ends the process at once.
+"""Ctrl-C, SIGTERM and a closed terminal: the first asks for an orderly stop, the second ends the process at once.
 
 Beside a console a Ctrl-C is the console's.
 """
@@ -41,7 +41,8 @@ class Interrupts:
 
 
 def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> Interrupts:
-    """Installs the handlers for the running loop. On Windows only Ctrl-C and Ctrl-Break arrive.
+    """Installs the handlers for the running loop. On Windows only Ctrl-C and Ctrl-Break arrive; elsewhere also that the
+    terminal was closed, unless ``nohup`` said that this is nothing.
 
     last_words: what a person must know who leaves at once; empty: nothing. A Ctrl-C that the console takes stops nothing.
     """
@@ -64,9 +65,11 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> Inter
     def from_any_thread(number: int, _frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(ask, number)
 
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)
-        if number is None:
+        if number is None or (
+            name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
+        ):  # nohup wants it to go on
             continue
         try:
             loop.add_signal_handler(number, ask, number)

@@ -137,6 +137,8 @@ async def run_console(
                     print_page(result.page, no_color=no_color)
         except _Stopped:
             pass
+        except OSError:
+            pass  # the terminal was closed; whether the daemon stops is for its signal to say
 
 
 def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:

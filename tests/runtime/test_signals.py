@@ -37,11 +37,25 @@ async def test_an_interrupt_is_the_consoles_while_it_takes_them(capsys: pytest.C
     assert "stopping; once more leaves at once" in capsys.readouterr().err
 
 
-async def test_sigterm_stops_whoever_takes_interrupts() -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+async def test_what_is_no_interrupt_stops_whoever_takes_them(name: str) -> None:
+    """Cause: a closed terminal ended the program at once, and its entries rested at the venue without it."""
     stop = asyncio.Event()
     with stop_on_signals(stop, lambda: "").taken_by(lambda: None):
-        await sent(signal.SIGTERM)
+        await sent(signal.Signals[name])
     assert stop.is_set()
+
+
+async def test_what_nohup_ignores_stays_ignored() -> None:
+    hangup = signal.Signals["SIGHUP"]
+    before = signal.signal(hangup, signal.SIG_IGN)
+    try:
+        stop = asyncio.Event()
+        stop_on_signals(stop, lambda: "")
+        await sent(hangup)
+        assert not stop.is_set()
+    finally:
+        signal.signal(hangup, before)
 
 
 def test_nobody_takes_what_nobody_wants() -> None:

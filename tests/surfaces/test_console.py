@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,3 +206,23 @@ async def test_a_second_interrupt_stops_the_daemon(room: Room, keys: PipeInput, 
         room.gate.set()
     assert room.desk.stop.is_set()
     assert not interrupts.offer(), "nobody is there to take it any more"
+
+
+class ClosableScreen(io.StringIO):
+    is_gone = False
+
+    def write(self, text: str) -> int:
+        if self.is_gone:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+async def test_a_closed_terminal_ends_the_console_without_a_fault(room: Room, tmp_path: Path, unit: float) -> None:
+    screen = ClosableScreen()
+    async with asyncio.timeout(10):
+        with create_pipe_input() as pipe, create_app_session(input=pipe, output=PlainTextOutput(screen)):
+            running = asyncio.create_task(run_console(room.desk, tmp_path, URLS, no_color=True))
+            await asyncio.sleep(2 * unit)
+            screen.is_gone = True
+            room.desk.stop.set()
+            await running
