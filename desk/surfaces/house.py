@@ -40,7 +40,7 @@ async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
     hub = Cell("up", "green") if state.user_hub_is_up else Cell("down: orders and fills are not reported", "red")
     rows: list[tuple[Cell | str, ...]] = [
         ("mode", Cell(mode_words(desk.mode)[1], "bold")),
-        ("phase", Cell(_PHASES[desk.phase], "green" if desk.phase is Phase.READY else "yellow")),
+        ("phase", _phase_words(desk.phase, is_agreed=all(a.is_reconciled for a in state.accounts))),
         ("version", f"{desk.version}, up {age_text(up_ms)}"),
         ("user hub", hub),
         ("accounts", Cell(accounts, "" if all(a.is_reconciled for a in state.accounts) else "yellow")),
@@ -61,6 +61,12 @@ async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
               "is_running": s.is_running, "progress": s.progress, "error": s.error, "meaning": s.meaning}
              for s in desk.steps]  # fmt: skip
     return CommandResult(True, {"state": state, "up_s": round(up_ms / 1000), "steps": steps}, tuple(page))
+
+
+def _phase_words(phase: Phase, *, is_agreed: bool) -> Cell:
+    if phase is Phase.READY and not is_agreed:
+        return Cell("ready, but alerts are held until their account agrees with the gateway", "yellow")
+    return Cell(_PHASES[phase], "green" if phase is Phase.READY else "yellow")
 
 
 def _time_words(now: datetime, zone: tzinfo | None) -> str:

@@ -15,7 +15,7 @@ from desk.core.errors import StoreError
 from desk.core.events import AlertReceived, FlattenRequested
 from desk.core.ids import CauseId, ClientOrderId, FillId, GatewayOrderId
 from desk.core.orders import OrderState, Role
-from desk.core.plans import ExitPlan, ExitReason, ExitStep
+from desk.core.plans import EnterPlan, EnterStep, ExitPlan, ExitReason, ExitStep
 from desk.core.records import (
     AlertJournalled,
     FillRecorded,
@@ -23,6 +23,7 @@ from desk.core.records import (
     PlanChanged,
     PlanEnded,
     PositionClosed,
+    ResyncStarted,
     Verdict,
     VerdictKind,
 )
@@ -473,6 +474,46 @@ async def test_flatten_that_leaves_something_names_it(
     assert "MNQZ6 +2 in PAPER-50K" in result.text
 
 
+async def test_flatten_tells_the_steps_of_exits_and_what_is_left_once(
+    room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
+) -> None:
+    """Cause: the entry that rested stood there as a step, "accepted"; the same five lines came again with every step."""
+    monkeypatch.setattr(flatten_module, "_SAY_EVERY_S", unit / 5)
+    monkeypatch.setattr(flatten_module, "WAIT_S", 4 * unit)
+    room.tell(*rooms.position_records())
+    room.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="flattening", plan_id="exit:1 enter:1")
+    said: list[str] = []
+    asked: list[FlattenRequested] = []
+
+    def step(event: FlattenRequested, step: ExitStep) -> None:
+        entry = EnterPlan(
+            plan_id="enter:1", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id,
+            entry=entry_order().client_order_id, step=EnterStep.ACCEPTED, started_at=T0,
+        )  # fmt: skip
+        out = ExitPlan(
+            plan_id="exit:1", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id, step=step,
+            reason=ExitReason.MANUAL, started_at=T0,
+        )  # fmt: skip
+        room.tell(*(PlanChanged(cause=event.cause, plan=plan, ts=T0) for plan in (entry, out)))
+
+    def say(text: str) -> None:
+        said.append(text)
+        if ": reading" in text:
+            step(asked[0], ExitStep.WAITING)
+
+    def begin(event: FlattenRequested) -> None:
+        asked.append(event)
+        step(event, ExitStep.READING)
+
+    room.on_flatten = begin
+    await run(room, "flatten yes", replace(caller, say=say))
+    text = "\n".join(said[1:])
+    assert "MNQZ6 in PAPER-50K: reading" in text
+    assert "MNQZ6 in PAPER-50K: waiting" in text
+    assert "accepted" not in text
+    assert text.count("left: MNQZ6 +2 in PAPER-50K") == 1
+
+
 @pytest.mark.parametrize(("answer", "asked"), [(False, 0), (True, 1)])
 async def test_flatten_asks_first_where_somebody_can_answer(
     room: Room, caller: Caller, answer: bool, asked: int
@@ -521,6 +562,18 @@ async def test_status_tells_mode_phase_and_what_a_failed_part_means(room: Room, 
     assert "15:30:00 CET" in text
     assert "history cache: timed out; history is read on demand" in text
     assert "1 of 1 agree with the gateway" in text
+
+
+@pytest.mark.parametrize("is_reconciled", [True, False])
+async def test_status_does_not_promise_decisions_that_wait_for_the_gateway(
+    room: Room, caller: Caller, is_reconciled: bool
+) -> None:
+    """Cause: with the gateway away it said "ready: alerts are decided at once", and below it that alerts are held."""
+    if not is_reconciled:
+        room.tell(ResyncStarted(cause=CAUSE, reason="gap", ts=T0))
+    text = (await run(room, "status", caller)).text
+    assert ("alerts are decided at once" in text) is is_reconciled
+    assert ("alerts are held until their account agrees with the gateway" in text) is not is_reconciled
 
 
 async def test_bot_shows_its_url_template_and_a_line_to_try(room: Room, caller: Caller) -> None:
