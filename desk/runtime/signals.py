@@ -16,6 +16,7 @@ from types import FrameType
 __all__ = ["Interrupts", "stop_on_signals"]
 
 _SECOND_SIGNAL = 130
+_HANG_UP = getattr(signal, "SIGHUP", None)
 
 
 class Interrupts:
@@ -53,6 +54,8 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> Inter
         if number == signal.SIGINT and not stop.is_set() and interrupts.offer():
             return
         is_second = stop.is_set()
+        if is_second and number == _HANG_UP:
+            return  # of one closed terminal the kernel and the shell both tell
         stop.set()
         if not is_second:
             _say("stopping; once more leaves at once")

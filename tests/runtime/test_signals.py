@@ -46,6 +46,19 @@ async def test_what_is_no_interrupt_stops_whoever_takes_them(name: str) -> None:
     assert stop.is_set()
 
 
+async def test_a_terminal_that_hangs_up_twice_cuts_no_stop_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shell sends on what the kernel sent already."""
+    left: list[int] = []
+    monkeypatch.setattr("desk.runtime.signals.os._exit", left.append)
+    stop = asyncio.Event()
+    stop_on_signals(stop, lambda: "")
+    for _ in range(2):
+        await sent(signal.Signals["SIGHUP"])
+    assert (stop.is_set(), left) == (True, [])
+    await sent(signal.SIGTERM)
+    assert left == [130]
+
+
 async def test_what_nohup_ignores_stays_ignored() -> None:
     hangup = signal.Signals["SIGHUP"]
     before = signal.signal(hangup, signal.SIG_IGN)
