@@ -103,18 +103,18 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
         await journal.claim(login or "paper")
         tiers = await stack.enter_async_context(bar_tiers(settings))
         session = Session(journal, session_config(settings, read_settings), tiers=tiers)
-        stop_on_signals(session.desk.stop, session.last_words)
+        interrupts = stop_on_signals(session.desk.stop, session.last_words)
         await stack.enter_async_context(session.main_loop_running())
         doors = await stack.enter_async_context(open_doors(session.desk, _doors_config(settings)))
         config = await stack.enter_async_context(_gateway_config(settings))
         gateway = await stack.enter_async_context(GatewayClient(config))
         pool = await stack.enter_async_context(HubPool(settings.websocket_pool_max_size))
         executor = await stack.enter_async_context(Executor(gateway, session.desk.inbox, session.desk.clock))
-        await session.serve(gateway, pool, executor, _surface(session, doors.urls, settings, has_console))
+        await session.serve(gateway, pool, executor, _surface(session, doors.urls, settings, has_console, interrupts))
     return EXIT_OK
 
 
-async def _surface(session: Session, urls: Any, settings: Settings, has_console: bool) -> None:
+async def _surface(session: Session, urls: Any, settings: Settings, has_console: bool, interrupts: Any) -> None:
     """What a person at this terminal sees: the banner once all is up, and the console. Ends with the program."""
     from desk.surfaces.banner import banner_page
     from desk.surfaces.console import print_page, run_console
@@ -133,7 +133,7 @@ async def _surface(session: Session, urls: Any, settings: Settings, has_console:
         return
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(banner(), name="banner")
-        await run_console(session.desk, settings.data_dir, urls, no_color=settings.no_color)
+        await run_console(session.desk, settings.data_dir, urls, no_color=settings.no_color, interrupts=interrupts)
 
 
 def _doors_config(settings: Settings) -> Any:

@@ -109,11 +109,12 @@ def _with_any_pace(function: Callable[[Settings], Any]) -> Callable[[Settings], 
 
 
 def _with_probes(
-    function: Callable[[asyncio.Event, Callable[[], str]], None], probes: Probes
-) -> Callable[[asyncio.Event, Callable[[], str]], None]:
-    def install(stop: asyncio.Event, last_words: Callable[[], str]) -> None:
-        function(stop, last_words)
+    function: Callable[[asyncio.Event, Callable[[], str]], signals.Interrupts], probes: Probes
+) -> Callable[[asyncio.Event, Callable[[], str]], signals.Interrupts]:
+    def install(stop: asyncio.Event, last_words: Callable[[], str]) -> signals.Interrupts:
+        interrupts = function(stop, last_words)
         probes.begin(stop)
+        return interrupts
 
     return install
 

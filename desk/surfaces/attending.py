@@ -50,7 +50,7 @@ class Attending:
         working = asyncio.create_task(work, name="attended work")
         try:
             await asyncio.wait([working], timeout=QUICK_S)
-            if not working.done() and await _shown(_application(line, _STOP_KEYS), working):
+            if not working.done() and await _shown(_application(line, _STOP_KEYS, keeps_typed=True), working):
                 raise Interrupted("stopped by Ctrl-C")
             return await working
         finally:
@@ -77,19 +77,32 @@ class Attending:
         return text.getvalue().rstrip("\n")
 
 
-def _application(text: Callable[[], AnyFormattedText], keys: tuple[str, ...]) -> Application[bool]:
-    """Shows ``text`` below everything else; its result is True once one of the keys was pressed. Leaves no trace."""
+def _application(
+    text: Callable[[], AnyFormattedText], keys: tuple[str, ...], *, keeps_typed: bool = False
+) -> Application[bool]:
+    """Shows ``text`` below everything else; its result is True once one of the keys was pressed. Leaves no trace.
+
+    keeps_typed: other keys are for the prompt that comes after it, unless one of the keys was pressed.
+    """
     from prompt_toolkit import Application
+    from prompt_toolkit.input.typeahead import clear_typeahead, store_typeahead
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.keys import Keys
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 
     bindings = KeyBindings()
 
     def leave(event: KeyPressEvent) -> None:
+        clear_typeahead(event.app.input)
         event.app.exit(result=True)
+
+    def keep(event: KeyPressEvent) -> None:
+        store_typeahead(event.app.input, event.key_sequence)
 
     for key in keys:
         bindings.add(key, eager=True)(leave)
+    if keeps_typed:
+        bindings.add(Keys.Any)(keep)
     window = Window(FormattedTextControl(text, show_cursor=False), dont_extend_height=True, always_hide_cursor=True)
     return Application(layout=Layout(window), key_bindings=bindings, refresh_interval=REFRESH_S, erase_when_done=True)
 

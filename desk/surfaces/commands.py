@@ -41,6 +41,7 @@ from desk.surfaces.calls import BadCall, Caller, Command, CommandResult, Handler
 from desk.surfaces.entry_commands import ticket
 from desk.surfaces.entry_terms import ENTRY_OPTIONS
 from desk.surfaces.explain_command import explain
+from desk.surfaces.former_names import FORMER_NAMES
 from desk.surfaces.manual import MANUAL, USAGE
 from desk.surfaces.position_commands import POSITION_OPTIONS, position_command
 from desk.surfaces.reload import reload_bots
@@ -54,14 +55,15 @@ log = structlog.get_logger()
 
 
 async def _help(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    del desk, caller
+    del desk
     if args:
         command = _find(args[0])
         asks = "  Asks y/N in the console; over HTTP it acts at once."
         mark = (asks,) if command.does_change_exposure else ()
         page: Page = tuple(Line(text) for text in (command.usage, f"  {command.help}", *command.more, *mark))
         return CommandResult(True, [_as_data(command)], page)
-    rows = [(_short(command), command.help) for command in COMMANDS.values()]
+    room = caller.size()[0] - 2 - max(len(command.help) for command in COMMANDS.values())
+    rows = [(_short(command, max(room, _SHORT)), command.help) for command in COMMANDS.values()]
     hints = (
         Line("help trade shows the forms, options and examples of trade.", "dim"),
         Line("Upper or lower case is the same. Symbols: MNQ, MNQZ6, CME_MINI:MNQ1!.", "dim"),
@@ -70,9 +72,9 @@ async def _help(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResul
     return CommandResult(True, data, (Sheet.of("command,what it does", rows), *hints))
 
 
-def _short(command: Command) -> str:
+def _short(command: Command, room: int) -> str:
     """Its usage where that leaves room for what it does."""
-    return command.usage if len(command.usage) <= _SHORT else f"{command.name} ..."
+    return command.usage if len(command.usage) <= room else f"{command.name} ..."
 
 
 _SHORT = 30
@@ -209,16 +211,23 @@ _ROWS = (
         does_change_exposure=True, most=1, more=MANUAL["reload"],
     ),
     Command("help", "[command]", "this list, or the forms and examples of a command", _help, ("command",), most=1),
-    Command("quit", "", "stop the daemon; protective stops stay at the venue", house.leave),
+    Command(
+        "quit", "[yes]", "stop the daemon; protective stops stay at the venue", house.leave, most=1, more=MANUAL["quit"],
+    ),
 )  # fmt: skip
 COMMANDS = {command.name: command for command in _ROWS}
+_ALIKE = 0.7  # less alike, and cancel is offered for compliance
+_MOST_MEANT = 3
 _OTHER_NAMES = {"exit": "quit", "q": "quit", "?": "help"}
 
 
 def suggestion(name: str) -> str:
     """The nearest command, as a sentence; or where the list is."""
-    near = get_close_matches(name, COMMANDS, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]}?" if near else "help lists the commands."
+    if name in FORMER_NAMES:
+        return FORMER_NAMES[name]
+    near = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
+    near = near[:_MOST_MEANT] or get_close_matches(name, COMMANDS, n=1, cutoff=_ALIKE)
+    return f"Did you mean {' or '.join(near)}?" if near else "help lists the commands."
 
 
 async def run_command(desk: Desk, line: str, caller: Caller) -> CommandResult:
@@ -231,6 +240,8 @@ async def run_command(desk: Desk, line: str, caller: Caller) -> CommandResult:
         command = _find(words[0])
         if command.takes_text:
             words = line.split(maxsplit=1)
+        elif len(lines := [text for text in line.splitlines() if text.strip()]) > 1:
+            raise BadCall(f"{len(lines)} lines came at once, and nothing was done: write one command at a time")
         if len(words) - 1 > command.most:
             raise BadCall(f"{command.name}: too many arguments. Write {command.usage}")
         result = await command.handler(desk, words[1:], caller)

@@ -1,6 +1,7 @@
 """The interactive console: one prompt over the command table. Log lines that come meanwhile go above it.
 
-Ctrl-C clears the line, twice within two seconds stops the daemon; so do Ctrl-D and ``quit``.
+Ctrl-C clears the line, or leaves a command that still waits; twice within two seconds stops the daemon; so do Ctrl-D
+and ``quit``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from desk.runtime.desk import Desk
+from desk.runtime.signals import Interrupts
 from desk.surfaces import view
 from desk.surfaces.attending import Attending
 from desk.surfaces.calls import Caller, CommandResult, Sitting, Urls
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["print_page", "prompt_text", "run_console", "toolbar_text"]
 
 HISTORY_FILE = "console_history"
-LEAVE = "quit"  # the command
+LEAVE, LEAVE_AT_ONCE = "quit", "quit yes"  # the commands
 TWICE_S = 2.0
+ONCE_MORE = "Ctrl-C again within two seconds stops the daemon."
+LEFT = "Not waited for any longer. What was begun goes on: positions, orders and plans show how far it is."
 
 log = structlog.get_logger()
 
@@ -45,6 +49,44 @@ class _Interrupted(Exception):
     """Ctrl-C at a prompt."""
 
 
+class _CtrlC:
+    """Counts them: the first leaves a command that waits, the second one soon after stops the daemon."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._pressed_at: float | None = None
+        self._command: asyncio.Task[CommandResult] | None = None
+        self._has_left = False
+
+    def is_second(self) -> bool:
+        before, self._pressed_at = self._pressed_at, time.monotonic()
+        return before is not None and self._pressed_at - before < TWICE_S
+
+    def taken(self) -> None:
+        """As a signal: no prompt reads keys just now."""
+        if self.is_second():
+            print("Stopping. Protective stops stay at the venue. Once more leaves at once.")
+            self._desk.stop.set()
+            return
+        print(ONCE_MORE)
+        if self._command is not None and not self._command.done():
+            self._has_left = True
+            self._command.cancel()
+
+    async def left_alone(self, work: Coroutine[Any, Any, CommandResult]) -> CommandResult:
+        """The result, or that it is not waited for: what the engine was asked it carries out."""
+        self._has_left = False
+        self._command = asyncio.create_task(_unless_stopped(self._desk, work), name="command")
+        try:
+            return await self._command
+        except asyncio.CancelledError:
+            if not self._has_left:
+                raise
+            return CommandResult.failed(LEFT)
+        finally:
+            self._command = None
+
+
 def print_page(page: Page, *, no_color: bool = False) -> None:
     """To standard output: plain text into a pipe; on a terminal within its width, with colours or without."""
     if not sys.stdout.isatty():
@@ -55,7 +97,9 @@ def print_page(page: Page, *, no_color: bool = False) -> None:
     Console(highlight=False, color_system=None if no_color else "auto").print(page_for_rich(page), crop=False)
 
 
-async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool = False) -> None:
+async def run_console(
+    desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool = False, interrupts: Interrupts | None = None
+) -> None:
     """Reads commands until ``desk.stop`` is set, by whomever; sets it itself on ``quit``, Ctrl-D and Ctrl-C twice."""
     from prompt_toolkit.patch_stdout import patch_stdout
 
@@ -74,13 +118,16 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
         size=attending.size,
         is_ascii=attending.is_ascii,
     )
-    session = _session(desk, data_dir)
-    with patch_stdout(raw=True):
+    session, ctrl_c, has_left = _session(desk, data_dir), _CtrlC(desk), False
+    with patch_stdout(raw=True), (interrupts or Interrupts()).taken_by(ctrl_c.taken):
         try:
             while not desk.stop.is_set():
-                line = await _next_line(desk, session, sitting)
                 try:
-                    result = await _unless_stopped(desk, run_command(desk, line, caller))
+                    line, has_left = await _next_line(desk, session, sitting, ctrl_c), False
+                except EOFError:  # a terminal that is gone gives them for ever: only the first one may be asked about
+                    line, has_left = LEAVE_AT_ONCE if has_left else LEAVE, True
+                try:
+                    result = await ctrl_c.left_alone(run_command(desk, line, caller))
                 except _Stopped:
                     raise
                 except Exception:  # a fault in one command must not take the daemon's console away
@@ -90,6 +137,8 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
                     print_page(result.page, no_color=no_color)
         except _Stopped:
             pass
+        except OSError:
+            pass  # the terminal was closed; whether the daemon stops is for its signal to say
 
 
 def _session(desk: Desk, data_dir: Path) -> PromptSession[str]:
@@ -126,20 +175,15 @@ def prompt_text(desk: Desk, sitting: Sitting) -> str:
     return "desk> " if chosen is None or chosen == desk.account_id else f"desk {account_name(desk, chosen)}> "
 
 
-async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting) -> str:
-    """The next line; ``quit`` when the person leaves by a key. Raises _Stopped when the daemon stops meanwhile."""
-    interrupted_at: float | None = None
+async def _next_line(desk: Desk, session: PromptSession[str], sitting: Sitting, ctrl_c: _CtrlC) -> str:
+    """The next line; the command to stop after Ctrl-C twice. Raises EOFError after Ctrl-D, _Stopped when the daemon stops."""
     while True:
         try:
             return await _unless_stopped(desk, _prompt(session, prompt_text(desk, sitting)))
         except _Interrupted:
-            now = time.monotonic()
-            if interrupted_at is not None and now - interrupted_at < TWICE_S:
-                return LEAVE
-            interrupted_at = now
-            print("Ctrl-C again within two seconds stops the daemon.")
-        except EOFError:
-            return LEAVE
+            if ctrl_c.is_second():
+                return LEAVE_AT_ONCE
+            print(ONCE_MORE)
 
 
 async def _prompt(session: PromptSession[str], text: str) -> str:

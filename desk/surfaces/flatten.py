@@ -114,7 +114,7 @@ async def _flatten(desk: Desk, scope: _Scope, caller: Caller) -> CommandResult:
 async def _watch(desk: Desk, scope: _Scope, plan_ids: list[str], caller: Caller) -> bool:
     """Waits for the plans to end with nothing left, telling each change. False: not within the time."""
     loop = asyncio.get_running_loop()
-    deadline, ended_at, said = loop.time() + WAIT_S, None, ""
+    deadline, ended_at, said = loop.time() + WAIT_S, None, ("", "")
 
     def is_flat(state: State) -> bool:
         return not any(plan in state.plans for plan in plan_ids) and not _left(desk, scope)
@@ -122,8 +122,8 @@ async def _watch(desk: Desk, scope: _Scope, plan_ids: list[str], caller: Caller)
     while not await desk.until(is_flat, _SAY_EVERY_S):
         now, doing = loop.time(), _doing(desk, scope)
         if doing != said:
+            caller.say("\n".join(text for text, before in zip(doing, said, strict=True) if text != before))
             said = doing
-            caller.say(doing)
         if any(plan in desk.state.plans for plan in plan_ids):
             ended_at = None
         elif ended_at is None:
@@ -133,15 +133,16 @@ async def _watch(desk: Desk, scope: _Scope, plan_ids: list[str], caller: Caller)
     return True
 
 
-def _doing(desk: Desk, scope: _Scope) -> str:
+def _doing(desk: Desk, scope: _Scope) -> tuple[str, str]:
+    """The steps of the exits, and what is left."""
     names = {account.account_id: account.name for account in view.view_accounts(desk)}
-    plans = [
+    steps = sorted(
         f"  {plan.symbol} in {names.get(plan.account_id, plan.account_id)}: {plan.step}"
         for plan in view.view_plans(desk)
-        if plan.symbol is not None and plan.step is not None and scope.holds(plan.account_id, plan.contract_id)
-    ]
+        if plan.kind == "exit" and scope.holds(plan.account_id, plan.contract_id)
+    )
     left = [f"  left: {text}" for text in _left(desk, scope)] or ["  left: nothing"]
-    return "\n".join([*(sorted(plans) or ["  reading what the gateway holds"]), *left])
+    return "\n".join(steps or ["  reading what the gateway holds"]), "\n".join(left)
 
 
 def _left(desk: Desk, scope: _Scope) -> list[str]:

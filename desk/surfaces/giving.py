@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 
@@ -27,18 +28,20 @@ from desk.core.words import OrderType
 from desk.engine.state import State
 from desk.runtime.desk import Desk
 from desk.surfaces import view
-from desk.surfaces.calls import Caller, CommandResult
+from desk.surfaces.calls import BadCall, Caller, CommandResult
 from desk.surfaces.deeds import deed
+from desk.surfaces.intent_words import entries_of
 from desk.surfaces.plan_words import amend_words
 from desk.surfaces.shapes import PositionView
 from desk.surfaces.sheet import Cell, Line, Sheet
-from desk.surfaces.show import price_text
+from desk.surfaces.show import age_text, price_text
 from desk.surfaces.ticket import later
 
 __all__ = ["Wanted", "ask_person", "give"]
 
 WAIT_S = 3.0
 LOOK_AGAIN_S = 0.3
+HOLDS_FOR = timedelta(seconds=60)  # the market and the risk that a question names
 _ENDING = (AmendPlan, ExitPlan, FlattenPlan, ReducePlan, ReversePlan)  # the others may run for hours
 _COLOURS = {OrderState.REJECTED: "red", OrderState.EXPIRED: "red", OrderState.UNKNOWN: "bold yellow"}
 
@@ -48,6 +51,7 @@ class Wanted:
     """One command, understood. ``question``: everything that a person must see before saying yes, but for ``said``.
 
     said: how what was typed was understood, where it is not what it says; shown with the question and with the answer.
+    still: what the yes means for what is held by then; raises BadCall where the question was about something else.
     """
 
     account_id: AccountId
@@ -56,6 +60,7 @@ class Wanted:
     question: str
     has_yes: bool
     said: tuple[str, ...] = ()
+    still: Callable[[], Intent] | None = None
 
 
 async def ask_person(caller: Caller, question: str, *, has_yes: bool) -> CommandResult | None:
@@ -73,11 +78,15 @@ async def give(desk: Desk, caller: Caller, wanted: Wanted) -> CommandResult:
     if answer is not None:
         return answer
     now = desk.clock.now()
+    if entries_of(wanted.intent) and now - asked_at > HOLDS_FOR:
+        ago = age_text((now - asked_at) / timedelta(milliseconds=1))
+        raise BadCall(f"That was asked {ago} ago, and the market has moved on. Nothing was done. Write it again")
+    intent = wanted.intent if wanted.still is None else wanted.still()
     event = IntentGiven(
         cause=desk.new_cause(),
         account_id=wanted.account_id,
         contract_id=wanted.contract_id,
-        intent=later(wanted.intent, now - asked_at),
+        intent=later(intent, now - asked_at),
         by=caller.by,
         ts=now,
     )

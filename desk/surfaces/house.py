@@ -8,14 +8,20 @@ from datetime import datetime, timedelta, tzinfo
 import structlog
 
 from desk.alerts import strategy_template
+from desk.core.plans import CarePlan
 from desk.runtime.desk import Desk, Phase
 from desk.surfaces import view
+from desk.surfaces.arguments import take_apart
 from desk.surfaces.banner import EXAMPLE_STOP_POINTS, curl_lines, timeline_sheet, webhook_url
 from desk.surfaces.calls import BadCall, Caller, CommandResult
+from desk.surfaces.giving import ask_person
+from desk.surfaces.plan_words import symbol_of
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import EXCHANGE_ZONE, age_text, clock_text, day_text, mode_words, zone_name
 
-__all__ = ["bot", "leave", "status"]
+__all__ = ["QUIT_USAGE", "bot", "leave", "status"]
+
+QUIT_USAGE = "quit [yes]"
 
 log = structlog.get_logger()
 _PHASES = {
@@ -34,7 +40,7 @@ async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
     hub = Cell("up", "green") if state.user_hub_is_up else Cell("down: orders and fills are not reported", "red")
     rows: list[tuple[Cell | str, ...]] = [
         ("mode", Cell(mode_words(desk.mode)[1], "bold")),
-        ("phase", Cell(_PHASES[desk.phase], "green" if desk.phase is Phase.READY else "yellow")),
+        ("phase", _phase_words(desk.phase, is_agreed=all(a.is_reconciled for a in state.accounts))),
         ("version", f"{desk.version}, up {age_text(up_ms)}"),
         ("user hub", hub),
         ("accounts", Cell(accounts, "" if all(a.is_reconciled for a in state.accounts) else "yellow")),
@@ -55,6 +61,12 @@ async def status(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
               "is_running": s.is_running, "progress": s.progress, "error": s.error, "meaning": s.meaning}
              for s in desk.steps]  # fmt: skip
     return CommandResult(True, {"state": state, "up_s": round(up_ms / 1000), "steps": steps}, tuple(page))
+
+
+def _phase_words(phase: Phase, *, is_agreed: bool) -> Cell:
+    if phase is Phase.READY and not is_agreed:
+        return Cell("ready, but alerts are held until their account agrees with the gateway", "yellow")
+    return Cell(_PHASES[phase], "green" if phase is Phase.READY else "yellow")
 
 
 def _time_words(now: datetime, zone: tzinfo | None) -> str:
@@ -98,7 +110,41 @@ async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
 
 
 async def leave(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
-    del args
+    """Asks in the console where something ends, or stays in danger, with the daemon."""
+    asked = take_apart(args, (), QUIT_USAGE)
+    asked.of_length(0)
+    ends = _what_ends(desk)
+    if ends:
+        answer = await ask_person(caller, f"Stop the daemon: {'; '.join(ends)}.", has_yes=asked.has_yes)
+        if answer is not None:
+            return answer
     log.info("stop.asked", by=caller.by)
     desk.stop.set()
     return CommandResult(True, {"stopping": True}, (Line("Stopping. Protective stops stay at the venue."),))
+
+
+def _what_ends(desk: Desk) -> list[str]:
+    """What the venue does not go on with by itself."""
+    words = [
+        f"{p.symbol} {p.qty:+d} in {p.account} stays open WITHOUT A STOP"
+        for p in view.view_positions(desk)
+        if not p.is_protected
+    ]
+    resting = sum(1 for order in view.view_orders(desk) if order.role == "entry")
+    if resting:
+        words.append("1 resting entry is cancelled" if resting == 1 else f"{resting} resting entries are cancelled")
+    waiting = len(view.view_waiting(desk))
+    if waiting:
+        what = (
+            "1 order that waits for its price is" if waiting == 1 else f"{waiting} orders that wait for their price are"
+        )
+        words.append(f"{what} dropped")
+    cares = [plan for plan in desk.state.plans.values() if isinstance(plan, CarePlan)]
+    cared = sorted({symbol_of(desk, p.contract_id) for p in cares if p.care.trail or _is_break_even_to_come(p)})
+    if cared:
+        words.append(f"break-even and trailing of {', '.join(cared)} rest until the next start")
+    return words
+
+
+def _is_break_even_to_come(plan: CarePlan) -> bool:
+    return plan.care.breakeven is not None and not plan.is_at_break_even

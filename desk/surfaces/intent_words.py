@@ -24,10 +24,20 @@ from desk.core.intents import (
     TrailOff,
     TrailOn,
 )
-from desk.core.words import Contract, OrderType, Quote
+from desk.core.words import Contract, OrderType, Quote, Side
 from desk.surfaces.show import money_text, price_text
 
-__all__ = ["care_words", "enter_words", "entries_of", "expected_fill", "intent_words", "risk_words", "stop_risk"]
+__all__ = [
+    "at_once_words",
+    "care_words",
+    "enter_words",
+    "entries_of",
+    "expected_fill",
+    "intent_words",
+    "market_words",
+    "risk_words",
+    "stop_risk",
+]
 
 
 def intent_words(intent: Intent, contract: Contract | None, symbol: str) -> str:
@@ -81,7 +91,7 @@ def enter_words(enter: Enter, contract: Contract | None, symbol: str) -> str:
         *care_words(enter.care),
     ]
     if enter.expires_at is not None:
-        parts.append(f"until {enter.expires_at:%H:%M:%S} UTC")
+        parts.append(f"until {enter.expires_at:%Y-%m-%d %H:%M:%S} UTC")
     return ", ".join(parts)
 
 
@@ -172,7 +182,7 @@ def risk_words(intent: Intent, contract: Contract, quote: Quote | None) -> str:
     known = [risk for risk in risks if risk is not None]
     if len(known) < len(risks):
         return "risk not known: there is no fresh quote to measure the stop from"
-    is_about = any(entry.stop_ticks is None and _own_price(entry) is None for entry in entries)
+    is_about = any(entry.stop_ticks is None and _fills_at_market(entry, quote) for entry in entries)
     return f"risk {'about ' if is_about else ''}{money_text(max(known))} $"
 
 
@@ -186,11 +196,41 @@ def stop_risk(enter: Enter, contract: Contract, quote: Quote | None) -> Decimal 
 
 
 def expected_fill(enter: Enter, quote: Quote | None) -> Decimal | None:
-    """The entry's own price, else where the market is for it."""
-    own = _own_price(enter)
-    if own is not None or quote is None:
-        return own
-    best = quote.ask if enter.side.sign > 0 else quote.bid
+    """The entry's own price; where the market is for it if it has none, or a limit through the market."""
+    return _best(enter.side, quote) if _fills_at_market(enter, quote) else _own_price(enter)
+
+
+def at_once_words(side: Side, limit: Decimal | None, contract: Contract, quote: Quote | None) -> str:
+    """A sentence for a limit that is through the market and does not rest; else nothing."""
+    best = _best(side, quote)
+    if limit is None or best is None or (limit - best) * side.sign < 0:
+        return ""
+    return (
+        f" The limit {price_text(limit, contract)} is through the market: it fills at once, "
+        f"at about {price_text(best, contract)}."
+    )
+
+
+def market_words(contract: Contract, quote: Quote | None) -> str:
+    if quote is None:
+        return ""
+    return f" Market {price_text(quote.bid, contract)} / {price_text(quote.ask, contract)}."
+
+
+def _fills_at_market(enter: Enter, quote: Quote | None) -> bool:
+    if _own_price(enter) is None:
+        return True
+    best, limit = _best(enter.side, quote), enter.limit_price
+    if enter.type is not OrderType.LIMIT or enter.touch_price is not None or limit is None or best is None:
+        return False
+    return (limit - best) * enter.side.sign >= 0
+
+
+def _best(side: Side, quote: Quote | None) -> Decimal | None:
+    """What an order at market would get."""
+    if quote is None:
+        return None
+    best = quote.ask if side.sign > 0 else quote.bid
     return best if best is not None else quote.last
 
 

@@ -51,7 +51,8 @@ _FROM_AVERAGE = ("  PRICE, or a distance from the average price: 80t ticks, 20p 
 MANUAL: Mapping[str, tuple[str, ...]] = {
     "trade": (
         "  Against a position it only closes, never more than is held (see reverse).",
-        *_OPTIONS,
+        *_OPTIONS[:4],
+        *_OPTIONS[5:],
         "  trade MNQ buy 2 stop=20p target=40p",
         "  trade MNQ sell 3 stop=80 target=40:2,120:1 be=40",
     ),
@@ -197,6 +198,11 @@ MANUAL: Mapping[str, tuple[str, ...]] = {
         "  archive export MNQ 5m csv            first stored bar to last, holes are fetched",
         "  archive export MNQH6 1m 2026-01-05 2026-01-09 parquet",
         "  Files go to DATA_DIR/exports. Columns and rules: docs/history.md.",
+    ),
+    "quit": (
+        "  Asks where something ends with the daemon: resting entries are cancelled, what",
+        "  waits for its price is dropped, break-even and trailing rest. yes asks nothing.",
+        "  Ctrl-D is quit; Ctrl-C twice within two seconds stops without a question.",
     ),
     "switch_account": ("  For this console only, shown in its prompt. Bots keep their own account.",),
 }

@@ -17,7 +17,7 @@ from desk.surfaces.calls import BadCall, Caller, CommandResult
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import DASH, age_text, clock_text, price_text, zone_name
 
-__all__ = ["FRESH", "newest_quote", "quote", "ranging_for"]
+__all__ = ["FRESH", "fresh_quote", "newest_quote", "quote", "ranging_for"]
 
 FRESH = timedelta(seconds=10)
 QUOTE_WAIT_S = 2.0
@@ -97,16 +97,20 @@ async def _last_bar(desk: Desk, contract: Contract) -> Bar | None:
     return reply.bars[-1] if reply.bars else None
 
 
+def fresh_quote(desk: Desk, contract_id: ContractId) -> Quote | None:
+    """The newest quote, if it is not old."""
+    newest = desk.quotes.quote(contract_id)
+    return newest if newest is not None and desk.clock.now() - newest.ts_recv < FRESH else None
+
+
 async def newest_quote(desk: Desk, contract_id: ContractId) -> Quote | None:
     """The newest quote, waited for while there is none or only an old one; then whatever there is."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + QUOTE_WAIT_S
     while True:
-        newest = desk.quotes.quote(contract_id)
-        if newest is not None and desk.clock.now() - newest.ts_recv < FRESH:
-            return newest
-        if loop.time() >= deadline:
-            return newest
+        newest = fresh_quote(desk, contract_id)
+        if newest is not None or loop.time() >= deadline:
+            return newest or desk.quotes.quote(contract_id)
         await asyncio.sleep(_LOOK_EVERY_S)
 
 

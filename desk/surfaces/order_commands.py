@@ -10,12 +10,12 @@ from desk.core.intents import Cancel, Modify
 from desk.core.orders import Role, TrackedOrder
 from desk.core.words import Contract, OrderType
 from desk.runtime.desk import Desk
-from desk.surfaces import view
+from desk.surfaces import market, view
 from desk.surfaces.amounts import MOST_QTY, has_decimal_point, read_price, read_qty, shown
 from desk.surfaces.arguments import take_apart
 from desk.surfaces.calls import BadCall, Caller, CommandResult, whole_number
 from desk.surfaces.giving import Wanted, give
-from desk.surfaces.intent_words import enter_words
+from desk.surfaces.intent_words import at_once_words, enter_words, market_words
 from desk.surfaces.manual import USAGE
 from desk.surfaces.places import FoundOrder, account_for, contract_of, find_order, find_waiting
 from desk.surfaces.plan_words import account_name, symbol_of
@@ -88,9 +88,24 @@ async def modify(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
             raise BadCall("a market order has no price to change")
         goals.append(f"price {price_text(_price_of(found), contract)} to {price_text(price, contract)}")
     tightens = " A stop of a position only tightens." if _is_stop(found) else ""
-    question = f"{_where(desk, found)}: {_order_words(desk, found)}: {', '.join(goals)}.{tightens}"
+    now = "" if price is None else await _market(desk, found, contract, price, caller, has_yes=asked.has_yes)
+    question = f"{_where(desk, found)}: {_order_words(desk, found)}: {', '.join(goals)}.{tightens}{now}"
     intent = Modify(order_id=found.gateway_order_id, qty=qty, price=price)
     return await give(desk, caller, Wanted(order.account_id, order.contract_id, intent, question, asked.has_yes))
+
+
+async def _market(
+    desk: Desk, found: FoundOrder, contract: Contract, price: Decimal, caller: Caller, *, has_yes: bool
+) -> str:
+    """Where the market is, for somebody who is asked; and whether the order would fill at its new price at once."""
+    if has_yes or caller.confirm is None:
+        return ""
+    await desk.quotes.watch(contract.contract_id)
+    await market.newest_quote(desk, contract.contract_id)
+    quote = market.fresh_quote(desk, contract.contract_id)
+    is_limit = found.order.type is OrderType.LIMIT
+    through = at_once_words(found.order.side, price, contract, quote) if is_limit else ""
+    return market_words(contract, quote) + through
 
 
 def _goals(numbers: Sequence[str], contract: Contract) -> tuple[int | None, Decimal | None]:

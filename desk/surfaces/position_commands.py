@@ -7,8 +7,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from desk.core.alert import PositionSide
 from desk.core.intents import BreakEvenNow, Exit, Intent, MoveStop, MoveTarget, Reduce, TrailOff
-from desk.core.words import Contract
+from desk.core.words import Contract, Side
 from desk.engine.state import Position
+from desk.orders.care import in_favour
 from desk.runtime.desk import Desk
 from desk.surfaces import market, view
 from desk.surfaces.amounts import Ranging, is_distance, read_price, read_qty, read_ticks
@@ -84,7 +85,9 @@ def _modify_tp(
     price = _level(text, position, contract, "target", ranging, way=1)
     shown = next(p for p in view.view_positions(desk) if _is(p, position))
     now = price_text(shown.target.price, contract) if shown.target is not None else DASH
-    return MoveTarget(price=price), f"target from {now} to {price_text(price, contract)}"
+    covered, held = shown.qty_of("target"), abs(position.qty)
+    part = f", for {covered} of {held} contracts" if 0 < covered < held else ""
+    return MoveTarget(price=price), f"target from {now} to {price_text(price, contract)}{part}"
 
 
 def _breakeven(
@@ -93,8 +96,8 @@ def _breakeven(
     del desk
     words = asked.of_length(1, 2)
     offset = read_ticks(words[1], contract, "offset", least=0, ranging=ranging) if len(words) > 1 else 0
-    sign = 1 if position.qty > 0 else -1
-    goal = position.avg_price + sign * offset * contract.tick_size
+    side = Side.BUY if position.qty > 0 else Side.SELL
+    goal = in_favour(side, position.avg_price, offset, contract.tick_size)
     risk = _result_words(position, contract, goal)
     return BreakEvenNow(offset_ticks=offset), f"stop to break-even, {price_text(goal, contract)}, {risk}"
 

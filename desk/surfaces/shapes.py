@@ -66,6 +66,10 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
         """``2 of 3`` contracts have a working stop."""
         return f"{self.covered_qty} of {abs(self.qty)}"
 
+    def qty_of(self, kind: str) -> int:
+        """Contracts that the legs of a kind are for."""
+        return sum(leg.qty for leg in self.legs if leg.kind == kind)
+
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     account_id: AccountId

@@ -19,6 +19,7 @@ __all__ = [
     "money_text",
     "price_text",
     "span_text",
+    "until_text",
     "zone_name",
     "zone_names",
 ]
@@ -94,6 +95,14 @@ def clock_text(when: datetime | None, zone: tzinfo | None, *, has_ms: bool = Fal
 
 def day_text(when: datetime, zone: tzinfo | None) -> str:
     return when.astimezone(zone).strftime("%a %Y-%m-%d")
+
+
+def until_text(when: datetime | None, now: datetime, zone: tzinfo | None) -> str:
+    """A time to come: to the second on the day of ``now``, else its day and minute."""
+    if when is None:
+        return ""
+    there = when.astimezone(zone)
+    return f"{there:%H:%M:%S}" if there.date() == now.astimezone(zone).date() else f"{there:%a %m-%d %H:%M}"
 
 
 def zone_name(when: datetime, zone: tzinfo | None) -> str:

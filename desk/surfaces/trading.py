@@ -6,6 +6,7 @@ Tables of positions and orders stand one under each account's name, so that they
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from desk.core.words import Contract
@@ -17,7 +18,7 @@ from desk.surfaces.places import chosen_account, find_account
 from desk.surfaces.plan_words import account_name
 from desk.surfaces.shapes import ExitView, LegView, OrderView, PositionView, WaitingView
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
-from desk.surfaces.show import DASH, age_text, clock_text, money_text, price_text, zone_names
+from desk.surfaces.show import DASH, age_text, clock_text, money_text, price_text, until_text, zone_names
 
 __all__ = ["account_sheet", "accounts", "orders", "positions", "switch_account"]
 
@@ -107,7 +108,9 @@ def _leg_text(position: PositionView, leg: LegView | None, contract: Contract | 
     words = [price_text(leg.price, contract)]
     words += [leg.state] if leg.state not in {"working", "open"} else []
     words += ["not ours"] if not leg.is_ours else []
-    return ", ".join(words) + (f" (+{others})" if others else "")
+    covered = position.qty_of(leg.kind)
+    is_part = leg.kind == "target" and covered < abs(position.qty)  # of a stop the last column tells it
+    return ", ".join(words) + (f" (+{others})" if others else "") + (f" for {covered}" if is_part else "")
 
 
 def _value_notes(held: Sequence[PositionView]) -> list[str]:
@@ -149,12 +152,20 @@ async def orders(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResu
 def _order_sheets(desk: Desk, working: Sequence[OrderView], caller: Caller) -> Iterator[Sheet]:
     by_account = sorted(working, key=lambda order: order.account)
     for account, those in groupby(by_account, key=lambda order: order.account):
-        rows = [_order_row(order, desk.catalogue.get(order.contract_id), caller) for order in those]
-        yield Sheet.of(">id,symbol,what,side,>qty,>filled,>price,state,until", rows, title=account)
+        listed = list(those)
+        until = _until_title([order.expires_at for order in listed], caller)
+        rows = [_order_row(desk, order, caller) for order in listed]
+        yield Sheet.of(f">id,symbol,what,side,>qty,>filled,>price,state,{until}", rows, title=account)
 
 
-def _order_row(order: OrderView, contract: Contract | None, caller: Caller) -> tuple[Cell | str, ...]:
+def _until_title(times: Sequence[datetime | None], caller: Caller) -> str:
+    known = [when for when in times if when is not None]
+    return f"until ({zone_names(min(known), max(known), caller.zone)})" if known else "until"
+
+
+def _order_row(desk: Desk, order: OrderView, caller: Caller) -> tuple[Cell | str, ...]:
     """The id is for ``cancel``, ``modify`` and ``why``; an order that the gateway has not named yet shows its tag."""
+    contract = desk.catalogue.get(order.contract_id)
     role = order.role if order.is_ours else "not ours"
     kind = order.type.replace("_", " ")
     prices = [price_text(p, contract) for p in (order.stop_price, order.limit_price) if p is not None]
@@ -167,7 +178,7 @@ def _order_row(order: OrderView, contract: Contract | None, caller: Caller) -> t
         str(order.filled_qty),
         "/".join(prices) or DASH,
         Cell(order.state, "bold yellow" if order.state == "unknown" else ""),
-        clock_text(order.expires_at, caller.zone) if order.expires_at is not None else "",
+        until_text(order.expires_at, desk.clock.now(), caller.zone),
     )
 
 
@@ -178,14 +189,23 @@ def _waiting_sheet(desk: Desk, waiting: Sequence[WaitingView], caller: Caller) -
             order.side,
             str(order.qty),
             price_text(order.touch_price, desk.catalogue.get(order.contract_id)),
-            clock_text(order.expires_at, caller.zone) if order.expires_at is not None else DASH,
+            _then(desk, order),
+            until_text(order.expires_at, desk.clock.now(), caller.zone) or DASH,
             order.cause,
             order.account,
         )
         for order in waiting
     ]
     title = "Waiting at the desk for their price (the gateway has no order of them yet; cancel ID takes one away)"
-    return Sheet.of("symbol,side,>qty,>at,until,id,account", rows, title=title)
+    until = _until_title([order.expires_at for order in waiting], caller)
+    return Sheet.of(f"symbol,side,>qty,>at,then,{until},id,account", rows, title=title)
+
+
+def _then(desk: Desk, order: WaitingView) -> str:
+    """What is sent once the price was reached."""
+    if order.limit_price is None:
+        return order.type.replace("_", " ")
+    return f"limit {price_text(order.limit_price, desk.catalogue.get(order.contract_id))}"
 
 
 def _caveats(desk: Desk) -> list[Line]:

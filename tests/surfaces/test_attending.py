@@ -13,6 +13,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from desk.core.errors import Unavailable
 from desk.runtime.history import HistoryReply
 from desk.runtime.tiers import Progress as Fetched
 from desk.surfaces.attending import Attending
@@ -132,6 +133,37 @@ async def test_a_long_fetch_is_interrupted_and_the_console_goes_on(
         assert not room.desk.stop.is_set()
         keys.send_text("accounts\r")
         await asyncio.sleep(2 * unit)
+        keys.send_text("quit\r")
+        await running
+
+
+@pytest.mark.parametrize(("interrupt", "runs"), [("", True), (CTRL_C, False)])
+async def test_what_is_typed_during_a_long_fetch_is_the_next_line(
+    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch, unit: float,
+    interrupt: str, runs: bool,
+) -> None:  # fmt: skip
+    """Cause: the progress line took the keys and threw them away. After Ctrl-C it is as elsewhere: they are gone."""
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object, **__: object) -> HistoryReply:
+        began.set()
+        await goes_on.wait()
+        raise Unavailable("the gateway is away")
+
+    monkeypatch.setattr(type(room.desk.history), "bars", slow)
+    async with asyncio.timeout(10):
+        running = asyncio.create_task(run_console(room.desk, tmp_path, URLS, no_color=True))
+        keys.send_text("history MNQ\r")
+        await began.wait()
+        await asyncio.sleep(4 * unit)
+        keys.send_text("accounts\rhel" + interrupt)
+        await asyncio.sleep(4 * unit)
+        goes_on.set()
+        await asyncio.sleep(4 * unit)
+        keys.send_text("p quit\r")
+        await asyncio.sleep(2 * unit)
+        assert ("PAPER-50K" in screen.getvalue()) is runs
+        assert ("stop the daemon; protective stops" in screen.getvalue()) is runs
         keys.send_text("quit\r")
         await running
 

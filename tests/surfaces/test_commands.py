@@ -15,7 +15,7 @@ from desk.core.errors import StoreError
 from desk.core.events import AlertReceived, FlattenRequested
 from desk.core.ids import CauseId, ClientOrderId, FillId, GatewayOrderId
 from desk.core.orders import OrderState, Role
-from desk.core.plans import ExitPlan, ExitReason, ExitStep
+from desk.core.plans import EnterPlan, EnterStep, ExitPlan, ExitReason, ExitStep
 from desk.core.records import (
     AlertJournalled,
     FillRecorded,
@@ -23,6 +23,7 @@ from desk.core.records import (
     PlanChanged,
     PlanEnded,
     PositionClosed,
+    ResyncStarted,
     Verdict,
     VerdictKind,
 )
@@ -52,6 +53,24 @@ async def test_help_names_every_command(room: Room, caller: Caller) -> None:
     assert all(f"\n{name}" in text for name in COMMANDS)
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown", "hidden"),
+    [
+        (80, "trade ...  ", "trade SYMBOL"),
+        (130, "trade SYMBOL buy|sell QTY stop=80 [target=160]  ", "stop_bracket SYMBOL"),
+        (200, "stop_bracket SYMBOL buy|sell QTY ENTRY STOP PROFIT [--breakeven]  ", "..."),
+    ],
+)
+async def test_help_shows_what_to_write_where_the_screen_has_room(
+    room: Room, caller: Caller, columns: int, shown: str, hidden: str
+) -> None:
+    text = (await run(room, "help", replace(caller, size=lambda: (columns, 50)))).text
+    assert shown in text
+    table = "\n".join(line for line in text.splitlines() if not line.startswith("watch"))
+    assert hidden not in table
+    assert max(map(len, text.splitlines())) <= max(columns, 110)
+
+
 async def test_help_of_one_command_tells_its_arguments(room: Room, caller: Caller) -> None:
     result = await run(room, "HELP History", caller)
     assert result.ok
@@ -65,6 +84,44 @@ async def test_a_typo_gets_the_nearest_command(room: Room, caller: Caller, line:
     result = await run(room, line, caller)
     assert not result.ok
     assert hint in result.text
+
+
+FORMER = (
+    "trade limit bracket native_bracket stop_bracket stop stop_buy stop_sell trail positions orders close flatten cancel "
+    "modify modify_stop modify_tp quote depth history chart monitor bracket_monitor activate_monitor deactivate_monitor "
+    "check_fills test_fills auto_fills stop_auto_fills clear_notifications account_info account_state compliance risk "
+    "drawdown max_loss accounts switch_account trades contracts metrics strategy_start strategy_stop strategy_status "
+    "strategy_test strategy_execute strategies help quit"
+)
+
+
+@pytest.mark.parametrize("name", FORMER.split())
+async def test_a_command_of_other_bots_is_there_or_says_what_to_write_instead(
+    room: Room, caller: Caller, name: str
+) -> None:
+    """Cause: compliance was answered with "Did you mean cancel?", strategies with trades, risk with nothing."""
+    if name in COMMANDS:
+        return
+    for line in (name, f"{name} list", f"help {name}"):
+        text = (await run(room, line, caller)).text
+        assert "There is no command" in text
+        assert "Did you mean" not in text
+        named = [word.strip(".,") for word in text.partition(". ")[2].split()]
+        assert any(word in COMMANDS for word in named), text
+
+
+@pytest.mark.parametrize("name", ["sell", "buy", "foo", "cancle_the_stop", "xyz"])
+async def test_what_is_only_a_little_like_a_command_is_not_taken_for_it(room: Room, caller: Caller, name: str) -> None:
+    assert "Did you mean" not in (await run(room, name, caller)).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("pos", "positions"), ("hist", "history"), ("canc", "cancel or cancel_all"), ("switch", "switch_account")],
+)
+async def test_the_beginning_of_a_command_is_recognised(room: Room, caller: Caller, typed: str, meant: str) -> None:
+    assert f"Did you mean {meant}?" in (await run(room, typed, caller)).text
+    assert room.events == []
 
 
 async def test_too_many_arguments_get_the_usage(room: Room, caller: Caller) -> None:
@@ -417,6 +474,46 @@ async def test_flatten_that_leaves_something_names_it(
     assert "MNQZ6 +2 in PAPER-50K" in result.text
 
 
+async def test_flatten_tells_the_steps_of_exits_and_what_is_left_once(
+    room: Room, caller: Caller, monkeypatch: pytest.MonkeyPatch, unit: float
+) -> None:
+    """Cause: the entry that rested stood there as a step, "accepted"; the same five lines came again with every step."""
+    monkeypatch.setattr(flatten_module, "_SAY_EVERY_S", unit / 5)
+    monkeypatch.setattr(flatten_module, "WAIT_S", 4 * unit)
+    room.tell(*rooms.position_records())
+    room.verdict = Verdict(kind=VerdictKind.ACCEPTED, text="flattening", plan_id="exit:1 enter:1")
+    said: list[str] = []
+    asked: list[FlattenRequested] = []
+
+    def step(event: FlattenRequested, step: ExitStep) -> None:
+        entry = EnterPlan(
+            plan_id="enter:1", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id,
+            entry=entry_order().client_order_id, step=EnterStep.ACCEPTED, started_at=T0,
+        )  # fmt: skip
+        out = ExitPlan(
+            plan_id="exit:1", cause=event.cause, account_id=ACCOUNT, contract_id=MNQ.contract_id, step=step,
+            reason=ExitReason.MANUAL, started_at=T0,
+        )  # fmt: skip
+        room.tell(*(PlanChanged(cause=event.cause, plan=plan, ts=T0) for plan in (entry, out)))
+
+    def say(text: str) -> None:
+        said.append(text)
+        if ": reading" in text:
+            step(asked[0], ExitStep.WAITING)
+
+    def begin(event: FlattenRequested) -> None:
+        asked.append(event)
+        step(event, ExitStep.READING)
+
+    room.on_flatten = begin
+    await run(room, "flatten yes", replace(caller, say=say))
+    text = "\n".join(said[1:])
+    assert "MNQZ6 in PAPER-50K: reading" in text
+    assert "MNQZ6 in PAPER-50K: waiting" in text
+    assert "accepted" not in text
+    assert text.count("left: MNQZ6 +2 in PAPER-50K") == 1
+
+
 @pytest.mark.parametrize(("answer", "asked"), [(False, 0), (True, 1)])
 async def test_flatten_asks_first_where_somebody_can_answer(
     room: Room, caller: Caller, answer: bool, asked: int
@@ -465,6 +562,18 @@ async def test_status_tells_mode_phase_and_what_a_failed_part_means(room: Room, 
     assert "15:30:00 CET" in text
     assert "history cache: timed out; history is read on demand" in text
     assert "1 of 1 agree with the gateway" in text
+
+
+@pytest.mark.parametrize("is_reconciled", [True, False])
+async def test_status_does_not_promise_decisions_that_wait_for_the_gateway(
+    room: Room, caller: Caller, is_reconciled: bool
+) -> None:
+    """Cause: with the gateway away it said "ready: alerts are decided at once", and below it that alerts are held."""
+    if not is_reconciled:
+        room.tell(ResyncStarted(cause=CAUSE, reason="gap", ts=T0))
+    text = (await run(room, "status", caller)).text
+    assert ("alerts are decided at once" in text) is is_reconciled
+    assert ("alerts are held until their account agrees with the gateway" in text) is not is_reconciled
 
 
 async def test_bot_shows_its_url_template_and_a_line_to_try(room: Room, caller: Caller) -> None:

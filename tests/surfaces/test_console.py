@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from desk.runtime.desk import Phase
+from desk.runtime.signals import Interrupts
 from desk.surfaces.calls import Sitting, Urls
 from desk.surfaces.console import print_page, prompt_text, run_console, toolbar_text
 from desk.surfaces.sheet import Line, Sheet
@@ -159,3 +161,68 @@ async def test_a_fault_in_the_loop_takes_no_prompt_away(room: Room, keys: PipeIn
         keys.send_text("quit\n")
         await running
     assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+# --- Ctrl-C while no prompt reads keys, which is a signal ---------------------------------------------------------------
+
+
+async def at_work(room: Room, keys: PipeInput, tmp_path: Path, interrupts: Interrupts) -> asyncio.Task[None]:
+    """A console whose command waits for the engine's answer, which the room's gate holds back."""
+    room.gate.clear()
+    running = asyncio.create_task(run_console(room.desk, tmp_path, URLS, no_color=True, interrupts=interrupts))
+    keys.send_text("flatten yes\n")
+    await room.taken.wait()
+    return running
+
+
+async def test_an_interrupt_leaves_a_command_that_waits_and_stops_nothing(
+    room: Room, keys: PipeInput, tmp_path: Path, screen: io.StringIO, unit: float
+) -> None:
+    """Cause: Ctrl-C while flatten waited stopped the daemon, and with it what waited for its price."""
+    interrupts = Interrupts()
+    async with asyncio.timeout(10):
+        running = await at_work(room, keys, tmp_path, interrupts)
+        assert interrupts.offer()
+        room.gate.set()
+        await room.heard.wait()
+        await asyncio.sleep(2 * unit)
+        assert not running.done()
+        assert not room.desk.stop.is_set()
+        keys.send_text("accounts\nquit\n")
+        await running
+    said = screen.getvalue()
+    assert "Not waited for any longer. What was begun goes on" in said
+    assert "Ctrl-C again within two seconds stops the daemon." in said
+    assert len(room.events) == 1
+
+
+async def test_a_second_interrupt_stops_the_daemon(room: Room, keys: PipeInput, tmp_path: Path) -> None:
+    interrupts = Interrupts()
+    async with asyncio.timeout(10):
+        running = await at_work(room, keys, tmp_path, interrupts)
+        interrupts.offer()
+        interrupts.offer()
+        await running
+        room.gate.set()
+    assert room.desk.stop.is_set()
+    assert not interrupts.offer(), "nobody is there to take it any more"
+
+
+class ClosableScreen(io.StringIO):
+    is_gone = False
+
+    def write(self, text: str) -> int:
+        if self.is_gone:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+async def test_a_closed_terminal_ends_the_console_without_a_fault(room: Room, tmp_path: Path, unit: float) -> None:
+    screen = ClosableScreen()
+    async with asyncio.timeout(10):
+        with create_pipe_input() as pipe, create_app_session(input=pipe, output=PlainTextOutput(screen)):
+            running = asyncio.create_task(run_console(room.desk, tmp_path, URLS, no_color=True))
+            await asyncio.sleep(2 * unit)
+            screen.is_gone = True
+            room.desk.stop.set()
+            await running

@@ -138,7 +138,7 @@ def accept(room: Room, text: str = "buy 2 MNQZ6 at market", plan_id: str | None 
         ),
         (
             "limit MNQ sell 2 21050 stop=@21060.25 expire=15m",
-            "PAPER-50K: sell 2 MNQZ6 limit at 21050.00, stop at 21060.25, until 14:45:00 UTC; "
+            "PAPER-50K: sell 2 MNQZ6 limit at 21050.00, stop at 21060.25, until 2026-11-18 14:45:00 UTC; "
             "risk 41.00 $. Market 21034.25 / 21034.50. Really?",
         ),
     ],

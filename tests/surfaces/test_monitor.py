@@ -138,7 +138,7 @@ async def test_an_emulated_order_is_shown_where_orders_are(room: Room, caller: C
     room.tell(PlanChanged(cause=CAUSE, plan=TOUCH, ts=T0))
     text = (await run(room, "orders", caller)).text
     assert "No working order." in text
-    assert text.splitlines()[-1].split() == ["MNQZ6", "buy", "2", "20950.00", "15:45:00", CAUSE, "PAPER-50K"]
+    assert text.splitlines()[-1].split() == ["MNQZ6", "buy", "2", "20950.00", "market", "15:45:00", CAUSE, "PAPER-50K"]
     assert view.state_view(room.desk).waiting[0].touch_price == Decimal("20950")
     assert f"cancel {CAUSE} takes it away" in (await run(room, f"modify {CAUSE} 1 yes", caller)).text
 
