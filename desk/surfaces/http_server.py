@@ -188,7 +188,14 @@ class _Connection(RequestHandler):
 
     def __init__(self, server: web.Server, porter: Porter) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(server, loop=loop, access_log=None, logger=_QUIET, lingering_time=_LINGER_S)  # type: ignore[arg-type]
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]
+            logger=_QUIET,
+            lingering_time=_LINGER_S,
+            auto_decompress=False,  # it would unpack for strangers, too: 58 KiB can be 60 MB
+        )
         self._porter = porter
 
     def handle_error(
