@@ -140,8 +140,8 @@ class PublicDoor:
             async with asyncio.timeout(self._body_s):
                 with self.porter.reading(request):
                     return await request.read()
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
+        except TimeoutError:  # after a 4xx TradingView never sends it again, and nothing was done yet
+            raise web.HTTPServiceUnavailable(reason="Body came too slowly, send it again") from None
         except (web.RequestPayloadError, ConnectionError):
             raise web.HTTPBadRequest from None  # it hung up in the middle, or the chunks make no sense
 
