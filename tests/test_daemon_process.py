@@ -125,6 +125,20 @@ async def test_a_stop_during_an_exit_does_not_leave_the_position_without_a_stop(
         assert not sim.positions or working(sim), "flat, or still with its stop"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+async def test_a_terminal_that_goes_away_stops_it_in_order(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """Cause: SIGHUP ended it like kill -9, here after the exit had cancelled the stop. Shell and system may both send it."""
+    async with quiet_sim(latency_ms={"positions": 1200}) as sim, process(tmp_path, sim.url) as daemon:
+        doors = await daemon.start(http)
+        await enter(doors)
+        await doors.post(alert(id="out", action="exit"))
+        await until(lambda: requests_to(sim, CANCEL))
+        daemon.ask_to_stop(signal.SIGHUP)
+        daemon.ask_to_stop(signal.SIGHUP)
+        assert await daemon.exit_code() == 0
+        assert not sim.positions or working(sim), "flat, or still with its stop"
+
+
 async def test_whoever_leaves_at_once_during_an_exit_is_told_that_there_may_be_no_stop(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:

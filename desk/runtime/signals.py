@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: the first asks for an orderly stop, the second ends the process at once."""
+"""Ctrl-C and SIGTERM: the first asks for an orderly stop, the second ends the process at once.
+
+So does a terminal that goes away, and that never counts as the second one: shell and system may both tell it.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,11 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> None:
             loop.add_signal_handler(number, ask)
         except NotImplementedError:  # the loop of Windows
             signal.signal(number, from_any_thread)
+
+    if sys.platform == "win32":
+        return
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: it shall go on without one
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
 
 
 def _say(text: str) -> None:
