@@ -194,6 +194,23 @@ async def test_a_taken_port_is_named_with_its_setting(sim: SimServer, tmp_path: 
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+async def test_an_address_of_another_computer_is_named_with_its_setting(
+    sim: SimServer, tmp_path: Path, host: str
+) -> None:
+    async with process(tmp_path, sim.url, WEBHOOK_HOST=host) as daemon:
+        said = await refused(daemon, 2)
+        assert "WEBHOOK_HOST" in said
+        assert host in said
+
+
+async def test_a_file_where_the_paper_accounts_belong_is_one_clear_refusal(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "paper").touch()
+    async with process(tmp_path, None) as daemon:
+        assert "DATA_DIR" in await refused(daemon, 2)
+
+
 async def test_wrong_credentials_are_one_clear_line(tmp_path: Path) -> None:
     async with quiet_sim(users={"paper": "another-key"}) as sim, process(tmp_path, sim.url) as daemon:
         said = await refused(daemon, 1)
