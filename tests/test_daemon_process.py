@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -137,6 +138,38 @@ async def test_a_terminal_that_goes_away_stops_it_in_order(tmp_path: Path, http:
         daemon.ask_to_stop(signal.SIGHUP)
         assert await daemon.exit_code() == 0
         assert not sim.positions or working(sim), "flat, or still with its stop"
+
+
+class Mute(Daemon):
+    """Started as by pythonw.exe, or with closed descriptors."""
+
+    program = ("-c", "import os, sys; os.close(1); os.close(2); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])",
+               *Daemon.program)  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another way leads there")
+async def test_without_standard_streams_it_runs_as_well(
+    sim: SimServer, tmp_path: Path, http: aiohttp.ClientSession, unused_tcp_port: int
+) -> None:
+    """Cause: the banner asked a stream that is not there whether it is a terminal, and that ended the program."""
+    daemon = Mute(tmp_path, sim.url, API_PORT=str(unused_tcp_port))
+    daemon.spawn()
+    try:
+        assert daemon.process is not None
+        private, key = f"http://127.0.0.1:{unused_tcp_port}", {"Authorization": f"Bearer {API_TOKEN}"}
+        is_ready = False
+        async with asyncio.timeout(10 * SCALE):
+            while not is_ready:
+                await asyncio.sleep(0.05)
+                assert daemon.process.poll() is None, "it ended"
+                try:
+                    async with http.get(f"{private}/api/state", headers=key) as answer:
+                        is_ready = (await answer.json())["ready"]
+                except aiohttp.ClientConnectionError:
+                    pass  # not yet
+        assert await daemon.stop() == 0
+    finally:
+        daemon.kill()
 
 
 async def test_whoever_leaves_at_once_during_an_exit_is_told_that_there_may_be_no_stop(

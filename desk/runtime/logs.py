@@ -6,8 +6,10 @@ Ids travel as ``cause``. Tokens, keys and webhook secrets never get here: they a
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -127,6 +129,9 @@ def _keys(record: Record) -> dict[str, Any]:
 
 def configure_logging(level: str, style: str, use_colour: bool, stream: TextIO | None = None) -> None:
     """For the whole process. level: DEBUG to ERROR; style: auto (JSON unless a terminal), json or text."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, or pythonw.exe: what is said is lost, and nothing else
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
     target = stream or sys.stderr
     as_json = style == "json" or (style == "auto" and not target.isatty())
     stamp = (
