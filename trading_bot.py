@@ -24,12 +24,12 @@ EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until it is stopped. 0: stopped in order; 1: failed, the reason on standard error; 2: settings are wrong."""
     options = _parser().parse_args(arguments)
-    from load_env import load_settings  # after the arguments: --help costs no import
-
-    def read() -> Settings:
-        return load_settings(env_file=options.env_file or Path(".env"), must_exist=options.env_file is not None)
-
     try:
+        from load_env import load_settings  # after the arguments: --help costs no import
+
+        def read() -> Settings:
+            return load_settings(env_file=options.env_file or Path(".env"), must_exist=options.env_file is not None)
+
         settings = read()
         if options.command == "explain":
             from desk.surfaces.explain_offline import explain_file

@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import ModuleType
 
 import aiohttp
 import pytest
 
+import trading_bot
 from desk.sim import SimServer
 from tests.daemon import (
     API_TOKEN,
@@ -299,6 +301,16 @@ async def test_damaged_paper_accounts_are_one_clear_refusal(tmp_path: Path) -> N
     (tmp_path / "data" / "paper" / "gateway.sqlite3").write_bytes(b"not a database" * 100)
     async with process(tmp_path, None) as daemon:
         assert "cannot be used" in await refused(daemon, 2)
+
+
+class Interrupted(ModuleType):
+    def __getattr__(self, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_it_reads_its_own_files_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "load_env", Interrupted("load_env"))
+    assert trading_bot.main(["--no-console"]) == 130
 
 
 def test_help_comes_at_once() -> None:
