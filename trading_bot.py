@@ -192,8 +192,8 @@ async def _simulator(settings: Settings) -> AsyncIterator[str]:
         async with SimServer(SimConfig(seed=settings.paper_seed, state_file=paper / "gateway.sqlite3")) as sim:
             yield sim.url
     except StateFileError as unusable:
-        back = "Set PAPER_SEED back, or start" if "seed" in str(unusable) else "Or start"
-        raise ConfigError(f"{unusable}\n{back} afresh with another DATA_DIR.") from unusable
+        advice = "\nSet PAPER_SEED back, or start afresh with another DATA_DIR." if "of seed" in str(unusable) else ""
+        raise ConfigError(f"{unusable}{advice}") from unusable
 
 
 if __name__ == "__main__":
