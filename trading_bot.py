@@ -94,10 +94,10 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
     from webhook_server import open_doors
 
     keep_loop_first()
-    configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color)
     is_live = settings.trading_mode == "live"
     login = login_key(settings.project_x_api_url, settings.project_x_username or "") if is_live else None
     async with AsyncExitStack() as stack:
+        stack.callback(configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color))
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
         await journal.claim(login or "paper")

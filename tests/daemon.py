@@ -236,6 +236,7 @@ class Daemon:
         self.settings |= settings
         self.process: subprocess.Popen[bytes] | None = None
         self.doors: Doors | None = None
+        self.log_to: int | None = None  # a descriptor in place of the file
         self._runs = 0
 
     @property
@@ -259,7 +260,7 @@ class Daemon:
                 env={**kept, "PYTHONPATH": str(ROOT), **self.settings},
                 stdin=stdin,
                 stdout=stdout,
-                stderr=stderr,
+                stderr=stderr if self.log_to is None else self.log_to,
             )
 
     async def start(self, http: aiohttp.ClientSession, is_up: Callable[[dict[str, Any]], Any] | None = None) -> Doors:

@@ -174,6 +174,39 @@ async def test_without_standard_streams_it_runs_as_well(
         daemon.kill()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="another kind of pipe")
+async def test_a_reader_that_stops_reading_does_not_stop_the_desk(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    """Cause: a pager, or a paused terminal: the next line of the log waited for it, and everything else for the line."""
+    doors = await daemon.start(http)
+    await daemon.stop()
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    try:
+        while True:
+            os.write(its, b"." * 65536)
+    except BlockingIOError:
+        os.set_blocking(its, True)  # it is full, and nobody reads
+    daemon.log_to = its
+    daemon.settings |= {"API_PORT": doors.private.rpartition(":")[2], "WEBHOOK_PORT": doors.public.rpartition(":")[2]}
+    daemon.spawn()
+    try:
+        state: dict[str, object] = {}
+        async with asyncio.timeout(10 * SCALE):
+            while not state.get("ready"):
+                await asyncio.sleep(0.05)
+                try:
+                    state = await doors.get("/api/state")
+                except aiohttp.ClientConnectionError:
+                    pass  # not yet
+        await enter(doors)
+        assert await daemon.stop() == 0
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
 async def test_whoever_leaves_at_once_during_an_exit_is_told_that_there_may_be_no_stop(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from desk.runtime.logs import say
+from desk.runtime.logwriter import last_word
+
 __all__ = ["stop_on_signals"]
 
 _SECOND_SIGNAL = 130
@@ -28,10 +31,10 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> None:
         is_second = stop.is_set()
         stop.set()
         if not is_second:
-            _say("stopping; once more leaves at once")
+            say("stopping; once more leaves at once")
             return
         try:
-            _say(f"second signal: leaving now; {last_words() or 'protective stops are at the venue'}")
+            last_word(f"second signal: leaving now; {last_words() or 'protective stops are at the venue'}")
         finally:
             os._exit(_SECOND_SIGNAL)
 
@@ -51,10 +54,3 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> None:
         return
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: it shall go on without one
         loop.add_signal_handler(signal.SIGHUP, stop.set)
-
-
-def _say(text: str) -> None:
-    try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
-    except (OSError, ValueError):
-        pass  # a full disk or a closed terminal must not keep anybody from stopping
