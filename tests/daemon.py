@@ -236,7 +236,8 @@ class Daemon:
         self.settings |= settings
         self.process: subprocess.Popen[bytes] | None = None
         self.doors: Doors | None = None
-        self.log_to: int | None = None  # a descriptor in place of the file
+        self.out_to: int | None = None  # descriptors in place of the files
+        self.log_to: int | None = None
         self._runs = 0
 
     @property
@@ -259,7 +260,7 @@ class Daemon:
                 cwd=self.folder,
                 env={**kept, "PYTHONPATH": str(ROOT), **self.settings},
                 stdin=stdin,
-                stdout=stdout,
+                stdout=stdout if self.out_to is None else self.out_to,
                 stderr=stderr if self.log_to is None else self.log_to,
             )
 

@@ -25,6 +25,7 @@ from tests.daemon import (
     SCALE,
     WEBHOOK_TOKEN,
     Daemon,
+    Doors,
     agrees,
     alert,
     enter,
@@ -189,22 +190,48 @@ async def test_a_reader_that_stops_reading_does_not_stop_the_desk(
     except BlockingIOError:
         os.set_blocking(its, True)  # it is full, and nobody reads
     daemon.log_to = its
-    daemon.settings |= {"API_PORT": doors.private.rpartition(":")[2], "WEBHOOK_PORT": doors.public.rpartition(":")[2]}
-    daemon.spawn()
     try:
-        state: dict[str, object] = {}
-        async with asyncio.timeout(10 * SCALE):
-            while not state.get("ready"):
-                await asyncio.sleep(0.05)
-                try:
-                    state = await doors.get("/api/state")
-                except aiohttp.ClientConnectionError:
-                    pass  # not yet
-        await enter(doors)
-        assert await daemon.stop() == 0
+        await trades_unread(daemon, doors)
     finally:
         os.close(ours)
         os.close(its)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+async def test_a_terminal_that_stands_still_does_not_stop_the_desk(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    """Cause: the console draws from the event loop, and waited there for the terminal."""
+    import pty
+
+    doors = await daemon.start(http)
+    await daemon.stop()
+    ours, its = pty.openpty()
+    daemon.out_to = daemon.log_to = its
+    try:
+        await trades_unread(daemon, doors, terminal=its)
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+async def trades_unread(daemon: Daemon, doors: Doors, terminal: int | None = None) -> None:
+    """Starts it once more, on the same ports, with output that nobody reads, and trades until it would have filled up."""
+    daemon.settings |= {"API_PORT": doors.private.rpartition(":")[2], "WEBHOOK_PORT": doors.public.rpartition(":")[2]}
+    daemon.spawn(with_console=terminal is not None, stdin=subprocess.DEVNULL if terminal is None else terminal)
+    state: dict[str, object] = {}
+    async with asyncio.timeout(10 * SCALE):
+        while not state.get("ready"):
+            await asyncio.sleep(0.05)
+            try:
+                state = await doors.get("/api/state")
+            except aiohttp.ClientConnectionError:
+                pass  # not yet
+    for number in range(100):
+        status, _ = await doors.post(alert("note", id=f"note {number}"))
+        assert status == 200
+    await enter(doors)
+    assert await daemon.stop() == 0
 
 
 async def test_whoever_leaves_at_once_during_an_exit_is_told_that_there_may_be_no_stop(

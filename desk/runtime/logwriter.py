@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from queue import SimpleQueue
 from typing import TextIO
 
@@ -19,6 +20,7 @@ __all__ = ["LogWriter", "last_word"]
 MOST_LINES = 10_000  # that wait to be written; what comes beyond them is lost, and counted
 _LAST_WORD_S = 0.3
 _STANDARD_ERROR = 2
+_BUSY_S = 0.05
 
 log = structlog.get_logger("desk.log")
 
@@ -63,9 +65,10 @@ class LogWriter:
                 log.warning("log.lines_lost", count=lost)
 
     def _put(self, text: str) -> None:
-        stream, real = self._stream or sys.stderr, sys.__stderr__
+        stream = self._stream or sys.stderr
         try:
-            if real is not None and stream is real:
+            real = next((one for one in (sys.__stderr__, sys.__stdout__) if one is stream), None)
+            if real is not None:
                 _write(real.fileno(), text)  # past its lock, on which the end of the program would wait
             else:
                 stream.write(text)
@@ -91,4 +94,7 @@ def last_word(text: str) -> None:
 def _write(descriptor: int, text: str) -> None:
     data = text.encode("utf-8", "backslashreplace")
     while data:
-        data = data[os.write(descriptor, data) :]
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # somebody else made the terminal so
+            time.sleep(_BUSY_S)

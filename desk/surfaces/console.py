@@ -22,6 +22,7 @@ from desk.surfaces.calls import Caller, CommandResult, Sitting, Urls
 from desk.surfaces.plan_words import account_name
 from desk.surfaces.sheet import Page, page_as_text, page_for_rich, printable
 from desk.surfaces.show import mode_words
+from desk.surfaces.terminal import patient_terminal
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -74,8 +75,8 @@ async def run_console(desk: Desk, data_dir: Path, urls: Urls, *, no_color: bool 
         size=attending.size,
         is_ascii=attending.is_ascii,
     )
-    session = _session(desk, data_dir)
-    with patch_stdout(raw=True):
+    with patient_terminal(), patch_stdout(raw=True):
+        session = _session(desk, data_dir)
         try:
             while not desk.stop.is_set():
                 line = await _next_line(desk, session, sitting)
