@@ -24,14 +24,22 @@ __all__ = ["SETTINGS", "TRADINGVIEW_ADDRESSES", "Setting", "Settings", "load_set
 TRADINGVIEW_ADDRESSES = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
 
 
-def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+_USUAL_FILE = Path(".env")  # which need not be there
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = _USUAL_FILE, *, must_exist: bool = False
+) -> Settings:
     """Read, check and freeze. The real environment wins over the file; an empty value counts as not set.
 
-    environ: None means ``os.environ``, which is never changed. env_file: None or a missing file means no file.
+    environ: None means ``os.environ``, which is never changed. env_file: None or a missing file means no file;
+    ``must_exist``: that is wrong, for somebody named it.
     Raises ConfigError with every problem at once; its text repeats no value, because a value may be a misplaced secret.
     """
     known = {row.key for row in SETTINGS}
     given, problems = sources.gather(os.environ if environ is None else environ, env_file, known)
+    if must_exist and env_file is not None and not env_file.exists():
+        problems.append(f"{env_file.absolute()} is not there: --env-file must name a file with settings")
     values: dict[str, Any] = {}
     for f in fields(Settings):
         if f.metadata:
@@ -49,7 +57,15 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     if problems:
         raise ConfigError("These settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in problems))
     _complete(values)
-    return Settings(**values, bots=bots.setups, hints=hints_for(values, given))
+    return Settings(**values, bots=bots.setups, hints=hints_for(values, given) + _overlooked(env_file))
+
+
+def _overlooked(env_file: Path | None) -> tuple[str, ...]:
+    """Started from another folder: the file beside the program is not read, and data lies elsewhere, too."""
+    beside = Path(__file__).with_name(".env")
+    if env_file != _USUAL_FILE or env_file.exists() or not beside.exists():
+        return ()
+    return (f"{beside} is not read, for the program was started in {Path.cwd()}: start it there, or use --env-file.",)
 
 
 def _missing_for_live(values: Mapping[str, Any], *, has_own_default: bool) -> list[str]:

@@ -24,26 +24,26 @@ EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until it is stopped. 0: stopped in order; 1: failed, the reason on standard error; 2: settings are wrong."""
     options = _parser().parse_args(arguments)
-    from load_env import load_settings  # after the arguments: --help costs no import
-
     try:
-        settings = load_settings(env_file=options.env_file)
+        from load_env import load_settings  # after the arguments: --help costs no import
+
+        def read() -> Settings:
+            return load_settings(env_file=options.env_file or Path(".env"), must_exist=options.env_file is not None)
+
+        settings = read()
         if options.command == "explain":
             from desk.surfaces.explain_offline import explain_file
 
             return explain_file(settings, options.file, options.bot, _paper_contracts)
         has_console = not options.no_console and sys.stdin is not None and sys.stdin.isatty()
-        return asyncio.run(_run(settings, has_console, lambda: load_settings(env_file=options.env_file)))
-    except ConfigError as wrong:
-        print(wrong, file=sys.stderr)
-        return EXIT_CONFIG
+        return asyncio.run(_run(settings, has_console, read))
     except AuthFailed as refused:
         print(f"The gateway refused the login: {refused.text}. Check PROJECT_X_USERNAME and PROJECT_X_API_KEY, and that "
               "the key is linked in TopstepX under Settings > API.", file=sys.stderr)  # fmt: skip
         return EXIT_FAILED
     except DeskError as failed:
         print(failed, file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_CONFIG if isinstance(failed, ConfigError) else EXIT_FAILED
     except KeyboardInterrupt:  # before the signals were ours: nothing had begun
         return EXIT_INTERRUPTED
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment and from .env; every key is explained in .env.example.",
     )
     parser.add_argument("--no-console", action="store_true", help="run as a daemon, without the interactive console")
-    parser.add_argument("--env-file", type=Path, default=Path(".env"), help="file with settings (default: .env)")
+    parser.add_argument("--env-file", type=Path, help="file with settings (default: .env, if it is there)")
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(dest="command", title="instead of running", metavar="COMMAND")
     explain = commands.add_parser("explain", help="what an alert would do; sends nothing, needs no login")
@@ -94,10 +94,10 @@ async def _run(settings: Settings, has_console: bool, read_settings: Callable[[]
     from webhook_server import open_doors
 
     keep_loop_first()
-    configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color)
     is_live = settings.trading_mode == "live"
     login = login_key(settings.project_x_api_url, settings.project_x_username or "") if is_live else None
     async with AsyncExitStack() as stack:
+        stack.callback(configure_logging(settings.log_level, settings.log_format, use_colour=not settings.no_color))
         stack.enter_context(instance_lock(settings.data_dir, login))
         journal = await stack.enter_async_context(open_journal(settings.data_dir))
         await journal.claim(login or "paper")
@@ -171,13 +171,9 @@ async def _gateway_config(settings: Settings) -> AsyncIterator[GatewayConfig]:
         return
     async with _simulator(settings) as url:
         yield GatewayConfig(
-            api_url=url,
-            user_hub_url=f"{url}/hubs/user",
-            market_hub_url=f"{url}/hubs/market",
-            username="paper",
-            api_key=Secret("paper"),
-            timeout_s=settings.api_timeout_s,
-        )
+            api_url=url, user_hub_url=f"{url}/hubs/user", market_hub_url=f"{url}/hubs/market",
+            username="paper", api_key=Secret("paper"), timeout_s=settings.api_timeout_s,
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -188,12 +184,16 @@ async def _simulator(settings: Settings) -> AsyncIterator[str]:
     from desk.sim import SimConfig, SimServer, StateFileError
 
     paper = settings.data_dir / "paper"
-    paper.mkdir(parents=True, exist_ok=True)
+    try:
+        paper.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{paper} cannot be used ({exc.strerror}): move it away, or set another DATA_DIR") from exc
     try:
         async with SimServer(SimConfig(seed=settings.paper_seed, state_file=paper / "gateway.sqlite3")) as sim:
             yield sim.url
     except StateFileError as unusable:
-        raise ConfigError(f"{unusable}\nSet PAPER_SEED back, or start afresh with another DATA_DIR.") from unusable
+        advice = "\nSet PAPER_SEED back, or start afresh with another DATA_DIR." if "of seed" in str(unusable) else ""
+        raise ConfigError(f"{unusable}{advice}") from unusable
 
 
 if __name__ == "__main__":

@@ -237,6 +237,8 @@ class Daemon:
         self.settings |= settings
         self.process: subprocess.Popen[bytes] | None = None
         self.doors: Doors | None = None
+        self.out_to: int | None = None  # descriptors in place of the files
+        self.log_to: int | None = None
         self._runs = 0
 
     @property
@@ -259,8 +261,8 @@ class Daemon:
                 cwd=self.folder,
                 env={**kept, "PYTHONPATH": str(ROOT), **self.settings},
                 stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
+                stdout=stdout if self.out_to is None else self.out_to,
+                stderr=stderr if self.log_to is None else self.log_to,
             )
 
     async def start(self, http: aiohttp.ClientSession, is_up: Callable[[dict[str, Any]], Any] | None = None) -> Doors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,10 +12,12 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import ModuleType
 
 import aiohttp
 import pytest
 
+import trading_bot
 from desk.sim import SimServer
 from tests.daemon import (
     API_TOKEN,
@@ -23,6 +26,7 @@ from tests.daemon import (
     START_S,
     WEBHOOK_TOKEN,
     Daemon,
+    Doors,
     agrees,
     alert,
     enter,
@@ -126,6 +130,111 @@ async def test_a_stop_during_an_exit_does_not_leave_the_position_without_a_stop(
         assert not sim.positions or working(sim), "flat, or still with its stop"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+async def test_a_terminal_that_goes_away_stops_it_in_order(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """Cause: SIGHUP ended it like kill -9, here after the exit had cancelled the stop. Shell and system may both send it."""
+    async with quiet_sim(latency_ms={"positions": 1200}) as sim, process(tmp_path, sim.url) as daemon:
+        doors = await daemon.start(http)
+        await enter(doors)
+        await doors.post(alert(id="out", action="exit"))
+        await until(lambda: requests_to(sim, CANCEL))
+        daemon.ask_to_stop(signal.SIGHUP)
+        daemon.ask_to_stop(signal.SIGHUP)
+        assert await daemon.exit_code() == 0
+        assert not sim.positions or working(sim), "flat, or still with its stop"
+
+
+class Mute(Daemon):
+    """Started as by pythonw.exe, or with closed descriptors."""
+
+    program = ("-c", "import os, sys; os.close(1); os.close(2); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])",
+               *Daemon.program)  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another way leads there")
+async def test_without_standard_streams_it_runs_as_well(
+    sim: SimServer, tmp_path: Path, http: aiohttp.ClientSession, unused_tcp_port: int
+) -> None:
+    """Cause: the banner asked a stream that is not there whether it is a terminal, and that ended the program."""
+    daemon = Mute(tmp_path, sim.url, API_PORT=str(unused_tcp_port))
+    daemon.spawn()
+    try:
+        assert daemon.process is not None
+        private, key = f"http://127.0.0.1:{unused_tcp_port}", {"Authorization": f"Bearer {API_TOKEN}"}
+        is_ready = False
+        async with asyncio.timeout(10 * SCALE):
+            while not is_ready:
+                await asyncio.sleep(0.05)
+                assert daemon.process.poll() is None, "it ended"
+                try:
+                    async with http.get(f"{private}/api/state", headers=key) as answer:
+                        is_ready = (await answer.json())["ready"]
+                except aiohttp.ClientConnectionError:
+                    pass  # not yet
+        assert await daemon.stop() == 0
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another kind of pipe")
+async def test_a_reader_that_stops_reading_does_not_stop_the_desk(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    """Cause: a pager, or a paused terminal: the next line of the log waited for it, and everything else for the line."""
+    doors = await daemon.start(http)
+    await daemon.stop()
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    try:
+        while True:
+            os.write(its, b"." * 65536)
+    except BlockingIOError:
+        os.set_blocking(its, True)  # it is full, and nobody reads
+    daemon.log_to = its
+    try:
+        await trades_unread(daemon, doors)
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+async def test_a_terminal_that_stands_still_does_not_stop_the_desk(
+    sim: SimServer, daemon: Daemon, http: aiohttp.ClientSession
+) -> None:
+    """Cause: the console draws from the event loop, and waited there for the terminal."""
+    import pty
+
+    doors = await daemon.start(http)
+    await daemon.stop()
+    ours, its = pty.openpty()
+    daemon.out_to = daemon.log_to = its
+    try:
+        await trades_unread(daemon, doors, terminal=its)
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+async def trades_unread(daemon: Daemon, doors: Doors, terminal: int | None = None) -> None:
+    """Starts it once more, on the same ports, with output that nobody reads, and trades until it would have filled up."""
+    daemon.settings |= {"API_PORT": doors.private.rpartition(":")[2], "WEBHOOK_PORT": doors.public.rpartition(":")[2]}
+    daemon.spawn(with_console=terminal is not None, stdin=subprocess.DEVNULL if terminal is None else terminal)
+    state: dict[str, object] = {}
+    async with asyncio.timeout(10 * SCALE):
+        while not state.get("ready"):
+            await asyncio.sleep(0.05)
+            try:
+                state = await doors.get("/api/state")
+            except aiohttp.ClientConnectionError:
+                pass  # not yet
+    for number in range(100):
+        status, _ = await doors.post(alert("note", id=f"note {number}"))
+        assert status == 200
+    await enter(doors)
+    assert await daemon.stop() == 0
+
+
 async def test_whoever_leaves_at_once_during_an_exit_is_told_that_there_may_be_no_stop(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
@@ -179,6 +288,23 @@ async def test_a_taken_port_is_named_with_its_setting(sim: SimServer, tmp_path: 
     assert port in said
     assert setting in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+async def test_an_address_of_another_computer_is_named_with_its_setting(
+    sim: SimServer, tmp_path: Path, host: str
+) -> None:
+    async with process(tmp_path, sim.url, WEBHOOK_HOST=host) as daemon:
+        said = await refused(daemon, 2)
+        assert "WEBHOOK_HOST" in said
+        assert host in said
+
+
+async def test_a_file_where_the_paper_accounts_belong_is_one_clear_refusal(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "paper").touch()
+    async with process(tmp_path, None) as daemon:
+        assert "DATA_DIR" in await refused(daemon, 2)
 
 
 async def test_wrong_credentials_are_one_clear_line(tmp_path: Path) -> None:
@@ -236,6 +362,16 @@ async def test_damaged_paper_accounts_are_one_clear_refusal(tmp_path: Path) -> N
     (tmp_path / "data" / "paper" / "gateway.sqlite3").write_bytes(b"not a database" * 100)
     async with process(tmp_path, None) as daemon:
         assert "cannot be used" in await refused(daemon, 2)
+
+
+class Interrupted(ModuleType):
+    def __getattr__(self, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_it_reads_its_own_files_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "load_env", Interrupted("load_env"))
+    assert trading_bot.main(["--no-console"]) == 130
 
 
 def test_help_comes_at_once() -> None:

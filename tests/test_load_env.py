@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import load_env
 from desk.core.errors import ConfigError
 from desk.settings import why_refused
 from load_env import SETTINGS, TRADINGVIEW_ADDRESSES, Settings, load_settings
@@ -94,6 +95,42 @@ def test_an_empty_value_counts_as_not_set_and_hides_nothing(empty: str, env_file
 
 def test_a_missing_file_is_no_file(env_file: Path) -> None:
     assert load_settings({}, env_file) == load()
+
+
+def test_a_file_that_somebody_named_must_be_there(env_file: Path) -> None:
+    """A slip in --env-file started it with the defaults: paper, another DATA_DIR, twice the size."""
+    with pytest.raises(ConfigError, match=re.escape(str(env_file))):
+        load_settings({}, env_file, must_exist=True)
+    env_file.write_text("POSITION_SIZE=3\n")
+    assert load_settings({}, env_file, must_exist=True).position_size == 3
+
+
+def test_a_file_beside_the_program_that_is_not_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, elsewhere = tmp_path / "program", tmp_path / "elsewhere"
+    program.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setattr(load_env, "__file__", str(program / "load_env.py"))
+    monkeypatch.chdir(elsewhere)
+    assert load_settings({}).hints == ()
+    (program / ".env").touch()
+    (hint,) = load_settings({}).hints
+    assert str(program / ".env") in hint
+    monkeypatch.chdir(program)
+    assert load_settings({}).hints == ()
+
+
+@pytest.mark.parametrize("written", ["POSITION_SIZE=3\n".encode("utf-16"), b"PROJECT_X_USERNAME=J\xfcrgen\n"])
+def test_a_file_in_another_encoding_is_refused_with_what_to_do(env_file: Path, written: bytes) -> None:
+    env_file.write_bytes(written)
+    assert "save it as UTF-8" in refusal(env_file)
+
+
+def test_a_slip_in_the_real_environment_is_told(env_file: Path) -> None:
+    """It may be another program's name, so it is not refused; a limit that does not hold must show all the same."""
+    settings = load_settings({"MAX_POSTION_SIZE": "1", "PATH": "/bin", "HOSTNAME": "x", "TOKEN": "secret"}, env_file)
+    (hint,) = settings.hints
+    assert "MAX_POSTION_SIZE" in hint
+    assert "MAX_POSITION_SIZE" in hint
 
 
 def test_the_file_may_come_from_any_editor(env_file: Path) -> None:
@@ -224,12 +261,8 @@ def test_a_key_that_stands_twice_is_refused(env_file: Path) -> None:
     assert "POSITION_SIZE (.env line 2): stands there twice, see .env line 1" in refusal(env_file)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None], ids=["no text", "a directory"])
-def test_a_file_that_cannot_be_read_is_refused(env_file: Path, content: bytes | None) -> None:
-    if content is None:
-        env_file.mkdir()
-    else:
-        env_file.write_bytes(content)
+def test_a_file_that_cannot_be_read_is_refused(env_file: Path) -> None:
+    env_file.mkdir()
     assert "cannot be read" in refusal(env_file)
 
 

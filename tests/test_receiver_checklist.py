@@ -203,7 +203,7 @@ CHECKLIST = (
             LIMITS + "test_five_hundred_slow_clients_do_not_hold_up_a_real_alert",
             LIMITS + "test_where_connections_run_out_the_slowest_makes_room",
             WEBHOOK + "test_a_connection_that_never_asks_is_closed",
-            WEBHOOK + "test_a_slow_body_gets_408_and_the_connection_is_closed",
+            WEBHOOK + "test_a_slow_body_gets_503_and_the_connection_is_closed",
             WEBHOOK + "test_a_wrong_method_gets_405",
             DOOR + "test_probes_are_answered_and_change_nothing",
         ),

@@ -281,9 +281,12 @@ class HubConnection:
 
     async def _keep_alive(self, socket: ClientConnection, rotate_after_s: float) -> NoReturn:
         """Pings when we were silent; ends the connection when the server was, when it is old, or when a probe says so."""
-        timings, born = self._timings, self._clock.monotonic()
+        timings, born, ahead_s = self._timings, self._clock.monotonic(), math.inf
         while True:
             now = self._clock.monotonic()
+            before_s, ahead_s = ahead_s, self._clock.now().timestamp() - now
+            if (slept_s := ahead_s - before_s) > timings.dead_after_s:  # monotonic time stands still meanwhile
+                raise _Ended(f"this computer slept for {slept_s:.0f} s, or its clock was set")
             self._tell_contested()
             is_open = self._protocol.is_open
             if is_open and now - self._last_sent >= timings.ping_after_s:

@@ -187,6 +187,7 @@ class LiveBars:
 
     def on_up(self) -> None:
         self._is_up = True
+        self._say_trouble()  # the start's page may be printed before the next look at the clock
 
     def on_lost(self, reason: str) -> None:
         """Trades of the last moments may be missing, from a little before the last data on."""

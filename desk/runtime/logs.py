@@ -6,8 +6,11 @@ Ids travel as ``cause``. Tokens, keys and webhook secrets never get here: they a
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -32,10 +35,14 @@ from desk.core.records import (
     SignalGap,
     WouldHaveSent,
 )
+from desk.runtime.logwriter import LogWriter
 
-__all__ = ["EVENTS", "configure_logging", "log_records"]
+__all__ = ["EVENTS", "configure_logging", "log_records", "say"]
 
 log = structlog.get_logger("desk")
+
+_DRAIN_S = 0.5
+_writer: LogWriter | None = None
 
 INFO, DEBUG = logging.INFO, logging.DEBUG
 
@@ -125,8 +132,16 @@ def _keys(record: Record) -> dict[str, Any]:
     return keys
 
 
-def configure_logging(level: str, style: str, use_colour: bool, stream: TextIO | None = None) -> None:
-    """For the whole process. level: DEBUG to ERROR; style: auto (JSON unless a terminal), json or text."""
+def configure_logging(level: str, style: str, use_colour: bool, stream: TextIO | None = None) -> Callable[[], object]:
+    """For the whole process. level: DEBUG to ERROR; style: auto (JSON unless a terminal), json or text.
+
+    Returns what gives the last lines a moment to get out.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, or pythonw.exe: what is said is lost, and nothing else
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
+    global _writer  # noqa: PLW0603 - one log per process
+    _writer = LogWriter(stream)
     target = stream or sys.stderr
     as_json = style == "json" or (style == "auto" and not target.isatty())
     stamp = (
@@ -143,29 +158,14 @@ def configure_logging(level: str, style: str, use_colour: bool, stream: TextIO |
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.WriteLoggerFactory(file=_Late(stream)),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(file=_writer),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=max(getattr(logging, level), logging.WARNING), stream=target, force=True)
+    logging.basicConfig(level=max(getattr(logging, level), logging.WARNING), stream=_writer, force=True)
+    return partial(_writer.drain, _DRAIN_S)
 
 
-class _Late:
-    """Standard error as it is at the moment of writing, so that a console may put itself in front of it.
-
-    A log that cannot be written (its disk is full, its reader went away) is lost; trading goes on.
-    """
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        try:
-            return (self._stream or sys.stderr).write(text)
-        except (AttributeError, OSError, ValueError):  # no standard error at all, a bad one, a closed one
-            return 0
-
-    def flush(self) -> None:
-        try:
-            (self._stream or sys.stderr).flush()
-        except (AttributeError, OSError, ValueError):
-            pass  # as above
+def say(text: str) -> None:
+    """A line for a person among those of the log. Never waits."""
+    if _writer is not None:
+        _writer.write(f"{text}\n")

@@ -7,26 +7,44 @@ from dataclasses import replace
 from pathlib import Path
 
 from desk.bots import DEFAULT_BOT, BotConfig, BotSetup
-from desk.core.errors import ConfigError
+from desk.core.errors import ConfigError, StoreError
 from desk.core.ids import AccountId
 from desk.core.secret import Secret
 from desk.core.symbols import ROOTS
 from desk.core.words import Account
 from desk.runtime.desk import BotDoor
+from desk.settings.kinds import token as token_kind
 from desk.store import load_or_make_token
 
 __all__ = ["assigned", "default_account", "doors_of", "waiting"]
 
 
 def doors_of(setups: Iterable[BotSetup], data_dir: Path) -> tuple[BotDoor, ...]:
-    """Each bot's door. A secret that nobody gave is made at the first start and kept in DATA_DIR. Raises StoreError."""
-    return tuple(BotDoor(bot.name, _token(bot, data_dir), bot.config.dialect) for bot in setups)
+    """Each bot's door. A secret that nobody gave is made at the first start and kept in DATA_DIR.
+
+    Raises StoreError for a file that holds none, ConfigError where a secret means two bots.
+    """
+    doors = tuple(BotDoor(bot.name, _token(bot, data_dir), bot.config.dialect) for bot in setups)
+    names: dict[Secret, str] = {}
+    for door in doors:
+        if (other := names.setdefault(door.token, door.name)) != door.name:
+            raise ConfigError(f"{other} and {door.name} have the same secret: a secret says which bot is meant")
+    return doors
 
 
 def _token(bot: BotSetup, data_dir: Path) -> Secret:
     if bot.token is not None:
         return bot.token
-    return load_or_make_token(data_dir, "webhook" if bot.name == DEFAULT_BOT else f"bot_{bot.name}")
+    name = "webhook" if bot.name == DEFAULT_BOT else f"bot_{bot.name}"
+    token = load_or_make_token(data_dir, name)
+    try:
+        token_kind().parse(token.reveal())
+    except ValueError:  # a person wrote it
+        path = data_dir / f"{name}.token"
+        raise StoreError(
+            f"the token in {path} fits into no address: it must be {token_kind().allowed}; delete the file to get a new one"
+        ) from None
+    return token
 
 
 def waiting(setups: Iterable[BotSetup]) -> Mapping[str, BotConfig]:

@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and a closed terminal: the first asks for an orderly stop, the second ends the process at once.
 
-Beside a console a Ctrl-C is the console's.
+Beside a console a Ctrl-C is the console's. A terminal that goes away never counts as the second one: shell and system may
+both tell it.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from desk.runtime.logs import say
+from desk.runtime.logwriter import last_word
 
 __all__ = ["Interrupts", "stop_on_signals"]
 
@@ -55,13 +58,13 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> Inter
             return
         is_second = stop.is_set()
         if is_second and number == _HANG_UP:
-            return  # of one closed terminal the kernel and the shell both tell
+            return
         stop.set()
         if not is_second:
-            _say("stopping; once more leaves at once")
+            say("stopping; once more leaves at once")
             return
         try:
-            _say(f"second signal: leaving now; {last_words() or 'protective stops are at the venue'}")
+            last_word(f"second signal: leaving now; {last_words() or 'protective stops are at the venue'}")
         finally:
             os._exit(_SECOND_SIGNAL)
 
@@ -70,19 +73,10 @@ def stop_on_signals(stop: asyncio.Event, last_words: Callable[[], str]) -> Inter
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)
-        if number is None or (
-            name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
-        ):  # nohup wants it to go on
-            continue
+        if number is None or (number == _HANG_UP and signal.getsignal(number) is signal.SIG_IGN):
+            continue  # nohup: it shall go on without a terminal
         try:
             loop.add_signal_handler(number, ask, number)
         except NotImplementedError:  # the loop of Windows
             signal.signal(number, from_any_thread)
     return interrupts
-
-
-def _say(text: str) -> None:
-    try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
-    except (OSError, ValueError):
-        pass  # a full disk or a closed terminal must not keep anybody from stopping

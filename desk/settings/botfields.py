@@ -98,7 +98,7 @@ def _roots(parsed: object) -> tuple[str, ...]:
 
 def _windows(value: object) -> tuple[Window, ...]:
     items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list) or len(items) > 20:
+    if not isinstance(items, list) or not 1 <= len(items) <= 20:
         raise ValueError
     return tuple(_window(item) for item in items)
 

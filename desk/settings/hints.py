@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from desk.settings.kinds import is_loopback
+from desk.settings.table import SETTINGS
 
 __all__ = ["hints_for"]
 
+_AS_GOOD_AS_THE_SAME = 0.9  # of difflib: one letter more, less or changed places,
+_LONG = 8  # in a name that nobody else has by chance
+
 
 def hints_for(values: Mapping[str, Any], given: Collection[str]) -> tuple[str, ...]:
-    """values: by field name, complete. given: the keys that somebody set."""
+    """values: by field name, complete. given: the keys that somebody set, strangers of the real environment included."""
     is_live = values["trading_mode"] == "live"
     is_behind_tunnel = is_loopback(values["webhook_host"])
     is_blind = values["webhook_allowed_ips"] is not None and values["webhook_proxy_header"] is None
@@ -31,4 +36,14 @@ def hints_for(values: Mapping[str, Any], given: Collection[str]) -> tuple[str, .
             is_live and is_behind_tunnel and is_blind
         ),
     }
-    return tuple(text for text, holds in hints.items() if holds)
+    return tuple(text for text, holds in hints.items() if holds) + _mistyped(given)
+
+
+def _mistyped(given: Collection[str]) -> tuple[str, ...]:
+    """In the file such a name is refused; in the real environment it may be another program's."""
+    keys = {row.key for row in SETTINGS}
+    strangers = [name for name in given if len(name) >= _LONG and name not in keys]
+    near = [(name, difflib.get_close_matches(name.upper(), keys, 1, _AS_GOOD_AS_THE_SAME)) for name in strangers]
+    return tuple(
+        f"{name} stands in the environment and is no setting: did you mean {key[0]}?" for name, key in near if key
+    )

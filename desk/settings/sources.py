@@ -44,8 +44,11 @@ def _read_file(env_file: Path, problems: list[str]) -> dict[str, Given]:
             bindings = list(parse_stream(stream))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as exc:
-        problems.append(f"{env_file} cannot be read: {type(exc).__name__}")
+    except OSError as exc:
+        problems.append(f"{env_file} cannot be read: {exc.strerror or type(exc).__name__}")
+        return {}
+    except UnicodeDecodeError:  # PowerShell's > writes UTF-16
+        problems.append(f"{env_file} is not UTF-8 text: open it in an editor and save it as UTF-8")
         return {}
     for binding in bindings:
         where = f"{env_file.name} line {binding.original.line + _blank_lines_before(binding.original.string)}"

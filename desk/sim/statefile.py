@@ -128,7 +128,9 @@ class StateFile:
             raise self._unusable(f"it was written as {found[0] if found else 'nothing known'}, this is {SCHEMA}")
 
     def _unusable(self, why: object) -> StateFileError:
-        return StateFileError(f"state file {self.path} cannot be used: {why}. Move it away to start afresh.")
+        is_whole = isinstance(why, sqlite3.OperationalError)  # a full disk, missing rights, another program's lock
+        advice = "Nothing in it is damaged." if is_whole else "Move it away to start afresh."
+        return StateFileError(f"state file {self.path} cannot be used: {why}. {advice}")
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from desk.surfaces.calls import Caller, CommandResult, Sitting, Urls
 from desk.surfaces.plan_words import account_name
 from desk.surfaces.sheet import Page, page_as_text, page_for_rich, printable
 from desk.surfaces.show import mode_words
+from desk.surfaces.terminal import patient_terminal
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -118,8 +119,9 @@ async def run_console(
         size=attending.size,
         is_ascii=attending.is_ascii,
     )
-    session, ctrl_c, has_left = _session(desk, data_dir), _CtrlC(desk), False
-    with patch_stdout(raw=True), (interrupts or Interrupts()).taken_by(ctrl_c.taken):
+    ctrl_c, has_left = _CtrlC(desk), False
+    with patient_terminal(), patch_stdout(raw=True), (interrupts or Interrupts()).taken_by(ctrl_c.taken):
+        session = _session(desk, data_dir)
         try:
             while not desk.stop.is_set():
                 try:

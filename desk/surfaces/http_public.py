@@ -27,6 +27,7 @@ from desk.surfaces.client_certificate import CertificateRule, CertificateWatch
 from desk.surfaces.door_limits import DEFAULT_LIMITS, BotPace, DoorLimits, Strangers, counted
 from desk.surfaces.door_sources import AllowedSources, is_own_proxy
 from desk.surfaces.http_server import Porter, TurnedAway, json_answer, offered_secret
+from desk.surfaces.packing import unpacked
 
 __all__ = ["MAX_BODY", "PublicDoor"]
 
@@ -127,6 +128,10 @@ class PublicDoor:
 
     async def _body(self, request: web.Request) -> bytes:
         """At most 64 KiB, within two seconds; what is announced as larger is not read at all."""
+        body = await self._received(request)
+        return unpacked(body, request.headers.get("Content-Encoding", ""), MAX_BODY)
+
+    async def _received(self, request: web.Request) -> bytes:
         if (request.content_length or 0) > MAX_BODY:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
         try:
@@ -135,8 +140,8 @@ class PublicDoor:
             async with asyncio.timeout(self._body_s):
                 with self.porter.reading(request):
                     return await request.read()
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
+        except TimeoutError:  # after a 4xx TradingView never sends it again, and nothing was done yet
+            raise web.HTTPServiceUnavailable(reason="Body came too slowly, send it again") from None
         except (web.RequestPayloadError, ConnectionError):
             raise web.HTTPBadRequest from None  # it hung up in the middle, or the chunks make no sense
 

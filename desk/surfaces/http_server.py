@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -188,7 +190,14 @@ class _Connection(RequestHandler):
 
     def __init__(self, server: web.Server, porter: Porter) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(server, loop=loop, access_log=None, logger=_QUIET, lingering_time=_LINGER_S)  # type: ignore[arg-type]
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]
+            logger=_QUIET,
+            lingering_time=_LINGER_S,
+            auto_decompress=False,  # it would unpack for strangers, too: 58 KiB can be 60 MB
+        )
         self._porter = porter
 
     def handle_error(
@@ -215,7 +224,13 @@ async def _listen(server: web.Server, host: str, port: int, setting: str, porter
     try:
         return await asyncio.get_running_loop().create_server(answer, host, port, backlog=_BACKLOG)
     except OSError as exc:
-        reason = exc.strerror or str(exc)
+        if isinstance(exc, socket.gaierror) or exc.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(
+                f"{host} is no address of this computer: set WEBHOOK_HOST to 127.0.0.1 for a tunnel, 0.0.0.0 for a port forward"
+            ) from exc
+        reason = {errno.EADDRINUSE: "another program has it", errno.EACCES: "it needs more rights"}.get(
+            exc.errno or 0, exc.strerror or str(exc)
+        )
         raise ConfigError(f"port {port} on {host} cannot be used ({reason}): free it or change {setting}") from exc
 
 

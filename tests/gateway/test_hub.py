@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +20,7 @@ from desk.core.ids import AccountId
 from desk.core.secret import Secret
 from desk.core.words import Account, Fill, OrderStatus, Quote, VenueOrder, VenuePosition
 from desk.gateway import FeedWatch, GatewayClient, HubPool, HubTimings, Kind, MarketFeed, UserFeed
+from desk.gateway.config import SystemClock
 from desk.market import DepthRow, MarketTrade
 from desk.sim import SimConfig, SimServer
 
@@ -200,6 +203,35 @@ async def test_a_connection_without_a_byte_is_given_up(sim: SimServer, client: G
         UserFeed(pool, sim.user_hub_url, client.tokens, [ACCOUNT], watch=log.watch)
         await until(lambda: log.ups == 2)
     assert log.lines[1] == "lost: nothing heard for 0.2 s"
+
+
+class Sleeper(SystemClock):
+    """Monotonic time stands still while a computer sleeps, and every connection looks as young as before."""
+
+    slept_s, asked = 0.0, 0
+
+    def now(self) -> datetime:
+        self.asked += 1
+        return datetime.now(UTC) + timedelta(seconds=self.slept_s)
+
+
+@pytest.mark.parametrize(("slept_s", "ups"), [(20.0, 1), (3600.0, 2)])
+async def test_after_a_sleep_no_connection_is_believed(
+    sim: SimServer, client: GatewayClient, slept_s: float, ups: int
+) -> None:
+    """Cause: what had happened meanwhile was unknown for up to 30 s, and alerts were decided on it."""
+    log, clock = Log(), Sleeper()
+    timings = replace(QUICK, look_every_s=0.02)
+    async with HubPool(timings=timings, clock=clock) as pool:
+        feed = MarketFeed(pool, sim.market_hub_url, client.tokens, watch=log.watch)
+        await feed.subscribe(MNQ)
+        await feed.settled()
+        clock.slept_s = slept_s
+        await until(lambda: log.ups == ups)
+        asked = clock.asked
+        await until(lambda: clock.asked > asked + 10)
+        assert log.ups == ups, "once, and not at every look"
+        assert [line for line in log.lines if "slept for 3600 s" in line] == log.lines[1:2]
 
 
 async def test_a_silent_feed_is_rebuilt_on_request(sim: SimServer, client: GatewayClient) -> None:

@@ -14,7 +14,7 @@ from desk.alerts.terms import DialectTerms, DiscordTerms
 from desk.bots import BotConfig, BotSetup
 from desk.bots.config import Sizing, Window
 from desk.core.alert import Distance, PositionSide, Unit
-from desk.core.errors import ConfigError
+from desk.core.errors import ConfigError, StoreError
 from desk.core.ids import AccountId
 from desk.core.secret import Secret
 from desk.core.words import Account
@@ -104,6 +104,25 @@ def test_a_secret_that_nobody_gave_is_made_and_kept(tmp_path: Path) -> None:
     assert [door.token for door in doors_of(setups, tmp_path)] == [door.token for door in doors]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bot_orb-2.token", "webhook.token"]
     assert doors[2].token.reveal() == "given"
+
+
+@pytest.mark.parametrize("written", ["kXw3/0aBcDeFgHiJkLmN+w==", "a secret with spaces", "what?is#this%20secret"])
+def test_a_secret_in_a_file_that_fits_into_no_address_is_refused(tmp_path: Path, written: str) -> None:
+    """Cause: `openssl rand -base64 16`, say, may hold a slash, and every alert to that address is a 404."""
+    file = tmp_path / "bot_orb.token"
+    file.write_text(written)
+    with pytest.raises(StoreError) as caught:
+        doors_of([setup()], tmp_path)
+    assert str(file) in str(caught.value)
+    assert written not in str(caught.value)
+
+
+def test_a_secret_that_two_bots_keep_is_refused(tmp_path: Path) -> None:
+    """A copied file: what was meant for the second would have been traded by the first."""
+    doors_of([setup()], tmp_path)
+    (tmp_path / "bot_gold.token").write_text((tmp_path / "bot_orb.token").read_text())
+    with pytest.raises(ConfigError, match="orb and gold have the same secret"):
+        doors_of([setup(), setup("gold", symbols="MGC")], tmp_path)
 
 
 # --- differences -----------------------------------------------------------------------------------------------------

@@ -206,6 +206,7 @@ BAD = {
         '["08:00-09:00 Mars/Base"]',
         "5",
         '["a-b"]',
+        "[]",  # never, or always? whoever takes the last window out means the one, and it was the other
     ],
     "entries_per_minute": ["0", '"many"'],
     "cooldown_seconds": ["-1"],

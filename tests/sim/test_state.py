@@ -141,6 +141,14 @@ async def test_a_damaged_state_file_is_an_error_and_stays_as_it_is(tmp_path: Pat
     assert path.read_bytes() == content
 
 
+def test_what_is_no_damage_is_no_reason_to_move_the_file_away(tmp_path: Path) -> None:
+    """Cause: on a full disk it advised to give up the accounts."""
+    (tmp_path / "state.db").mkdir()
+    with pytest.raises(StateFileError, match="unable to open") as caught:
+        StateFile(tmp_path / "state.db")
+    assert "Move it away" not in str(caught.value)
+
+
 async def test_a_row_that_makes_no_sense_is_an_error(tmp_path: Path) -> None:
     import sqlite3
 

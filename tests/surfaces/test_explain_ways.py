@@ -225,7 +225,8 @@ def explain_program(
 ) -> tuple[int, str, str]:
     for key, value in {"DATA_DIR": str(tmp_path / "data"), "API_PORT": "0", **settings}.items():
         monkeypatch.setenv(key, value)
-    code = trading_bot.main(["--env-file", str(tmp_path / "none"), "explain", *arguments])
+    (tmp_path / "empty.env").touch()
+    code = trading_bot.main(["--env-file", str(tmp_path / "empty.env"), "explain", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
