@@ -21,6 +21,7 @@ from desk.core.intents import (
     TrailOff,
     TrailOn,
 )
+from desk.core.orders import Role
 from desk.core.plans import ExitReason
 from desk.core.records import CommandDecided, WouldHaveSent
 from desk.core.words import Contract
@@ -91,10 +92,19 @@ def decide_intent(draft: Draft, event: IntentGiven) -> Decision:
 def _rule_command(draft: Draft, event: IntentGiven) -> Ruling:
     if event.account_id not in draft.state.accounts:
         return denied(Reason.ACCOUNT_UNKNOWN, "the gateway does not list the account, or the desk is not logged in yet")
-    if not draft.state.is_reconciled(event.account_id) and not isinstance(event.intent, Exit):
+    if not draft.state.is_reconciled(event.account_id) and not _only_takes_away(draft.state, event):
         return denied(Reason.NOT_RECONCILED, "the account is not reconciled with the gateway; try again in a moment")
     contract = draft.ctx.contracts.get(event.contract_id) if event.contract_id is not None else None
     if event.contract_id is not None and contract is None:
         return denied(Reason.UNKNOWN_SYMBOL, f"{event.contract_id} is not in the gateway's contract list")
     asker = Asker(cause=event.cause, account_id=event.account_id, ts=event.ts, reason=ExitReason.MANUAL)
     return rule_intent(draft.state, event.intent, contract, asker, draft.ctx)
+
+
+def _only_takes_away(state: State, event: IntentGiven) -> bool:
+    """What cannot add risk, whatever the gateway knows that the desk does not: an exit, a cancel of nothing but entries."""
+    if not isinstance(event.intent, Cancel):
+        return isinstance(event.intent, Exit)
+    tags = [state.by_gateway_id.get(order_id) for order_id in event.intent.order_ids]
+    orders = [state.orders.get(tag) if tag is not None else None for tag in tags]
+    return all(order is not None and order.role is Role.ENTRY for order in orders)

@@ -169,6 +169,33 @@ def test_a_cancel_gets_there_whatever_goes_wrong(faults: Faults, kill_s: float |
     assert amends(world) == []
 
 
+@pytest.mark.parametrize("wanted", [Cancel(), Cancel(order_ids=(GatewayOrderId(900),))])
+def test_an_entry_is_cancelled_although_the_account_is_not_reconciled(wanted: Cancel) -> None:
+    """Cause: as long as the hub or one read was away "try again in a moment" was the answer, and the entry could fill."""
+    world = resting()
+    world.hub(False)
+    world.faults = Faults(failed_read=1)
+    world.run(5)
+    assert not world.state.is_reconciled(ACCOUNT)
+    assert world.command(wanted).kind is VerdictKind.ACCEPTED
+    world.run(1)
+    assert world.venue.orders[GatewayOrderId(900)].status is OrderStatus.CANCELLED
+    world.faults = Faults()
+    world.hub(True)
+    world.run(10)
+    assert amends(world) == []
+    assert world.entries() == []
+
+
+@pytest.mark.parametrize("role", [Role.STOP, Role.TARGET, None])
+def test_what_is_not_surely_an_entry_waits_until_the_account_is_reconciled(role: Role | None) -> None:
+    """Whether another stop covers the position is known by then, and not before."""
+    world = holding()
+    world.hub(False)
+    number = GatewayOrderId(12345) if role is None else number_of(world, role)
+    assert world.command(Cancel(order_ids=(number,))).reason == "NOT_RECONCILED"
+
+
 # --- modify -------------------------------------------------------------------------------------------------------------
 
 
