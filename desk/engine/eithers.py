@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from desk.core.ids import CauseId
+from dataclasses import replace
+
+from desk.core.ids import CauseId, ClientOrderId
 from desk.core.orders import TrackedOrder
-from desk.core.plans import EitherPlan, EntryEnd, ExitReason, Ticket
+from desk.core.plans import AmendPlan, EitherPlan, EnterPlan, EntryEnd, ExitReason, Ticket
 from desk.core.records import PlanChanged
 from desk.engine.draft import Draft, fresh_quote
 from desk.engine.effects import StartTimer
@@ -12,7 +14,10 @@ from desk.engine.exits import start_exit
 from desk.engine.groups import part_of
 from desk.engine.pricing import with_trail_price
 from desk.engine.sending import account_view, approve_ticket, either_of, end_entry, is_over_for_good, submit
+from desk.engine.state import State
 from desk.orders import either
+from desk.orders.amend import plan_id_of
+from desk.orders.group import Part
 from desk.risk import Approved, Denied
 
 __all__ = ["begin", "larger_qty", "on_order", "on_timer", "resume"]
@@ -52,8 +57,8 @@ def larger_qty(plan: EitherPlan) -> int:
 
 
 def _go_on(draft: Draft, plan: EitherPlan, *, is_timer: bool = False) -> None:
-    first = part_of(draft.state, plan.first)
-    second = part_of(draft.state, plan.second) if plan.is_second_sent else None
+    first = _part_of(draft.state, plan.first)
+    second = _part_of(draft.state, plan.second) if plan.is_second_sent else None
     step = either.look(plan, first, second, is_timer=is_timer)
     draft.follow(plan, step.move)
     if step.ends is not None:
@@ -66,6 +71,20 @@ def _go_on(draft: Draft, plan: EitherPlan, *, is_timer: bool = False) -> None:
         start_exit(draft, (plan.account_id, plan.contract_id), plan.cause, ExitReason.RULE)
     if step.sends:
         _send_second(draft, plan)
+
+
+def _part_of(state: State, tag: ClientOrderId) -> Part:
+    return replace(part_of(state, tag), is_leaving=_is_leaving(state, tag))
+
+
+def _is_leaving(state: State, tag: ClientOrderId) -> bool:
+    """Its own plan takes it away, or somebody's cancel, or an exit of its place."""
+    order, plan = state.orders.get(tag), state.plans.get(f"enter:{tag}")
+    if order is None or (isinstance(plan, EnterPlan) and plan.ending is not None):
+        return order is not None
+    cancel = state.plans.get(plan_id_of(order.gateway_order_id)) if order.gateway_order_id is not None else None
+    is_cancelled = isinstance(cancel, AmendPlan) and cancel.is_cancel
+    return is_cancelled or state.exit_plan((order.account_id, order.contract_id)) is not None
 
 
 def _send_second(draft: Draft, plan: EitherPlan) -> None:

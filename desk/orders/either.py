@@ -108,7 +108,7 @@ def _with_first_alone(plan: EitherPlan, first: Part) -> Step:
 
 def _one_failed(plan: EitherPlan, first: Part, second: Part) -> Step | None:
     for failed, other, tag in ((first, second, plan.second), (second, first, plan.first)):
-        if not failed.has_failed or not other.is_under_way:
+        if not failed.has_failed or not other.is_under_way or other.is_leaving:
             continue
         if failed.was_refused:
             return Step(refused(plan, "the other one was refused"), ends=(tag, EntryEnd.OTHER_REFUSED))

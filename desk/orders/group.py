@@ -36,6 +36,7 @@ class Part:
 
     entry: TrackedOrder | None
     is_under_way: bool = False  # not over, or to be sent again
+    is_leaving: bool = False  # somebody takes it away already
     stop: TrackedOrder | None = None
     target: TrackedOrder | None = None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from desk.core.events import Stopping
-from desk.core.intents import EnterEither, Exit, Stage
+from desk.core.intents import Cancel, EnterEither, Exit, Stage
 from desk.core.plans import EitherPlan, ExitPlan
 from desk.core.records import PlanChanged, VerdictKind
 from desk.core.words import OrderType, Side
@@ -164,6 +164,23 @@ def test_one_that_expires_leaves_the_other_and_is_told() -> None:
     world.run(15)
     assert len(calm(world).resting()) == 1
     assert {"entry.expired", "either.alone"} <= incidents(world)
+
+
+@pytest.mark.parametrize("how", ["cancel", "exit", "flatten", "time"])
+def test_that_one_stays_alone_is_not_said_of_two_that_go(how: str) -> None:
+    """Cause: the first end was told as the other one's loneliness, while that was being cancelled as well."""
+    ends: dict[str, Any] = {"expires_at": World().now + timedelta(seconds=10)} if how == "time" else {}
+    world = paired(EnterEither(first=opens(**UP, **ends), second=opens(**DOWN, **ends)))
+    match how:
+        case "cancel":
+            world.command(Cancel())
+        case "exit":
+            world.command(Exit())
+        case "flatten":
+            world.flatten()
+    world.run(15)
+    assert not calm(world).resting()
+    assert "either.alone" not in incidents(world)
 
 
 @pytest.mark.parametrize("how", ["exit", "flatten", "stop"])
