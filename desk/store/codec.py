@@ -8,11 +8,12 @@ from typing import get_args
 import msgspec
 
 from desk.core.alert import Alert
-from desk.core.errors import StoreError
+from desk.core.errors import DeskError, StoreError
 from desk.core.records import AlertDecided, AlertJournalled, Record, Verdict
 
 __all__ = [
     "AlertValues",
+    "DamagedRow",
     "RecordValues",
     "VerdictValues",
     "alert_values",
@@ -79,8 +80,12 @@ def verdict_values(record: AlertDecided) -> VerdictValues:
     return *_verdict(record.verdict), record.cause
 
 
+class DamagedRow(DeskError):
+    """What stands in a row is not what was written there."""
+
+
 def parse_record(seq: int, kind: str, body: str) -> Record:
-    """Raises StoreError for a record type of a newer version and for a body that is damaged."""
+    """Raises StoreError for a record type of a newer version, DamagedRow for a body that is damaged."""
     try:
         return _decode.decode(body)
     except (msgspec.DecodeError, ValueError) as exc:
@@ -89,14 +94,14 @@ def parse_record(seq: int, kind: str, body: str) -> Record:
                 f"record {seq} of the journal is a {kind}, which this version does not know: "
                 "a newer version wrote it, start that one"
             ) from None
-        raise StoreError(f"record {seq} of the journal ({kind}) cannot be read: {exc}") from exc
+        raise DamagedRow(f"record {seq}, {kind}, cannot be read: {exc}") from exc
 
 
 def parse_alert(alert_id: str, body: str) -> Alert:
     try:
         return _decode_alert.decode(body)
     except (msgspec.DecodeError, ValueError) as exc:
-        raise StoreError(f"alert {alert_id} in the journal cannot be read: {exc}") from exc
+        raise DamagedRow(f"alert {alert_id} cannot be read: {exc}") from exc
 
 
 def _verdict(verdict: Verdict) -> tuple[str, str, str, str | None]:

@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from desk.core.errors import StoreError
 from desk.store import schema
+from desk.store.codec import DamagedRow
 
 __all__ = ["connect", "create_if_missing", "create_missing_indexes", "errors_in_words"]
 
@@ -102,6 +103,8 @@ def errors_in_words(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot hold a value: {type(exc).__name__}") from None
     except SQLAlchemyError as exc:
         raise StoreError(f"the journal {path} failed: {exc}") from exc
+    except DamagedRow as exc:
+        raise StoreError(_damaged(path, str(exc))) from exc
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
@@ -150,6 +153,8 @@ def _in_words(error: BaseException | None, path: Path) -> str:
             return _damaged(path, str(error))
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return f"{path} cannot be opened for writing ({error}): check the rights on DATA_DIR, {path.parent}"
+    if "Could not decode to UTF-8" in str(error):  # and then it quotes the text
+        return _damaged(path, "a text in it is none")
     if isinstance(error, OSError):
         return f"DATA_DIR {path.parent} cannot be used: {error.strerror or error}"
     return f"the journal {path} failed: {error}"

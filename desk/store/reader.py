@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row
 
@@ -20,6 +20,8 @@ from desk.store.schema import QUERIES
 
 __all__ = ["Reader"]
 
+T = TypeVar("T")
+
 
 class Reader:
     """Owns the reading connection. After a failure it is given up, and the next call opens a new one."""
@@ -29,42 +31,36 @@ class Reader:
         self._connection: Connection | None = connect(path, writes=False)
 
     def read(self, after_seq: int) -> list[tuple[int, Record]]:
-        return [
-            (row.seq, codec.parse_record(row.seq, row.type, row.body))
-            for row in self._rows("after", after_seq=after_seq)
-        ]
+        return self._rows("after", lambda row: (row.seq, _record(row)), after_seq=after_seq)
 
     def last_seq(self) -> int:
-        return self._rows("last_seq")[0][0] or 0
+        return self._rows("last_seq", _as_it_is)[0][0] or 0
 
     def newest_snapshot(self, format: int) -> tuple[int, bytes] | None:  # noqa: A002 - the column's name
-        for row in self._rows("newest_snapshot", format=format):
+        for row in self._rows("newest_snapshot", _as_it_is, format=format):
             return row.seq, row.state
         return None
 
     def recent_alerts(self, limit: int, before: str | None) -> list[AlertRow]:
         if before is None:
-            return [_alert(row) for row in self._rows("recent_alerts", limit=limit)]
-        for first in self._rows("alert", alert_id=before):
-            rows = self._rows("alerts_before", ts=first.ts, alert_id=before, limit=limit)
-            return [_alert(row) for row in rows]
+            return self._rows("recent_alerts", _alert, limit=limit)
+        for first in self._rows("alert", _as_it_is, alert_id=before):
+            return self._rows("alerts_before", _alert, ts=first.ts, alert_id=before, limit=limit)
         return []
 
     def alert(self, alert_id: str) -> AlertRow | None:
-        for row in self._rows("alert", alert_id=alert_id):
-            return _alert(row)
+        for alert in self._rows("alert", _alert, alert_id=alert_id):
+            return alert
         return None
 
     def story(self, cause: str) -> list[JournalRow]:
-        return [_journal(row) for row in self._rows("story", cause=cause)]
+        return self._rows("story", _journal, cause=cause)
 
     def between(self, start: datetime, end: datetime, limit: int) -> list[JournalRow]:
-        rows = self._rows("between", start=codec.ts_text(start), end=codec.ts_text(end), limit=limit)
-        return [_journal(row) for row in rows]
+        return self._rows("between", _journal, start=codec.ts_text(start), end=codec.ts_text(end), limit=limit)
 
     def ledger(self, start: datetime, end: datetime) -> list[LedgerRecord]:
-        rows = self._rows("ledger", start=codec.ts_text(start), end=codec.ts_text(end))
-        records = (codec.parse_record(row.seq, row.type, row.body) for row in rows)
+        records = self._rows("ledger", _record, start=codec.ts_text(start), end=codec.ts_text(end))
         return [record for record in records if isinstance(record, LedgerRecord)]
 
     def close(self) -> None:
@@ -73,19 +69,28 @@ class Reader:
             with errors_in_words(self._path):
                 connection.close()
 
-    def _rows(self, query: str, **values: object) -> Sequence[Row[Any]]:
+    def _rows(self, query: str, parse: Callable[[Row[Any]], T], **values: object) -> list[T]:
         try:
             with errors_in_words(self._path):
                 if self._connection is None:
                     self._connection = connect(self._path, writes=False)
                 with self._connection.begin():
-                    return self._connection.execute(QUERIES[query].statement, values).all()
+                    rows = self._connection.execute(QUERIES[query].statement, values).all()
+                return [parse(row) for row in rows]
         except StoreError:
             try:
                 self.close()
             except StoreError:
                 pass  # the first failure is the one to tell
             raise
+
+
+def _as_it_is(row: Row[Any]) -> Row[Any]:
+    return row
+
+
+def _record(row: Row[Any]) -> Record:
+    return codec.parse_record(row.seq, row.type, row.body)
 
 
 def _journal(row: Row[Any]) -> JournalRow:
@@ -95,7 +100,7 @@ def _journal(row: Row[Any]) -> JournalRow:
         type=row.type,
         cause=CauseId(row.cause),
         account_id=None if row.account_id is None else AccountId(row.account_id),
-        record=codec.parse_record(row.seq, row.type, row.body),
+        record=_record(row),
     )
 
 

@@ -147,6 +147,21 @@ async def test_damage_inside_the_file_is_found_when_it_is_read(tmp_path: Path) -
             await journal.read()
 
 
+@pytest.mark.parametrize("body", ['\'{"type": "Inci\'', "CAST(x'7bff7d' AS TEXT)"])
+async def test_a_damaged_record_says_what_to_do_and_repeats_nothing_of_it(tmp_path: Path, body: str) -> None:
+    """Cause: "JSON is malformed" alone, or the record's own text, was all that a person read at the start."""
+    path = await make(
+        tmp_path,
+        f"INSERT INTO journal (ts, type, cause, body) VALUES ('2026', 'IncidentRaised', 'c', {body})",  # noqa: S608
+    )
+    async with open_journal(tmp_path) as journal:
+        with pytest.raises(StoreError, match=r"is damaged .*: put a copy of it back, or move it away") as refused:
+            await journal.read()
+    assert str(path) in str(refused.value)
+    assert 'Inci"' not in str(refused.value)
+    assert "\ufffd" not in str(refused.value)
+
+
 async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as other:
         other.execute("CREATE TABLE poems (line TEXT)")
@@ -178,7 +193,7 @@ async def test_a_record_of_a_newer_version_is_named(tmp_path: Path) -> None:
 async def test_a_record_that_was_damaged_by_hand_is_named(tmp_path: Path) -> None:
     await make(tmp_path, 'UPDATE journal SET body = \'{"type": "IncidentRaised"}\' WHERE seq = 7')
     async with open_journal(tmp_path) as journal:
-        with pytest.raises(StoreError, match=r"record 7 .*IncidentRaised.* cannot be read"):
+        with pytest.raises(StoreError, match="record 7, IncidentRaised, cannot be read"):
             await journal.read()
 
 
