@@ -24,6 +24,7 @@ from desk.core.secret import Secret
 from desk.gateway.hubhealth import HubHealth, HubTimings
 from desk.gateway.hubwords import HubListener, HubStatus, Probe, TokenSource
 from desk.gateway.signalr import Closed, Completion, Handshake, HubMessage, HubProtocol, Invocation
+from desk.gateway.sleepwatch import SleepWatch
 from desk.gateway.subscriptions import Call, Subscription, Subscriptions
 
 __all__ = ["HubConnection"]
@@ -281,11 +282,10 @@ class HubConnection:
 
     async def _keep_alive(self, socket: ClientConnection, rotate_after_s: float) -> NoReturn:
         """Pings when we were silent; ends the connection when the server was, when it is old, or when a probe says so."""
-        timings, born, ahead_s = self._timings, self._clock.monotonic(), math.inf
+        timings, born, sleep = self._timings, self._clock.monotonic(), SleepWatch(self._clock)
         while True:
             now = self._clock.monotonic()
-            before_s, ahead_s = ahead_s, self._clock.now().timestamp() - now
-            if (slept_s := ahead_s - before_s) > timings.dead_after_s:  # monotonic time stands still meanwhile
+            if slept_s := sleep.slept_s():
                 raise _Ended(f"this computer slept for {slept_s:.0f} s, or its clock was set")
             self._tell_contested()
             is_open = self._protocol.is_open

@@ -1,4 +1,4 @@
-"""Bytes to the gateway and back: one aiohttp session with keep-alive. No library error travels further than here.
+"""Bytes to the gateway and back: one aiohttp session with keep-alive, and a new one after a sleep. No library error leaves it.
 
 A request is never sent twice by this file or below it: aiohttp repeats only idempotent methods on a dead keep-alive
 connection, everything but ``Status/ping`` is a POST, and redirects are not followed.
@@ -19,6 +19,7 @@ from desk.core.secret import Secret
 from desk.gateway.clockoffset import ClockOffset
 from desk.gateway.endpoints import Endpoint
 from desk.gateway.pacing import Lane
+from desk.gateway.sleepwatch import SleepWatch
 
 __all__ = ["NeverSent", "Reply", "Transport"]
 
@@ -59,23 +60,21 @@ class Transport:
         self._base = api_url.rstrip("/")
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._before_sleep: aiohttp.ClientSession | None = None
+        self._sleep = SleepWatch(clock)
         self.offset = ClockOffset()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),  # the limiter bounds what is open
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": "application/json"},
-            trust_env=False,  # orders take no proxy (reference 6.4)
-        )
+        self._session = _open_session()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._before_sleep):
+            if session is not None:
+                await session.close()
+        self._session = self._before_sleep = None
 
     async def post(
         self,
@@ -105,14 +104,14 @@ class Transport:
         timeout_s: float,
         client_order_id: str | None,
     ) -> Reply:
-        assert self._session is not None, "the client is used inside its own 'async with'"
+        session = await self._awake()
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if token is not None:
             headers["Authorization"] = f"Bearer {token.reveal()}"
         lost = OutcomeUnknown if endpoint.is_write else Unavailable
         sent = self._clock.now()
         try:
-            async with self._session.request(
+            async with session.request(
                 method,
                 self._base + endpoint.path,
                 data=body,
@@ -132,6 +131,24 @@ class Transport:
         except (aiohttp.ClientError, OSError) as exc:
             text = f"connection lost: {type(exc).__name__}"
             raise lost(text, endpoint=endpoint.path, client_order_id=client_order_id) from exc
+
+    async def _awake(self) -> aiohttp.ClientSession:
+        """The session; after a sleep a fresh one. What was under way keeps the old one until the next sleep."""
+        assert self._session is not None, "the client is used inside its own 'async with'"
+        if self._sleep.slept_s():
+            older, self._before_sleep, self._session = self._before_sleep, self._session, _open_session()
+            if older is not None:
+                await older.close()
+        return self._session
+
+
+def _open_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),  # the limiter bounds what is open
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept": "application/json"},
+        trust_env=False,  # orders take no proxy (reference 6.4)
+    )
 
 
 def _why(exc: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) -> str:

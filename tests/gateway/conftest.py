@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from desk.core.orders import OrderRequest
 from desk.core.secret import Secret
 from desk.core.words import OrderType, Side
 from desk.gateway import GatewayClient, GatewayConfig
+from desk.gateway.config import SystemClock
 from desk.sim import SimConfig, SimServer
 
 ACCOUNT = AccountId(21000001)
@@ -33,6 +35,16 @@ def market(side: Side = Side.BUY, tag: str = "dsk-1", **more: Any) -> OrderReque
 
 def count(sim: SimServer, path: str) -> int:
     return sum(row.path == path for row in sim.requests)
+
+
+class Sleeper(SystemClock):
+    """Monotonic time stands still while a computer sleeps, and every connection looks as young as before."""
+
+    slept_s, asked = 0.0, 0
+
+    def now(self) -> datetime:
+        self.asked += 1
+        return datetime.now(UTC) + timedelta(seconds=self.slept_s)
 
 
 async def until(claim: Callable[[], object], timeout_s: float = 10.0) -> None:

@@ -9,6 +9,7 @@ import socket
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,7 +31,7 @@ from desk.core.words import OrderStatus, OrderType, Side
 from desk.gateway import GatewayClient, GatewayConfig, PacingConfig, ReadOnlyGateway, RequestDone
 from desk.sim import SimConfig, SimServer
 
-from .conftest import ACCOUNT, MNQ, PRICE, config_of, count, market, until
+from .conftest import ACCOUNT, MNQ, PRICE, Sleeper, config_of, count, market, until
 
 PLACE, CANCEL, CLOSE = "/api/Order/place", "/api/Order/cancel", "/api/Position/closeContract"
 LOGIN, ACCOUNTS, BARS = "/api/Auth/loginKey", "/api/Account/search", "/api/History/retrieveBars"
@@ -391,3 +392,60 @@ async def test_every_request_is_reported_with_its_times(sim: SimServer) -> None:
 async def test_the_gateways_clock_is_compared_with_ours(client: GatewayClient) -> None:
     assert client.clock_offset_s is not None
     assert abs(client.clock_offset_s) <= 1
+
+
+# --- after a sleep ------------------------------------------------------------------------------------------------
+
+
+class Wire:
+    """Between client and simulator: what goes over connections of before ``forget`` reaches nobody, and nobody says so."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._born: list[int] = []
+        self.era = 0
+
+    @property
+    def opened(self) -> int:
+        return len(self._born)
+
+    def forget(self) -> None:
+        self.era += 1
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        born = self.era
+        self._born.append(born)
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass(reader, there_writer, born))
+                both.create_task(self._pass(there_reader, writer, born))
+        finally:
+            for end in (writer, there_writer):
+                end.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, born: int) -> None:
+        while data := await reader.read(65536):
+            if born == self.era:
+                writer.write(data)
+        writer.close()
+
+
+@pytest.mark.parametrize(("slept_s", "opened"), [(20.0, 1), (3600.0, 2)])
+async def test_after_a_sleep_no_request_goes_over_a_connection_of_before(
+    sim: SimServer, slept_s: float, opened: int
+) -> None:
+    """Cause: monotonic time had stood still, and the pool took what the gateway had long forgotten for young: the first flatten
+    of the morning waited for its whole time, and its outcome was unknown."""
+    wire, clock = Wire(int(sim.url.rsplit(":", 1)[1])), Sleeper()
+    async with await asyncio.start_server(wire.carry, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with GatewayClient(replace(config_of(sim), api_url=url), clock) as client:
+            await client.login()
+            if opened > 1:
+                wire.forget()
+            clock.slept_s = slept_s
+            sim.set_price(MNQ, PRICE)
+            await client.place(market())
+            await client.close_position(ACCOUNT, MNQ)
+            assert wire.opened == opened
