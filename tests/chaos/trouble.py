@@ -58,6 +58,7 @@ _HUBS: tuple[dict[str, Any], ...] = (
     {"hub": "user", "kind": "refuse", "probability": 0.2, "status": 503},
     {"hub": "market", "kind": "drop", "everyS": 60, "how": "abort"},
 )
+_CANCEL_MS = 150  # after its reply; until then the order can trade
 _LATENCY = {"place": 15, "cancel": 8, "close": 8, "orders": 5, "positions": 5}
 
 
@@ -66,6 +67,8 @@ async def plan_storm(sim: Simulator, weather: float) -> None:
     await sim.control("limits", general=RAISED, history=RAISED)
     await sim.control("token", whenExpired="logout")
     await sim.control("latency", **_LATENCY)
+    await sim.control("fills", cancelMs=_CANCEL_MS)
+    await sim.control("quotes", snapshot=False)
     await _plan(sim, weather, with_throttling=True)
     for fault in (_STOPS, *_HUBS):
         await _plan_one(sim, weather, **fault)
