@@ -22,7 +22,7 @@ help:
 	@echo "make run [ARGS=...]   start the daemon (paper mode without credentials)"
 	@echo "make test [ARGS=...]  format check, lint, strict types, tests on every core (WORKERS=0: in one process, for a debugger)"
 	@echo "make bench            measure, and write docs/performance.md"
-	@echo "make world [HOURS=100] [SEED=1]  many trading hours on virtual time, seeded; exit code 1 on a broken law"
+	@echo "make world [HOURS=100] [SEED=1] [WORLDS=cores]  many trading hours on virtual time, shared by so many seeded worlds; exit code 1 on a broken law"
 	@echo "make chaos [SEED=1]   10,000 alerts, every fault and 20 kills over real sockets; exit code 1 on a broken law"
 	@echo "make bars [MINUTES=60] [SEED=1]  kills, faults and dropped hubs; exit code 1 when a stored bar is not the gateway's"
 	@echo "make format           format the code and apply safe lint fixes"
@@ -76,10 +76,12 @@ test: .venv/dev.stamp
 bench: .venv/run.stamp
 	@exec $(PY) -m benchmarks $(ARGS)
 
+# The hours are shared by as many worlds as there are cores, each with the next seed: their faults are independent.
 HOURS ?= 100
 SEED ?= 1
+WORLDS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 world: .venv/run.stamp
-	@exec $(PY) -m tests.world --hours $(HOURS) --seed $(SEED) $(ARGS)
+	@exec $(PY) -m tests.world --hours $(HOURS) --seed $(SEED) --worlds $(WORLDS) $(ARGS)
 
 chaos: .venv/run.stamp
 	@exec $(PY) -m tests.chaos --seed $(SEED) $(ARGS)

@@ -90,7 +90,7 @@ class Laws:
         self.by_hand: set[Place] = set()  # somebody traded there on the platform: its legs may be orphans for a moment
         self.orphans_traded = 0
         self._naked: dict[Place, Stretch] = {}
-        self._decisions: dict[tuple[str, str], int] = {}
+        self._decisions: dict[tuple[str, str], datetime] = {}  # of a message, when last
         self._accepted: dict[str, None] = {}
         self._submitted: dict[str, TrackedOrder] = {}
         self._stops: dict[str, None] = {}  # placed by themselves
@@ -107,8 +107,8 @@ class Laws:
 
     def on_record(self, record: Record) -> None:
         match record:
-            case AlertJournalled(alert=alert, verdict=verdict):
-                self._decided(alert, verdict)
+            case AlertJournalled(alert=alert, verdict=verdict, ts=ts):
+                self._decided(alert, verdict, ts)
             case AlertDecided(cause=cause, verdict=verdict):
                 if cause not in self._held:
                     self._broke(f"a held alert is decided twice, or was never held: {record}")
@@ -123,15 +123,15 @@ class Laws:
             case PlanChanged(plan=EitherPlan() as plan):
                 _keep(self._paired, {plan.first: None, plan.second: None})
 
-    def _decided(self, alert: AlertReceived, verdict: Verdict) -> None:
+    def _decided(self, alert: AlertReceived, verdict: Verdict, ts: datetime) -> None:
         self.verdicts[verdict.kind.value] += 1
         if verdict.kind is VerdictKind.ACCEPTED:
             _keep(self._accepted, {alert.cause: None})
         key = (alert.bot, alert.dedupe_key)
         if verdict.of is None:
-            if key in self._decisions:
+            if key in self._decisions and _is_known(alert, self._decisions[key], ts):
                 self._broke(f"one message is decided twice: {alert.dedupe_key}, now {verdict}")
-            _keep(self._decisions, {key: 1})
+            _keep(self._decisions, {key: ts})
         if verdict.kind is VerdictKind.HELD:
             self._held[alert.cause] = None
 
@@ -489,3 +489,9 @@ def _keep(memory: dict, more: dict) -> None:  # type: ignore[type-arg]
     memory |= more
     while len(memory) > MEMORY:
         del memory[next(iter(memory))]
+
+
+def _is_known(alert: AlertReceived, decided_at: datetime, now: datetime) -> bool:
+    """A body without an id is a new message two minutes later (TradingView reference 7); an id is never forgotten here."""
+    window_s = alert.dedupe_window_s
+    return window_s is None or now - decided_at < timedelta(seconds=window_s)
