@@ -129,7 +129,7 @@ def main() -> int:
     setattr(signals, "stop_on_signals", _with_probes(signals.stop_on_signals, probes))  # noqa: B010 - a replaced function
     setattr(trading_bot, "_gateway_config", _with_raised_windows(trading_bot._gateway_config))  # noqa: B010
     setattr(trading_bot, "_doors_config", _with_any_pace(trading_bot._doors_config))  # noqa: B010
-    code = trading_bot.main(["--no-console", "--env-file", str(options.report.with_suffix(".env"))])
+    code = trading_bot.main(["--no-console", "--env-file", os.devnull])
     if probes.profile is not None:
         probes.profile.disable()
         probes.profile.dump_stats(options.profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -50,7 +51,7 @@ def measure(counts: Counts, folder: Path) -> Group:
             "LOG_FORMAT": "json",
             "SYMBOLS": ",".join(roots),
         }
-        arguments = ("trading_bot.py", "--no-console", "--env-file", str(folder / "none.env"))
+        arguments = ("trading_bot.py", "--no-console", "--env-file", os.devnull)
         with child(arguments, folder / "daemon.log", settings, by_closing_input=False) as daemon:
             private: str = msgspec.json.decode(daemon.wait_for('"doors.opened"'))["private"]
             daemon.wait_for('"desk.ready"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -151,7 +152,7 @@ def _start_once(url: str, data_dir: Path) -> tuple[float, float]:
     }
     launched = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "trading_bot.py", "--no-console", "--env-file", str(data_dir / "none.env")],
+        [sys.executable, "trading_bot.py", "--no-console", "--env-file", os.devnull],
         cwd=ROOT,
         env=clean_environment(settings),
         stdin=subprocess.DEVNULL,

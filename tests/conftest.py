@@ -11,6 +11,7 @@ import inspect
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -201,6 +202,18 @@ def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: while one waits for a daemon or a clock, another has work."""
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (mine or 1) + 1
+
+
+@pytest.fixture
+def _hang_up_ends() -> Iterator[None]:
+    """As in a terminal: under nohup, and in some CI, programs that are started inherit that a hang-up is nothing."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None:
+        yield
+        return
+    before = signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)
 
 
 # --- time --------------------------------------------------------------------------------------------------------

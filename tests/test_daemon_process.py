@@ -131,6 +131,7 @@ async def test_a_stop_during_an_exit_does_not_leave_the_position_without_a_stop(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.usefixtures("_hang_up_ends")
 async def test_a_terminal_that_goes_away_stops_it_in_order(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     """Cause: SIGHUP ended it like kill -9, here after the exit had cancelled the stop. Shell and system may both send it."""
     async with quiet_sim(latency_ms={"positions": 1200}) as sim, process(tmp_path, sim.url) as daemon:

@@ -11,7 +11,10 @@ import pytest
 
 from desk.runtime.signals import Interrupts, stop_on_signals
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process of Windows cannot send itself a Ctrl-C")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="a process of Windows cannot send itself a Ctrl-C"),
+    pytest.mark.usefixtures("_hang_up_ends"),
+]
 
 
 async def sent(number: signal.Signals) -> None:

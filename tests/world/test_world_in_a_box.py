@@ -149,7 +149,7 @@ BREAKAGES: dict[str, tuple[str, Callable[..., Any], str, Rates, int]] = {
         does_nothing,
         "has no stop",
         Rates(kills=20, commands=0),
-        1,
+        8,
     ),
     "legs that are too many are left": (
         "desk.engine.trims.saw_position",
