@@ -56,7 +56,7 @@ DISAGREES_S = 60.0
 PLAN_LASTS_S = 240.0
 RESTS_S = 1_200.0  # the longest that anything of the sender or of the person may rest, and then some
 ARRIVES_LATE = timedelta(seconds=2)  # an order that was looked for, twice, and given up
-CANNOT_HELP = timedelta(seconds=5)  # what arrives after that and trades before the desk could act for so long
+CANNOT_HELP = timedelta(seconds=5)  # what arrives after that and trades before the desk had so long to send a cancel
 MEMORY = 5_000
 WHOLE_EVERY = 200
 _STOPS = {OrderType.STOP, OrderType.TRAILING_STOP}
@@ -94,6 +94,7 @@ class Laws:
         self._accepted: dict[str, None] = {}
         self._submitted: dict[str, TrackedOrder] = {}
         self._stops: dict[str, None] = {}  # placed by themselves
+        self._taken_back: dict[int, datetime] = {}  # orders by number, and when their first cancel left
         self._paired: dict[str, None] = {}  # entries of which one may fill; both may, when a cancel was lost
         self._entered: dict[str, dict[str, int]] = {}  # contracts of the venue's entries, by cause and tag
         self._held: dict[str, None] = {}
@@ -157,6 +158,9 @@ class Laws:
             if known is not None and known.role is not Role.STOP:
                 self._broke(f"a protective stop under the name of an entry: {what}")
             _keep(self._stops, {what.client_order_id: None})  # protection outranks bookkeeping: the journal may be down
+        elif kind == "cancel":
+            assert isinstance(what, int), "a cancel names the venue's number"
+            _keep(self._taken_back, {what: self._taken_back.get(what, self._clock.now())})
         elif kind == "modify":
             assert isinstance(what, ModifyOrder), "a modify tells what it changes"
             self._only_tightens(account_id, what)
@@ -252,15 +256,15 @@ class Laws:
             return
         is_known = order.custom_tag in self._paired or self._parent_is_paired(order)
         is_late = known is not None and order.created - known.submitted_at > ARRIVES_LATE
-        is_too_soon = is_late and self._cannot_help(order.created)
+        is_too_soon = is_late and self._cannot_help(order.created, self._taken_back.get(order.id, self._clock.now()))
         if place in self.by_hand or is_known or is_too_soon or (not is_entry and self._is_replacing(place)):
             self.orphans_traded += 1
         else:
             self._broke(f"an {'entry closed' if is_entry else 'exit opened'} a position: {order}")
 
-    def _cannot_help(self, since: datetime) -> bool:
-        """The desk had no time to act; what passed without a process or without an answer of REST is none."""
-        return self._acts_since is None or self._clock.now() - max(since, self._acts_since) < CANNOT_HELP
+    def _cannot_help(self, since: datetime, acted_at: datetime) -> bool:
+        """The desk acted in time, or had none; what passed without a process or without an answer of REST is none."""
+        return self._acts_since is None or acted_at - max(since, self._acts_since) < CANNOT_HELP
 
     def _is_replacing(self, place: Place) -> bool:
         """A smaller stop works already beside the legs whose place it takes: for a moment they are too many."""
