@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,17 +22,6 @@ from tests.surfaces.room import Room
 
 URLS = Urls("http://127.0.0.1:8080", "http://127.0.0.1:8081")
 CTRL_C, CTRL_D = "\x03", "\x04"
-
-
-@pytest.fixture
-def screen() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def keys(screen: io.StringIO) -> Iterator[PipeInput]:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=PlainTextOutput(screen)):
-        yield pipe
 
 
 @pytest.mark.parametrize("typed", ["quit\n", "exit\n", CTRL_D, CTRL_C + CTRL_C, "half a li" + CTRL_C + CTRL_C])

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import PipeInput, create_pipe_input
-from prompt_toolkit.output.plain_text import PlainTextOutput
+from prompt_toolkit.input import PipeInput
 
 import trading_bot
 from desk.core.secret import Secret
@@ -94,17 +92,6 @@ async def test_a_text_that_no_door_would_take_is_refused(room: Room, caller: Cal
 
 
 # --- the console -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def screen() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def keys(screen: io.StringIO) -> Iterator[PipeInput]:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=PlainTextOutput(screen)):
-        yield pipe
 
 
 async def typed(room: Room, keys: PipeInput, tmp_path: Path, *parts: str) -> None:

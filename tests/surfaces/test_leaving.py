@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import PipeInput, create_pipe_input
-from prompt_toolkit.output.plain_text import PlainTextOutput
+from prompt_toolkit.input import PipeInput
 
 from desk.core.intents import Care, Enter, Trail
 from desk.core.orders import OrderState
@@ -101,17 +99,6 @@ async def test_quit_takes_nothing_but_a_yes(room: Room, caller: Caller) -> None:
     result = await run(room, "quit now", caller)
     assert "Write quit [yes]" in result.text
     assert not room.desk.stop.is_set()
-
-
-@pytest.fixture
-def screen() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def keys(screen: io.StringIO) -> Iterator[PipeInput]:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=PlainTextOutput(screen)):
-        yield pipe
 
 
 async def test_ctrl_d_asks_once_and_the_next_one_stops(
