@@ -19,9 +19,9 @@ from desk.surfaces.plan_words import symbol_of
 from desk.surfaces.sheet import Cell, Line, Page, Sheet
 from desk.surfaces.show import EXCHANGE_ZONE, age_text, clock_text, day_text, mode_words, zone_name
 
-__all__ = ["QUIT_USAGE", "bot", "leave", "status"]
+__all__ = ["bot", "leave", "status"]
 
-QUIT_USAGE = "quit [yes]"
+_QUIT_USAGE = "quit [yes]"
 
 log = structlog.get_logger()
 _PHASES = {
@@ -111,7 +111,7 @@ async def bot(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
 
 async def leave(desk: Desk, args: Sequence[str], caller: Caller) -> CommandResult:
     """Asks in the console where something ends, or stays in danger, with the daemon."""
-    asked = take_apart(args, (), QUIT_USAGE)
+    asked = take_apart(args, (), _QUIT_USAGE)
     asked.of_length(0)
     ends = _what_ends(desk)
     if ends:
